@@ -1,0 +1,1 @@
+"""Amaranth source of the bridgebnn controller. Importing this package imports nothing else."""

@@ -1,0 +1,1 @@
+"""Behavioural and golden models of bridges, neurons and networks (numpy)."""
