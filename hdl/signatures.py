@@ -1,0 +1,180 @@
+"""Interfaces between the blocks of the controller, and the controller's macro pins."""
+
+from amaranth.hdl import signed, unsigned
+from amaranth.lib import data
+from amaranth.lib.wiring import In, Out, Signature
+from amaranth.utils import bits_for
+
+from .config import WORD_WIDTH, Geometry
+
+__all__ = [
+    "CommandPort",
+    "ProgramPins",
+    "ProgramSettings",
+    "PulseSettings",
+    "ReadPins",
+    "ReadSettings",
+    "WindowPort",
+    "row_shape",
+]
+
+
+def row_shape(geometry: Geometry):
+    """Shape of a word-line address."""
+    return unsigned(max(1, bits_for(geometry.rows - 1)))
+
+
+class PulseSettings(data.Struct):
+    """Registers of one operation: FORM, SET or RESET."""
+
+    width_cyc: 16
+    attempts: 8
+    prog_start: 8
+    prog_step: 8
+    prog_limit: 8
+    wl_start: 8
+    wl_step: 8
+    wl_limit: 8
+
+
+class ReadSettings(data.Struct):
+    """Registers that set the length of the read phases, in cycles; 0 acts as 1."""
+
+    precharge_cyc: 8
+    evaluate_cyc: 8
+    sense_cyc: 8
+    resolve_limit_cyc: 16
+
+
+class ProgramSettings(data.Struct):
+    """Registers of the program sequencer; lengths in cycles, 0 acts as 1."""
+
+    ops: data.ArrayLayout(PulseSettings, 3)  # indexed by ProgOp
+    wl_setup_cyc: 8
+    verify_cyc: 8
+    rail_settle_cyc: 16
+    rail_limit_cyc: 16
+    max_parallel: 16
+    tile: 8
+    row: 16
+
+
+class WindowPort(Signature):
+    """Host access to a memory window, one word at a time; the block that owns the memory is the responder.
+
+    Parameters
+    ----------
+    addr_width : int
+        Bits of the word address inside the window.
+
+    Members
+    -------
+    addr : Out(addr_width)
+        Word address. In range: the bus side checks it before.
+    w_en, w_data : Out
+        Write strobe, one cycle, and data.
+    r_en : Out(1)
+        Read strobe, one cycle; ``r_data`` is valid in the next cycle and holds until the next strobe.
+    r_data : In(32)
+    """
+
+    def __init__(self, addr_width: int):
+        super().__init__(
+            {
+                "addr": Out(addr_width),
+                "w_en": Out(1),
+                "w_data": Out(WORD_WIDTH),
+                "r_en": Out(1),
+                "r_data": In(WORD_WIDTH),
+            }
+        )
+
+
+class CommandPort(Signature):
+    """A command to a sequencer, seen from the arbiter.
+
+    Members
+    -------
+    start : Out(1)
+        One cycle, only while the sequencer is idle; ``command`` is valid with it.
+    command : Out(4)
+        ``hdl.config.Command``.
+    abort : Out(1)
+        One cycle; the sequencer ends in ERROR ABORTED, every pin safe in the next cycle.
+    busy : In(1)
+        High from the cycle after ``start`` until the cycle of ``done``, inclusive.
+    done : In(1)
+        One cycle, the last of the command; ``code`` and ``detail`` are valid with it.
+    code : In(8)
+        ``hdl.config.ErrorCode``; NONE when the command succeeded.
+    detail : In(24)
+    """
+
+    def __init__(self):
+        super().__init__(
+            {
+                "start": Out(1),
+                "command": Out(4),
+                "abort": Out(1),
+                "busy": In(1),
+                "done": In(1),
+                "code": In(8),
+                "detail": In(24),
+            }
+        )
+
+
+class ReadPins(Signature):
+    """Macro pins of a read, seen from the sequencer that drives them; all outputs are registers.
+
+    ``bl`` and ``col_en`` are not among them: they come from the column registers (``hdl/vectors``).
+    """
+
+    def __init__(self, geometry: Geometry):
+        g = geometry
+        super().__init__(
+            {
+                "row": Out(row_shape(g)),
+                "wl_en": Out(g.tiles),
+                "precharge": Out(1),
+                "evaluate": Out(1),
+                "sense": Out(1),
+                "ref": Out(signed(g.ref_width)),
+                "cmp": In(g.tiles),
+                "cmp_valid": In(g.tiles),
+                "sl": In(g.tiles * g.columns),
+            }
+        )
+
+
+class ProgramPins(Signature):
+    """Macro pins of programming, verify and read-back, seen from the program sequencer.
+
+    ``pulse`` here is the sequencer's register; the controller's safety gate ANDs it with ``hv_en``, ``hv_ready``,
+    ``wl_en`` and the unlocked state. ``select`` are the columns of tile ``tile``; the controller copies them to ``bl`` and ``col_en`` of that tile while
+    ``active`` is high and holds the other tiles at 0. For the bridge read-back ``select`` is the mask: all asked columns at input +1.
+    """
+
+    def __init__(self, geometry: Geometry):
+        g = geometry
+        super().__init__(
+            {
+                "active": Out(1),
+                "tile": Out(max(1, bits_for(g.tiles - 1))),
+                "row": Out(row_shape(g)),
+                "wl_en": Out(1),
+                "select": Out(g.columns),
+                "precharge": Out(1),
+                "evaluate": Out(1),
+                "hv_en": Out(1),
+                "hv_ready": In(1),
+                "op": Out(2),
+                "side": Out(1),
+                "wl_level": Out(8),
+                "prog_level": Out(8),
+                "pulse": Out(1),
+                "verify": Out(1),
+                "verify_ref": Out(2),
+                "sl": In(g.columns),
+            }
+        )
