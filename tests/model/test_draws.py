@@ -1,0 +1,85 @@
+"""draws: keyed by what is drawn, independent of order, thread and path."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from model.draws import Purpose, draw, normal, uniform
+
+KEYS = [
+    (0, Purpose.CAPACITOR, 0),
+    (1, Purpose.CAPACITOR, 0),
+    (0, Purpose.COMPARATOR_NOISE, 0),
+    (0, Purpose.CAPACITOR, 1),
+    (0, Purpose.CAPACITOR, 0, 1),
+    (0, Purpose.CAPACITOR, 0, 0, 1),
+    (0, Purpose.CAPACITOR, 0, 0, 0, 1),
+    (2**64 - 1, Purpose.STUDY, 63, 2**40, 4095, 7),
+]
+
+
+def test_contract_of_the_key():
+    """The key and counter words are those of docs/architecture.md section 9."""
+    bits = np.random.Philox(
+        key=np.array([5, (int(Purpose.CELL_NOISE) << 32) | 3], np.uint64),
+        counter=np.array([0, 11, 13, 0], np.uint64),
+    )
+    expected = np.random.Generator(bits).standard_normal(9)
+    assert np.array_equal(draw(5, Purpose.CELL_NOISE, 3, 11, 13).standard_normal(9), expected)
+
+
+def test_reused_generator_equals_a_fresh_one_in_any_order():
+    fresh = [draw(*k).standard_normal(37) for k in KEYS]
+    fresh_uniform = [draw(*k).random(37, dtype=np.float32) for k in KEYS]
+    for i in [*range(len(KEYS)), *reversed(range(len(KEYS))), 3, 3]:
+        uniform(*KEYS[i - 1], size=3)  # leaves half a word behind, which must not leak into the next draw
+        assert np.array_equal(normal(*KEYS[i], size=37), fresh[i])
+        assert np.array_equal(uniform(*KEYS[i], size=37), fresh_uniform[i])
+        assert np.array_equal(normal(*KEYS[i], size=5), fresh[i][:5])
+
+
+def test_every_part_of_the_key_matters():
+    seen = {normal(*k, size=4).tobytes() for k in KEYS}
+    assert len(seen) == len(KEYS)
+
+
+def test_threads_do_not_share_state():
+    expected = [draw(0, Purpose.STUDY, 0, i).standard_normal(100) for i in range(200)]
+    wrong: list[int] = []
+
+    def work() -> None:
+        wrong.extend(
+            i for i in range(200) if not np.array_equal(normal(0, Purpose.STUDY, 0, i, size=100), expected[i])
+        )
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((-1, Purpose.STUDY, 0), r"chip = -1: must be an integer from 0"),
+        ((0, Purpose.STUDY, 2**32), r"tile = 4294967296: must be"),
+        ((0, Purpose.STUDY, 0, 1, 2, 3, 4), r"counter = \(1, 2, 3, 4\): must be at most 3"),
+        ((0, Purpose.STUDY, 0, -2), r"counter = \(-2,\): must be at most 3"),
+    ],
+)
+def test_messages(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        draw(*arguments)
+
+
+def test_purposes_are_fixed():
+    """Renumbering would change every chip."""
+    assert (Purpose.CAPACITOR, Purpose.CELL_NOISE, Purpose.DEVICE_FORMING, Purpose.PULSE_FORM) == (
+        0,
+        4,
+        32,
+        64,
+    )
