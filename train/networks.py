@@ -1,0 +1,212 @@
+"""The networks under ``data/``: their shapes, their training, their export as integers.
+
+Needs PyTorch. The same seed, thread count, PyTorch version and processor type give the same file, byte for
+byte; all four are written into the file.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from hdl.config import bias_columns
+from model.network import Network
+from train.integers import integer_scores
+from train.layers import ScoreLayer, SignLayer
+
+SIDE = 28
+"""Rows and columns of an image."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A network and how to train it.
+
+    Parameters
+    ----------
+    name : str
+        Network name, as in the file.
+    file : str
+        File name under ``data/``.
+    sizes : tuple of int
+        Inputs, neurons of the hidden layers, classes.
+    group : int or None
+        Inputs that one analog neuron sees; None: all of its layer's.
+    epochs : int
+        Passes over the training images.
+    batch : int
+        Images a step.
+    rate : float
+        First learning rate of Adam; falls to zero along half a cosine.
+    shift : int, pixels
+        Training images move at random by up to this much, in both directions.
+    summary : str
+        One line for the command line's help.
+    """
+
+    name: str
+    file: str
+    sizes: tuple[int, ...]
+    group: int | None
+    epochs: int
+    batch: int = 100
+    rate: float = 2e-3
+    shift: int = 1
+    summary: str
+
+    @property
+    def bias_cells(self) -> list[int]:
+        """Bias columns beside each hidden layer's analog neurons: the published 5 % rule [data]."""
+        return [bias_columns(self.group or n_in) for n_in in self.sizes[:-2]]
+
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            name="mnist-784-512-512-10",
+            file="mnist-784-512-512-10.npz",
+            sizes=(784, 512, 512, 10),
+            group=None,
+            epochs=60,
+            summary="unsplit layers, thresholds within 77 and 49 bias cells",
+        ),
+        Recipe(
+            name="mnist-paper23",
+            file="mnist-paper23.npz",
+            sizes=(784, 256, 256, 10),
+            group=23,
+            epochs=20,
+            summary="784-256-256-10, groups of 23 inputs and 2 bias cells that vote",
+        ),
+    )
+}
+
+
+class BinaryNetwork(nn.Module):
+    """Sign layers and a score layer, as a recipe says, with seeded initial weights."""
+
+    def __init__(self, recipe: Recipe, generator: torch.Generator) -> None:
+        super().__init__()
+        sizes = recipe.sizes
+        self.hidden = nn.Sequential(
+            *(
+                SignLayer(n_in, n_out, bias_cells, recipe.group, generator)
+                for n_in, n_out, bias_cells in zip(sizes, sizes[1:-1], recipe.bias_cells, strict=False)
+            )
+        )
+        self.last = ScoreLayer(sizes[-2], sizes[-1], recipe.group, generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.hidden(x))
+
+    def clamp(self) -> None:
+        """Keep latent weights within [-1, 1], so that none drifts out of reach of a change of sign."""
+        with torch.no_grad():
+            for layer in (*self.hidden, self.last):
+                layer.weight.clamp_(-1, 1)
+
+    def scores(self, images: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Scores of the float network in evaluation mode; (count, n_in) bits to (count, n_out)."""
+        self.eval()
+        with torch.no_grad():
+            x = torch.tensor(images, dtype=torch.float32) * 2 - 1
+            return torch.cat([self.last.scores(self.hidden(part)) for part in x.split(500)]).long().numpy()
+
+    def export(self, name: str, meta: dict[str, Any]) -> Network:
+        """The network in integers."""
+        layers = tuple(layer.export() for layer in (*self.hidden, self.last))
+        return Network(name=name, layers=layers, meta=meta)
+
+
+class Shifter:
+    """Training images, each batch shifted at random by whole pixels over a background of 0.
+
+    Parameters
+    ----------
+    images : uint8 in {0, 1}, (count, 784)
+    shift : int, pixels
+        Largest shift, in both directions.
+    """
+
+    def __init__(self, images: NDArray[np.uint8], shift: int) -> None:
+        padded = np.pad(images.reshape(-1, SIDE, SIDE), ((0, 0), (shift, shift), (shift, shift)))
+        self.stride = SIDE + 2 * shift
+        self.span = 2 * shift + 1
+        self.images = torch.tensor(padded).view(len(padded), -1)
+        self.window = (torch.arange(SIDE)[:, None] * self.stride + torch.arange(SIDE)).view(-1)
+
+    def batch(self, index: Tensor, generator: torch.Generator) -> Tensor:
+        """Bipolar float images (batch, 784) of the image numbers ``index``."""
+        offsets = torch.randint(0, self.span, (len(index), 2), generator=generator)
+        corner = offsets[:, :1] * self.stride + offsets[:, 1:]
+        return self.images[index].gather(1, corner + self.window).float() * 2 - 1
+
+
+def train(
+    recipe: Recipe,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    *,
+    seed: int,
+    report: Callable[[int, float, float], None] = lambda epoch, loss, seconds: None,
+) -> BinaryNetwork:
+    """Train the network of ``recipe``.
+
+    Parameters
+    ----------
+    images : uint8 in {0, 1}, (count, 784)
+    labels : uint8 in 0..9, (count,)
+    seed : int
+        Of initial weights, order of the images, and shifts.
+    report : callable
+        Called after each epoch with its number from 1, its mean loss, and the seconds since the start.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    network = BinaryNetwork(recipe, generator)
+    source = Shifter(images, recipe.shift)
+    classes = torch.tensor(labels, dtype=torch.long)
+    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.rate)
+    steps = math.ceil(len(images) / recipe.batch)
+    rate = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps * recipe.epochs)
+    start = time.monotonic()
+    for epoch in range(1, recipe.epochs + 1):
+        network.train()
+        total = 0.0
+        for index in torch.randperm(len(images), generator=generator).split(recipe.batch):
+            loss = functional.cross_entropy(network(source.batch(index, generator)), classes[index])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            rate.step()
+            network.clamp()
+            total += loss.item()
+        report(epoch, total / steps, time.monotonic() - start)
+    return network
+
+
+def check_export(network: Network, trained: BinaryNetwork, images: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Integer scores of ``images``, after comparing every one with the float network.
+
+    Raises
+    ------
+    AssertionError
+        A score differs: the export lost something.
+    """
+    scores = integer_scores(network, images)
+    differing = np.flatnonzero((scores != trained.scores(images)).any(axis=1))
+    if len(differing):
+        raise AssertionError(
+            f"integer and float scores differ for {len(differing)} of {len(images)} images, "
+            f"first image {differing[0]}"
+        )
+    return scores
