@@ -34,21 +34,14 @@ class Purpose(enum.IntEnum):
     CHARGE_INJECTION = 5  # counter (): one number a tile
     REFERENCE_GAIN = 6  # counter (): one number a tile
     # devices
-    DEVICE_FORMING = 32  # device-to-device spread of the forming voltage
-    DEVICE_LRS = 33  # device-to-device spread of the low-resistance state
-    DEVICE_HRS = 34  # device-to-device spread of the high-resistance state
-    DEVICE_STUCK = 35  # which devices are stuck, and where
-    DEVICE_SWITCHING = 36  # device-to-device spread of the switching voltages
-    DEVICE_PRISTINE = 37  # resistance before forming
-    DEVICE_ENDURANCE = 38  # cycles until wear-out
-    DEVICE_RETENTION = 39  # device-to-device spread of drift
-    DEVICE_PRELOAD = 40  # counter (row,): states written without pulses
-    # pulses and verify reads, counter (row, side, number)
-    PULSE_FORM = 64
-    PULSE_SET = 65
-    PULSE_RESET = 66
-    PULSE_DISTURB = 67
-    VERIFY_NOISE = 68
+    DEVICE_FRESH = 32  # counter (): pristine resistances and stuck devices
+    DEVICE_TRAITS = 33  # counter (row,): device-to-device quantiles
+    DEVICE_PRELOAD = 34  # counter (row, ...): states written without pulses
+    DEVICE_RETENTION = 35  # drift
+    DEVICE_DISTURB = 36  # disturbs by reads and neighbours
+    # pulses and verify reads
+    PULSE = 64  # counter (row, side, pulse number): cycle-to-cycle quantiles
+    VERIFY_NOISE = 65  # counter (row, side, verify number)
     # testbenches and studies
     STIMULUS = 96
     STUDY = 97

@@ -77,7 +77,7 @@ def test_messages(arguments, message):
 
 def test_purposes_are_fixed():
     """Renumbering would change every chip."""
-    assert (Purpose.CAPACITOR, Purpose.CELL_NOISE, Purpose.DEVICE_FORMING, Purpose.PULSE_FORM) == (
+    assert (Purpose.CAPACITOR, Purpose.CELL_NOISE, Purpose.DEVICE_FRESH, Purpose.PULSE) == (
         0,
         4,
         32,
