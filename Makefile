@@ -12,7 +12,7 @@ JOBS ?= 2
 help: ## Print this help
 	@echo "bridgebnn: controller, macro model and verification of ReRAM bridge neural networks"
 	@echo
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|' || true
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "commands after \`make setup\`: $(PY) -m {hdl,model,tb} --help"
 

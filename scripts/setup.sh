@@ -22,7 +22,6 @@ need make make
 need perl perl
 [ "$extra" = spice ] && need ngspice ngspice
 "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
-# cocotb loads libpython at run time, and Verilator's build needs zlib's header only when tracing
 if [ ${#missing[@]} -gt 0 ]; then
   run=()
   if [ "$(id -u)" != 0 ]; then
