@@ -6,16 +6,14 @@ import argparse
 import dataclasses
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from model.dataset import TEST_SET, load_mnist_idx, save_mnist_test
 from train import data
+from train.recipes import RECIPES, Recipe
 
-if TYPE_CHECKING:
-    from train.networks import Recipe
-
-NETWORKS = ("mnist-784-512-512-10", "mnist-paper23")
 TEST_SET_TARGET = "test-set"
 
 
@@ -44,7 +42,12 @@ def _parser() -> argparse.ArgumentParser:
         "PyTorch (pip install torch==2.13.0); running the trained networks does not.",
         epilog="The same seed, thread count, PyTorch version and processor type give the same bytes.",
     )
-    parser.add_argument("target", choices=(*NETWORKS, TEST_SET_TARGET), help="what to make")
+    summaries = "; ".join(f"{recipe.name}: {recipe.summary}" for recipe in RECIPES.values())
+    parser.add_argument(
+        "target",
+        choices=(*RECIPES, TEST_SET_TARGET),
+        help=f"what to make. {summaries}; {TEST_SET_TARGET}: the 10,000 test images in 1 bit a pixel",
+    )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
         "--data", type=Path, metavar="DIR", help="folder of the MNIST idx files, plain or .gz"
@@ -86,7 +89,7 @@ def _load(folder: Path, part: str) -> tuple[Any, Any]:
 def _write_test_set(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     images, labels = _load(folder, "t10k")
     path = options.out or TEST_SET
-    meta = {"name": "MNIST test set", "source": data.SOURCE, "licence": data.LICENCE}
+    meta = {"name": "MNIST test set", "source": _source(options), "licence": data.LICENCE}
     save_mnist_test(path, images, labels, meta)
     return {"file": _shown(path), "bytes": path.stat().st_size, "images": len(images)}
 
@@ -97,11 +100,10 @@ def _train(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     except ImportError:
         raise ValueError("training needs PyTorch: pip install torch==2.13.0") from None
     from train import networks
-    from train.integers import accuracy
 
     torch.set_num_threads(options.threads)
     torch.use_deterministic_algorithms(True)
-    recipe = networks.RECIPES[options.target]
+    recipe = RECIPES[options.target]
     recipe = dataclasses.replace(recipe, epochs=options.epochs or recipe.epochs)
     images, labels = _load(folder, "train")
     images, labels = images[: options.images], labels[: options.images]
@@ -109,26 +111,32 @@ def _train(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     trained = networks.train(recipe, images, labels, seed=options.seed, report=_progress(recipe))
     meta = _meta(recipe, options, len(images), torch)
     network = trained.export(recipe.name, meta)
-    scores = networks.check_export(network, trained, test_images)
-    meta["test_accuracy"] = accuracy(scores, test_labels)
+    classes = networks.check_export(network, trained, test_images).classes
+    meta["test_accuracy"] = float((classes == test_labels).mean())
     path = options.out or TEST_SET.parent / recipe.file
     dataclasses.replace(network, meta=meta).save(path)
     return {"file": _shown(path), "bytes": path.stat().st_size, **meta}
 
 
+def _source(options: argparse.Namespace) -> str:
+    return data.SOURCE if options.fetch else "idx files"
+
+
 def _meta(recipe: Recipe, options: argparse.Namespace, count: int, torch: Any) -> dict[str, Any]:
     """What the file says about its making."""
+    # A folder is not recorded: the same data give the same bytes wherever they lie.
+    source = "--fetch" if options.fetch else "--data DIR"
     command = [
         "python -m train",
         recipe.name,
-        "--fetch",
+        source,
         f"--seed {options.seed}",
         f"--epochs {recipe.epochs}",
     ]
     command += [f"--images {options.images}"] if options.images else []
     return {
         "command": " ".join([*command, f"--threads {options.threads}"]),
-        "dataset": f"MNIST, 1 bit a pixel ({data.SOURCE})",
+        "dataset": f"MNIST, 1 bit a pixel ({_source(options)})",
         "epochs": recipe.epochs,
         "seed": options.seed,
         "threads": options.threads,
@@ -142,7 +150,7 @@ def _meta(recipe: Recipe, options: argparse.Namespace, count: int, torch: Any) -
     }
 
 
-def _progress(recipe: Recipe) -> Any:
+def _progress(recipe: Recipe) -> Callable[[int, float, float], None]:
     """Report of an epoch, a line on stderr."""
 
     def report(epoch: int, loss: float, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""The networks under ``data/``: their shapes, their training, their export as integers.
+"""Training of a recipe's network, and its export as integers.
 
 Needs PyTorch. The same seed, thread count, PyTorch version and processor type give the same file, byte for
 byte; all four are written into the file.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,78 +17,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hdl.config import bias_columns
+from model import golden
 from model.network import Network
-from train.integers import integer_scores
 from train.layers import ScoreLayer, SignLayer
+from train.recipes import Recipe
 
 SIDE = 28
 """Rows and columns of an image."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """A network and how to train it.
-
-    Parameters
-    ----------
-    name : str
-        Network name, as in the file.
-    file : str
-        File name under ``data/``.
-    sizes : tuple of int
-        Inputs, neurons of the hidden layers, classes.
-    group : int or None
-        Inputs that one analog neuron sees; None: all of its layer's.
-    epochs : int
-        Passes over the training images.
-    batch : int
-        Images a step.
-    rate : float
-        First learning rate of Adam; falls to zero along half a cosine.
-    shift : int, pixels
-        Training images move at random by up to this much, in both directions.
-    summary : str
-        One line for the command line's help.
-    """
-
-    name: str
-    file: str
-    sizes: tuple[int, ...]
-    group: int | None
-    epochs: int
-    batch: int = 100
-    rate: float = 2e-3
-    shift: int = 1
-    summary: str
-
-    @property
-    def bias_cells(self) -> list[int]:
-        """Bias columns beside each hidden layer's analog neurons: the published 5 % rule [data]."""
-        return [bias_columns(self.group or n_in) for n_in in self.sizes[:-2]]
-
-
-RECIPES = {
-    recipe.name: recipe
-    for recipe in (
-        Recipe(
-            name="mnist-784-512-512-10",
-            file="mnist-784-512-512-10.npz",
-            sizes=(784, 512, 512, 10),
-            group=None,
-            epochs=60,
-            summary="unsplit layers, thresholds within 77 and 49 bias cells",
-        ),
-        Recipe(
-            name="mnist-paper23",
-            file="mnist-paper23.npz",
-            sizes=(784, 256, 256, 10),
-            group=23,
-            epochs=20,
-            summary="784-256-256-10, groups of 23 inputs and 2 bias cells that vote",
-        ),
-    )
-}
 
 
 class BinaryNetwork(nn.Module):
@@ -194,19 +128,19 @@ def train(
     return network
 
 
-def check_export(network: Network, trained: BinaryNetwork, images: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Integer scores of ``images``, after comparing every one with the float network.
+def check_export(network: Network, trained: BinaryNetwork, images: NDArray[np.uint8]) -> golden.Forward:
+    """Integer inference of ``images``, after comparing every score with the float network.
 
     Raises
     ------
     AssertionError
         A score differs: the export lost something.
     """
-    scores = integer_scores(network, images)
-    differing = np.flatnonzero((scores != trained.scores(images)).any(axis=1))
+    result = golden.forward(network, images)
+    differing = np.flatnonzero((result.scores != trained.scores(images)).any(axis=1))
     if len(differing):
         raise AssertionError(
             f"integer and float scores differ for {len(differing)} of {len(images)} images, "
             f"first image {differing[0]}"
         )
-    return scores
+    return result

@@ -1,0 +1,72 @@
+"""The networks under ``data/``: shapes and training settings (no PyTorch needed to read them)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hdl.config import bias_columns
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A network and how to train it.
+
+    Parameters
+    ----------
+    name : str
+        Network name, as in the file.
+    file : str
+        File name under ``data/``.
+    sizes : tuple of int
+        Inputs, neurons of the hidden layers, classes.
+    group : int or None
+        Inputs that one analog neuron sees; None: all of its layer's.
+    epochs : int
+        Passes over the training images.
+    batch : int
+        Images a step.
+    rate : float
+        First learning rate of Adam; falls to zero along half a cosine.
+    shift : int, pixels
+        Training images move at random by up to this much, in both directions.
+    summary : str
+        One line for the command line's help.
+    """
+
+    name: str
+    file: str
+    sizes: tuple[int, ...]
+    group: int | None
+    epochs: int
+    batch: int = 100
+    rate: float = 2e-3
+    shift: int = 1
+    summary: str
+
+    @property
+    def bias_cells(self) -> list[int]:
+        """Bias columns beside each hidden layer's analog neurons: the published 5 % rule [data]."""
+        return [bias_columns(self.group or n_in) for n_in in self.sizes[:-2]]
+
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            name="mnist-784-512-512-10",
+            file="mnist-784-512-512-10.npz",
+            sizes=(784, 512, 512, 10),
+            group=None,
+            epochs=60,
+            summary="unsplit layers, thresholds within 77 and 49 bias cells",
+        ),
+        Recipe(
+            name="mnist-paper23",
+            file="mnist-paper23.npz",
+            sizes=(784, 256, 256, 10),
+            group=23,
+            epochs=20,
+            summary="784-256-256-10, groups of 23 inputs and 2 bias cells that vote",
+        ),
+    )
+}
