@@ -1,0 +1,1 @@
+"""The referee of the macro model: the same circuits with transistors of SKY130, in ngspice."""

