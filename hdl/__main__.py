@@ -1,0 +1,94 @@
+"""``python -m hdl``: write the Verilog of a controller, or the files of its register map."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from pathlib import Path
+
+from .config import PRESETS, Geometry, Timing, preset
+
+__all__ = ["main"]
+
+GEOMETRY_HELP = {
+    "tiles": "macros driven by this controller",
+    "rows": "word lines of a tile",
+    "inputs": "input columns of a tile",
+    "bias": "bias columns of a tile",
+    "thresholds": "entries of the threshold memory",
+    "layers": "entries of the descriptor table",
+    "scores": "scores that one result bank holds",
+    "count_width": "columns that the digital popcount adds in a cycle",
+    "log_depth": "entries of the failure log",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """Bad input is one line on stderr and exit status 2."""
+
+    def error(self, message: str):
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m hdl", description="Generate the bridgebnn controller.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    generate = commands.add_parser(
+        "generate",
+        help="write bridgebnn.v and geometry.json",
+        description="Write bridgebnn.v (Verilog 2005, module bridgebnn) and geometry.json.",
+    )
+    generate.add_argument(
+        "--json", type=Path, metavar="FILE", help="description instead of OUT/geometry.json"
+    )
+    registers = commands.add_parser(
+        "registers",
+        help="write the C header, HTML, IP-XACT and docs/registers.md",
+        description="Write the register map as C header, HTML and IP-XACT, and the Markdown page of the default "
+        "geometry.",
+    )
+    registers.add_argument("--document", type=Path, metavar="FILE", help="page instead of docs/registers.md")
+    for command in (generate, registers):
+        command.add_argument("--out", type=Path, required=True, metavar="DIR", help="directory to write into")
+        known = ", ".join(PRESETS)
+        command.add_argument("--preset", metavar="P", help=f"geometry: {known}; default: a small one")
+        for name, text in GEOMETRY_HELP.items():
+            command.add_argument(f"--{name.replace('_', '-')}", type=int, metavar="N", help=text)
+    return parser
+
+
+def _shape(arguments: argparse.Namespace) -> tuple[Geometry, Timing]:
+    """Geometry and timing of the preset, with the overrides of the command line."""
+    overrides = {n: v for n in GEOMETRY_HELP if (v := getattr(arguments, n)) is not None}
+    base = preset(arguments.preset) if arguments.preset else None
+    geometry = dataclasses.replace(base.geometry if base else Geometry(), **overrides)
+    return geometry, base.timing if base else Timing()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; 0 on success, 2 with one line on stderr on bad input."""
+    arguments = _parser().parse_args(argv)
+    try:
+        geometry, timing = _shape(arguments)
+        if arguments.command == "generate":
+            from .verilog import generate  # Amaranth and Yosys are slow to load
+
+            written = [
+                generate(arguments.out, geometry, timing, preset=arguments.preset, json_file=arguments.json)
+            ]
+        else:
+            from .register_files import DOCUMENT, write_register_files
+
+            written = write_register_files(
+                arguments.out, geometry, timing, document=arguments.document or DOCUMENT
+            )
+    except (ValueError, OSError) as error:
+        print(f"python -m hdl {arguments.command}: error: {error}", file=sys.stderr)
+        return 2
+    print("\n".join(str(path) for path in written))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
