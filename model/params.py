@@ -1,0 +1,215 @@
+"""Parameter sets of a macro: every number with its unit, legal range and provenance.
+
+A new parameter is one line, ``name: float = quantity(default, "unit", low, high, "[mark] what it is")``: the
+range check, the JSON round trip and the table of ``describe`` follow from it. Supply, read voltage, capacitor
+and spreads of the fabricated chip are not published: the defaults are [ours], chosen for a 130 nm process
+with 1.8 V cores and 3.3 V select transistors.
+
+``MacroParams.ideal()`` has no spread and no noise: with it the macro equals ``golden`` bit for bit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from model.device_params import DeviceParams
+
+BOLTZMANN_J_PER_K = 1.380649e-23
+"""Boltzmann constant in J/K [std]."""
+
+GRID = 2.0**-20
+"""Capacitances are multiples of this many unit capacitors, so that sums of them are exact in float64."""
+
+
+def quantity(default: float, unit: str, low: float, high: float, about: str) -> Any:
+    """Dataclass field of a physical number: default, unit, legal range (ends included), mark and meaning."""
+    return field(default=default, metadata={"unit": unit, "low": low, "high": high, "about": about})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantities:
+    """Base of the parameter sets: range checks and the JSON round trip, from the fields' ``quantity``.
+
+    Raises
+    ------
+    ValueError
+        A value outside its range or not a finite number, with both.
+    """
+
+    def __post_init__(self) -> None:
+        for item in dataclasses.fields(self):
+            value, about = getattr(self, item.name), item.metadata
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not number or not math.isfinite(value) or not about["low"] <= value <= about["high"]:
+                raise ValueError(
+                    f"{type(self).__name__}.{item.name} = {value!r}: must be from {about['low']} to "
+                    f"{about['high']} {about['unit']}"
+                )
+            object.__setattr__(self, item.name, float(value))
+
+    def as_dict(self) -> dict[str, float]:
+        """Fields by name."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Inverse of ``as_dict``; missing fields take their default, unknown ones are a ``ValueError``."""
+        return cls(**_known(cls, values))
+
+    @classmethod
+    def describe(cls) -> list[tuple[str, float, str, str]]:
+        """Rows of a table: name, default, unit, mark and meaning."""
+        return [(f.name, f.default, f.metadata["unit"], f.metadata["about"]) for f in dataclasses.fields(cls)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BridgeParams(Quantities):
+    """The divider of one cell, the wires to it, and the column's buffer. Equations: ``model/bridge.py``."""
+
+    v_read_V: float = quantity(1.8, "V", 0.05, 5.0, "[ours] voltage on BL or BLb while reading")
+    r_on_ohm: float = quantity(3000.0, "ohm", 0.0, 1e6, "[ours] select transistor, on, while reading")
+    r_driver_ohm: float = quantity(200.0, "ohm", 0.0, 1e6, "[ours] driver of a bit line, either level")
+    r_bl_ohm: float = quantity(0.5, "ohm", 0.0, 1e4, "[ours] BL wire per row crossed")
+    r_blb_ohm: float = quantity(0.5, "ohm", 0.0, 1e4, "[ours] BLb wire per row crossed")
+    buffer_threshold_V: float = quantity(0.9, "V", 0.0, 5.0, "[ours] SL voltage at which the buffer switches")
+    buffer_sigma_V: float = quantity(0.02, "V", 0.0, 1.0, "[ours] spread of that threshold, column to column")
+    buffer_noise_V: float = quantity(
+        0.001, "V", 0.0, 1.0, "[ours] rms noise at the buffer, a new value a read"
+    )
+    read_noise: float = quantity(0.02, "ln R", 0.0, 2.0, "[ours] rms read noise of a device, read to read")
+
+    @classmethod
+    def ideal(cls) -> Self:
+        """No wires, no spread, no noise."""
+        return cls(
+            r_on_ohm=0.0,
+            r_driver_ohm=0.0,
+            r_bl_ohm=0.0,
+            r_blb_ohm=0.0,
+            buffer_sigma_V=0.0,
+            buffer_noise_V=0.0,
+            read_noise=0.0,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NeuronParams(Quantities):
+    """Capacitive neuron, reference and comparator of one tile. Equations: ``model/neuron.py``."""
+
+    vdd_V: float = quantity(1.8, "V", 0.3, 5.0, "[ours] swing of the plates")
+    v_common_V: float = quantity(
+        0.0, "V", 0.0, 5.0, "[ours] lines after precharge; they end near Vdd/2 above"
+    )
+    cu_F: float = quantity(5e-15, "F", 1e-17, 1e-11, "[ours] unit capacitor")
+    cu_sigma: float = quantity(0.01, "1", 0.0, 0.2, "[ours] relative mismatch of a unit capacitor")
+    cpar_F: float = quantity(
+        20e-15, "F", 0.0, 1e-9, "[ours] parasitic of each line, independent of the columns"
+    )
+    temperature_K: float = quantity(
+        300.0, "K", 0.0, 500.0, "[ours] of the kT/C noise of the precharge switch"
+    )
+    settle_tau_s: float = quantity(1e-9, "s", 0.0, 1.0, "[ours] time constant of the charge sharing")
+    evaluate_s: float = quantity(
+        20e-9, "s", 1e-12, 1.0, "[ours] time from release to sense, one 50 MHz cycle"
+    )
+    leak_tau_s: float = quantity(1e-3, "s", 1e-12, 1e9, "[ours] time constant of the leakage of dV")
+    injection_sigma_V: float = quantity(
+        0.5e-3,
+        "V",
+        0.0,
+        1.0,
+        "[ours] mismatch of the charge injected by the precharge switches, chip to chip",
+    )
+    offset_sigma_V: float = quantity(3e-3, "V", 0.0, 1.0, "[ours] comparator offset, tile to tile")
+    noise_V: float = quantity(
+        0.5e-3, "V", 0.0, 1.0, "[ours] rms input noise of the comparator, a new value a read"
+    )
+    ref_gain_sigma: float = quantity(
+        0.002, "1", 0.0, 0.2, "[ours] gain error of the reference DAC, tile to tile"
+    )
+    regeneration_tau_s: float = quantity(
+        100e-12, "s", 0.0, 1e-6, "[ours] regeneration of the comparator's latch"
+    )
+    sense_delay_s: float = quantity(0.5e-9, "s", 0.0, 1e-6, "[ours] comparator's delay at full input")
+
+    @classmethod
+    def ideal(cls) -> Self:
+        """No mismatch, noise, offset, or delay. Parasitics stay: they scale dV, never its sign."""
+        return cls(
+            cu_sigma=0.0,
+            temperature_K=0.0,
+            settle_tau_s=0.0,
+            leak_tau_s=1e9,
+            injection_sigma_V=0.0,
+            offset_sigma_V=0.0,
+            noise_V=0.0,
+            ref_gain_sigma=0.0,
+            regeneration_tau_s=0.0,
+            sense_delay_s=0.0,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MacroParams:
+    """Everything about a macro but its shape and its seed.
+
+    Parameters
+    ----------
+    name : str
+        Name of the set, for reports.
+    device : DeviceParams
+        The population of ReRAM devices.
+    bridge : BridgeParams
+    neuron : NeuronParams
+    """
+
+    name: str = "real"
+    device: DeviceParams = field(default_factory=DeviceParams.real)
+    bridge: BridgeParams = field(default_factory=BridgeParams)
+    neuron: NeuronParams = field(default_factory=NeuronParams)
+
+    @classmethod
+    def ideal(cls) -> Self:
+        """No spread, no noise: the macro equals ``golden`` bit for bit."""
+        return cls(
+            name="ideal",
+            device=DeviceParams.ideal(),
+            bridge=BridgeParams.ideal(),
+            neuron=NeuronParams.ideal(),
+        )
+
+    @classmethod
+    def real(cls) -> Self:
+        """The default spreads and noises."""
+        return cls()
+
+    @classmethod
+    def named(cls, name: str) -> Self:
+        """``ideal`` or ``real``; ``ValueError`` otherwise."""
+        if name not in ("ideal", "real"):
+            raise ValueError(f"macro = {name!r}: must be ideal or real")
+        return cls.ideal() if name == "ideal" else cls.real()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Nested fields by name, ready for JSON."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Inverse of ``as_dict``; missing parts take their default, unknown names are a ``ValueError``."""
+        values = dict(_known(cls, values))
+        for part, kind in (("bridge", BridgeParams), ("neuron", NeuronParams), ("device", DeviceParams)):
+            if part in values:
+                values[part] = kind(**_known(kind, values[part]))
+        return cls(**values)
+
+
+def _known(cls: Any, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    names = [item.name for item in dataclasses.fields(cls)]
+    if unknown := sorted(set(values) - set(names)):
+        raise ValueError(f"{cls.__name__} has no field {unknown[0]!r}: known are {', '.join(names)}")
+    return values
