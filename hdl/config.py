@@ -384,33 +384,33 @@ class Timing:
     max_parallel: int = 128
     form: PulseConditions = PulseConditions(
         width_cyc=50,
-        attempts=12,
-        prog_start=120,
-        prog_step=5,
-        prog_limit=175,
+        attempts=6,
+        prog_start=145,
+        prog_step=10,
+        prog_limit=195,
         wl_start=85,
         wl_step=0,
         wl_limit=85,
     )
     set: PulseConditions = PulseConditions(
         width_cyc=50,
-        attempts=12,
-        prog_start=110,
+        attempts=8,
+        prog_start=120,
         prog_step=5,
-        prog_limit=165,
+        prog_limit=155,
         wl_start=85,
-        wl_step=2,
+        wl_step=3,
         wl_limit=107,
     )
     reset: PulseConditions = PulseConditions(
         width_cyc=50,
-        attempts=12,
-        prog_start=120,
-        prog_step=5,
-        prog_limit=175,
+        attempts=8,
+        prog_start=135,
+        prog_step=8,
+        prog_limit=191,
         wl_start=125,
         wl_step=5,
-        wl_limit=180,
+        wl_limit=160,
     )
 
     def __post_init__(self) -> None:
