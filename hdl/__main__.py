@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     registers = commands.add_parser(
         "registers",
         help="write the C header, HTML, IP-XACT and docs/registers.md",
-        description="Write the register map as C header, HTML and IP-XACT, and the Markdown page of the default "
+        description="Write the register map as C header, HTML and IP-XACT, and the page of the default "
         "geometry.",
     )
     registers.add_argument("--document", type=Path, metavar="FILE", help="page instead of docs/registers.md")

@@ -8,15 +8,11 @@ from .arbiter import CommandArbiter, UnlockSequence
 from .config import Geometry, ProgOp, Timing
 from .csr import ADDRESS_WIDTH, RegisterBank
 from .fail_log import FailLog
+from .layer_sequencer import LayerSequencer
 from .program_sequencer import ProgramSequencer
 from .register_map import register_map
 from .safety import SafetyGate
 from .wishbone import WishboneResponder
-
-try:  # interim, until hdl/layer_sequencer.py is there
-    from .layer_sequencer import LayerSequencer
-except ModuleNotFoundError:
-    from tests.hdl.stub_sequencers import StubLayerSequencer as LayerSequencer
 
 __all__ = ["Controller"]
 
