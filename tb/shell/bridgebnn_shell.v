@@ -31,7 +31,7 @@ module bridgebnn_shell #(
     wire precharge, evaluate, sense;
     wire signed [FW-1:0] ref;
     reg [T-1:0] cmp, cmp_valid;
-    reg [T*C-1:0] sl;
+    wire [T*C-1:0] sl;
     wire hv_en, pulse, verify, prog_side;
     wire [1:0] prog_op, verify_ref;
     wire [7:0] wl_level, prog_level;
@@ -104,8 +104,12 @@ module bridgebnn_shell #(
                         need[t] = count >= K || seen_bl[t*C +: C] != bl[t*C +: C] || seen_en[t*C +: C] != col_en[t*C +: C];
                 end
     end
-    always @* if (|need) ask = need;
-    always @(posedge |need) request = request + 1;
+    // In mid-cycle, when everything has settled: a glitch of `need` asks for nothing.
+    always @(negedge clk)
+        if (|need) begin
+            ask <= need;
+            request <= request + 1;
+        end
 
     reg [UW-1:0] turn [0:T-1];  // which comparison of the row this is, since the last answer
     integer u;
@@ -127,6 +131,9 @@ module bridgebnn_shell #(
         end
     end
 
+    integer i;
+    initial for (i = 0; i < T; i = i + 1) begin used[i] = 0; turn[i] = 0; end
+
     integer m;
     always @(posedge clk)
         if (first)
@@ -136,8 +143,6 @@ module bridgebnn_shell #(
     // ---- answers ----
     reg [15:0] sense_cyc = 0;
     always @(posedge clk) sense_cyc <= sense ? sense_cyc + (sense_cyc != 16'hfffe) : 0;
-    reg verify_q = 0;
-    always @(posedge clk) verify_q <= verify;
 
     integer a;
     reg signed [DW-1:0] least;
@@ -157,23 +162,32 @@ module bridgebnn_shell #(
         end
     end
 
+    // Source lines move only when the window opens or closes: wide vectors are what Icarus is slow at.
+    reg verify_q = 0;
+    always @(posedge clk) verify_q <= verify;
     integer s;
+    wire sl_read = evaluate & evaluate_q, sl_verify = verify & verify_q;
+    reg sl_open;
     always @* begin
-        sl = unknown;
-        if (TIED) sl = 0;
-        else if (verify && verify_q) begin
+        sl_open = 0;
+        if (!TIED && (sl_read || sl_verify))
             for (s = 0; s < T; s = s + 1)
-                if (wl_en[s]) sl[s*C +: C] = py_sl[s*C +: C];
-        end else if (evaluate && evaluate_q) begin
-            for (s = 0; s < T; s = s + 1)
-                if (wl_en[s]) begin
-                    if (live[s*R + row]) sl[s*C +: C] = py_sl[s*C +: C];
-                    else if (known[s*R + row])
-                        sl[s*C +: C] = (col_en[s*C +: C] & ((bl[s*C +: C] & plane1[s*R + row])
-                                     | (~bl[s*C +: C] & plane0[s*R + row]))) | (~col_en[s*C +: C] & unknown[s*C +: C]);
-                end
-        end
+                if (wl_en[s] && (sl_verify || live[s*R + row] || known[s*R + row])) sl_open = 1;
     end
+    integer v;
+    reg [T*C-1:0] answer;
+    always @* begin
+        answer = 0;
+        if (sl_open)
+            for (v = 0; v < T; v = v + 1)
+                if (!wl_en[v]) answer[v*C +: C] = unknown[v*C +: C];
+                else if (sl_verify || live[v*R + row]) answer[v*C +: C] = py_sl[v*C +: C];
+                else if (known[v*R + row])
+                    answer[v*C +: C] = (col_en[v*C +: C] & ((bl[v*C +: C] & plane1[v*R + row])
+                                     | (~bl[v*C +: C] & plane0[v*R + row]))) | (~col_en[v*C +: C] & unknown[v*C +: C]);
+                else answer[v*C +: C] = unknown[v*C +: C];
+    end
+    assign sl = TIED ? {T*C{1'b0}} : sl_open ? answer : unknown;
 
     // ---- rules of the pins (codes: tb/protocol.py) ----
     reg fresh = 0;  // lines are precharged and not evaluated since
