@@ -1,0 +1,153 @@
+"""Where layers go on a chip: how inputs split over tiles, which rectangle of tiles and rows each layer gets,
+and how thresholds become bias cells, references and memory entries.
+
+The pieces of ``model/mapping.py`` that are arithmetic alone. In all of them a neuron of polarity -1 is
+already folded: its row is negated, and ``dot <= t`` has become ``-dot >= -t``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hdl.config import Geometry
+
+
+class MappingError(ValueError):
+    """A network does not fit a geometry; the message names the layer, by how much, and what would fit."""
+
+
+def split(n_in: int, columns: int) -> list[int]:
+    """Sizes of the fewest slices of ``n_in`` inputs of at most ``columns``: equal but for a smaller last."""
+    count = -(-n_in // columns)
+    size = -(-n_in // count)
+    count = -(-n_in // size)  # rounding up may leave nothing for the last slice
+    return [size] * (count - 1) + [n_in - size * (count - 1)]
+
+
+def place(shapes: Sequence[tuple[int, int]], geometry: Geometry) -> list[tuple[int, int]]:
+    """Rectangles for layers of (tiles, rows): (first tile, first row) of each.
+
+    Each layer goes to the lowest free row, then to the lowest tile: beside the layers before it while tiles
+    last, above them after that. If the order of the layers fails, the widest go first.
+
+    Raises
+    ------
+    MappingError
+        The layers do not fit.
+    """
+    orders = [list(range(len(shapes)))]
+    orders.append(sorted(orders[0], key=lambda i: (-shapes[i][0], -shapes[i][1])))
+    heights: list[int] = []
+    for order in orders:
+        free = np.zeros(geometry.tiles, np.int64)
+        found: dict[int, tuple[int, int]] = {}
+        for i in order:
+            tiles, rows = shapes[i]
+            starts = [int(free[t : t + tiles].max()) for t in range(geometry.tiles - tiles + 1)]
+            row = min(starts)
+            tile = starts.index(row)
+            free[tile : tile + tiles] = row + rows
+            found[i] = (tile, row)
+        if free.max() <= geometry.rows:
+            return [found[i] for i in range(len(shapes))]
+        heights.append(int(free.max()))
+    cells = sum(tiles * rows for tiles, rows in shapes)
+    raise MappingError(
+        f"the {len(shapes)} layers need {min(heights)} rows on {geometry.tiles} tiles (layers as tiles x "
+        f"rows: {', '.join(f'{t} x {r}' for t, r in shapes)}), {min(heights) - geometry.rows} more than the "
+        f"{geometry.rows} there are; {min(heights)} rows would fit, or about "
+        f"{-(-cells // geometry.rows)} tiles"
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class SignThresholds:
+    """Thresholds of a SIGN layer as bias cells and a shared reference, for k tiles and n neurons.
+
+    Parameters
+    ----------
+    bias : list of int, k
+        Bias columns enabled in each tile.
+    ones : int64, (k, n)
+        Bias cells at +1, the others of the enabled ones are -1.
+    refs : int64, (n,)
+        Reference of each row, 0 where the bias cells carry the whole threshold.
+    ties : bool
+        Some tile has an even number of enabled columns, for want of bias columns: dV may be exactly 0.
+    """
+
+    bias: list[int]
+    ones: NDArray[np.int64]
+    refs: NDArray[np.int64]
+    ties: bool
+
+
+def sign_thresholds(
+    layer: int, sizes: Sequence[int], thresholds: NDArray[np.integer], available: int
+) -> SignThresholds:
+    """Realize ``d_g >= t_g`` as ``d_g + b_g + 2*ref >= 0`` in every tile g, with one ``ref`` a row.
+
+    Bias columns make the number of enabled columns odd, so that dV is never 0: the decision point sits midway
+    between the two dot products it separates, ``b + 2*ref = 1 - t'``, where t' is the smallest value from t
+    upward that the dot product can take. The fewest bias columns that carry every threshold of the layer are
+    enabled, or all of them, and ``ref`` carries what is left. A neuron that is constant needs only enough.
+
+    Parameters
+    ----------
+    layer : int
+        For messages.
+    sizes : k ints
+        Inputs of each tile.
+    thresholds : int, (k, n)
+        Of each tile and neuron, within +-(size + 1).
+    available : int
+        Bias columns of a tile.
+
+    Raises
+    ------
+    MappingError
+        The tiles of a row need different references.
+    """
+    size = np.asarray(sizes, np.int64)[:, None]
+    reached = np.asarray(thresholds, np.int64)
+    reached = reached + ((reached - size) & 1)  # t', of the parity of the dot product
+    most = [available - (1 - (n + available) % 2) for n in sizes]  # an odd number of enabled columns
+    ties = min(most) < 0
+    most = [max(m, 0) for m in most]
+    odd = np.array([[(n + m) % 2] for n, m in zip(sizes, most, strict=True)])
+    target = odd - reached
+    need = np.abs(target).max(axis=1)
+    bias = [min(m, int(x)) for m, x in zip(most, need, strict=True)]  # of one parity already
+    if len(bias) > 1:
+        bias[:-1] = [max(bias[:-1])] * (len(bias) - 1)  # one descriptor field for all but the last tile
+    enabled = np.array(bias)[:, None]
+    far = 1 << 30
+    low = np.where(reached > size, -far, (target - enabled) // 2)
+    high = np.where(reached <= -size, far, (target + enabled) // 2)
+    lowest, highest = low.max(axis=0), high.min(axis=0)
+    gap = lowest - highest
+    if (gap > 0).any():
+        row = int(gap.argmax())
+        raise MappingError(
+            f"layer {layer}: the tiles of neuron {row} share one reference but need at least {lowest[row]} "
+            f"and at most {highest[row]}; their thresholds {thresholds[:, row].min()} to "
+            f"{thresholds[:, row].max()} are too far apart for {available} bias columns, "
+            f"{available + int(gap[row])} would fit, or COUNT with ADD"
+        )
+    refs = np.clip(0, lowest, highest)
+    sums = np.clip(target - 2 * refs, -enabled, enabled)
+    return SignThresholds(bias, (sums + enabled) // 2, refs, ties)
+
+
+def count_bias(sizes: Sequence[int], available: int) -> tuple[list[int], bool]:
+    """Bias columns of a COUNT or SEARCH layer, all +1: just enough for an odd number of enabled columns.
+
+    The threshold is digital there; the odd number keeps SEARCH half a count away from every tie. Returns the
+    columns of each tile, and whether a tile stays even for want of bias columns.
+    """
+    bias = [int(n % 2 == 0 and available > 0) for n in sizes]
+    return bias, any((n + b) % 2 == 0 for n, b in zip(sizes, bias, strict=True))
