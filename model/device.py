@@ -182,7 +182,7 @@ class DeviceArray:
         wl_level, prog_level : int, 0..255
             DAC codes of ``DAC_LSB_V`` each.
         width_s : float, > 0
-            Length of the pulse in seconds.
+            Length of the pulse in seconds, taken to the nearest picosecond.
 
         Raises
         ------
@@ -195,6 +195,8 @@ class DeviceArray:
                 raise ValueError(f"{name} = {level!r}: must be from 0 to 255")
         if not width_s > 0:
             raise ValueError(f"width_s = {width_s!r}: must be positive, in seconds")
+        # cycles times period and a difference of simulation times must give the same width to the last bit
+        width_s = max(round(width_s * 1e12), 1) / 1e12
         op, side = ProgOp(op), ProgSide(side)
         index = self._indices(columns)
         if index.size == 0:

@@ -298,8 +298,8 @@ class _Meter:
     """Cycles of one PROGRAM_ROW: the sequencer's own, and the least that the macro's pins allow.
 
     The former is ``hdl.program_cycles`` with ``ready_cyc`` 0; a test holds the two together. A walk over the
-    row's W words takes W + 1 cycles. The least counts set-up, width and hold of every pulse, every verify read
-    with one look at each word of its answer, the rails and the read-back; no other walk.
+    row's W words takes W + 1 cycles. The least counts set-up, width and hold of every pulse, every verify
+    read with one look at each word of its answer, the rails and the read-back; no other walk.
     """
 
     def __init__(self, timing: Timing, row_words: int) -> None:
@@ -307,7 +307,7 @@ class _Meter:
         self._walk = row_words + 1
         self._words = row_words
         rails = timing.rail_settle_cyc + 1
-        self.cycles = 1 + 1 + rails  # command, address, rails
+        self.cycles = 1 + rails  # address, rails
         self.least = rails
 
     def find(self) -> None:
