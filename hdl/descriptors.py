@@ -35,8 +35,9 @@ class RawDescriptor(data.Struct):
 def plan_layout(geometry: Geometry) -> data.StructLayout:
     """Layout of a layer's plan: the descriptor trimmed to the geometry, and what follows from it.
 
-    ``used``, ``first``, ``last`` are masks of tiles. Suffix ``_last`` is for the layer's last tile, none for the others.
-    ``enabled`` is C_en, ``top`` the first trial of a search (the highest power of two in C_en), ``ref_top`` its reference.
+    ``used``, ``first``, ``last`` are masks of tiles. Suffix ``_last`` is for the layer's last tile, none for
+    the others. ``enabled`` is C_en, ``top`` the first trial of a search (the highest power of two in C_en),
+    ``ref_top`` its reference.
     """
     g = geometry
     row, tile = row_shape(g), max(1, bits_for(g.tiles - 1))
@@ -163,10 +164,11 @@ class CheckState(StrEnum):
 class DescriptorCheck(wiring.Component):
     """Checks every descriptor, in order, before the first read.
 
-    A link between two layers that does not fit (``row_count`` against the next layer's inputs) is reported at the later one. The inputs
-    of a layer are summed tile by tile, so no multiplier is needed.
+    A link between two layers that does not fit (``row_count`` against the next layer's inputs) is reported at
+    the later one. The inputs of a layer are summed tile by tile, so no multiplier is needed.
 
-    Latency: ``sum(tile_count + 2)`` cycles over the layers, from the cycle after ``start`` to ``done``, inclusive.
+    Latency: ``sum(tile_count + 2)`` cycles over the layers, from the cycle after ``start`` to ``done``,
+    inclusive.
     Throughput: not pipelined.
 
     Parameters

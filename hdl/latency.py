@@ -65,7 +65,8 @@ def infer_cycles(
 ) -> int:
     """Cycles from ``start`` of INFER to ``done``, when inputs are pushed and results popped in time.
 
-    A load longer than the last layer is not hidden altogether; the rest of it is counted for each vector but the first.
+    A load longer than the last layer is not hidden altogether; the rest of it is counted for each vector but
+    the first.
     """
     load = load_cycles(descriptors, geometry)
     exposed = max(0, load - layer_cycles(descriptors[-1], timing, geometry))

@@ -38,14 +38,16 @@ class LayerState(StrEnum):
 class LayerSequencer(wiring.Component):
     """Runs the descriptor table over ``infer_count`` input vectors; every vector leaves one result.
 
-    INFER checks the settings and every descriptor, then runs vector after vector. A vector's first layer waits for a pushed input, its last
-    one for a free result bank. The next vector is loaded while the last layer is read. INFER ends when the last result is committed.
+    INFER checks the settings and every descriptor, then runs vector after vector. A vector's first layer
+    waits for a pushed input, its last one for a free result bank. The next vector is loaded while the last
+    layer is read. INFER ends when the last result is committed.
 
-    ABORT, or an error: every pin is low in the next cycle. The vector that had started is dropped, its input bank is free already. Pushed vectors
-    that had not started stay for the next INFER, and so do results that were not popped.
+    ABORT, or an error: every pin is low in the next cycle. The vector that had started is dropped, its input
+    bank is free already. Pushed vectors that had not started stay for the next INFER, and so do results that
+    were not popped.
 
-    Latency: ``hdl.latency`` gives the exact number of cycles; between two layers, or two vectors when the input is ready,
-    3 cycles pass without a read phase.
+    Latency: ``hdl.latency`` gives the exact number of cycles; between two layers, or two vectors when the
+    input is ready, 3 cycles pass without a read phase.
     Throughput: one vector in ``sum over layers (read cycles + 3)`` cycles.
 
     Parameters
@@ -55,8 +57,8 @@ class LayerSequencer(wiring.Component):
     Members
     -------
     cmd : In(CommandPort())
-        Only INFER reaches it. Ends in DONE, or in BAD_SETTING, BAD_DESCRIPTOR (detail: index), COMPARATOR_TIMEOUT
-        (detail: row in bits 15:0, tile in bits 23:16), ABORTED.
+        Only INFER reaches it. Ends in DONE, or in BAD_SETTING, BAD_DESCRIPTOR (detail: index),
+        COMPARATOR_TIMEOUT (detail: row in bits 15:0, tile in bits 23:16), ABORTED.
     settings, layer_count, infer_count : In
         Stable while busy.
     pins : Out(ReadPins)
@@ -70,8 +72,9 @@ class LayerSequencer(wiring.Component):
     scores, result_bits, result_pop, result_valid, result_class, result_index
         The oldest result.
     perf_rows, perf_read, perf_busy : Out(32)
-        Since INFER: rows read; cycles with a phase active; cycles in which a vector is under way, from the one before its first precharge to the
-        one after its result is committed, waits for a result bank included.
+        Since INFER: rows read; cycles with a phase active; cycles in which a vector is under way, from the
+        one before its first precharge to the one after its result is committed, waits for a result bank
+        included.
     """
 
     def __init__(self, geometry: Geometry):
@@ -149,7 +152,8 @@ class LayerSequencer(wiring.Component):
         with m.If(results.commit):
             m.d.sync += [remaining.eq(remaining - 1), vector.eq(vector + 1)]
 
-        # Prefetch: the next layer's descriptor when a layer starts, the next row's threshold when a row starts.
+        # Prefetch: the next layer's descriptor when a layer starts, the next row's threshold when a row
+        # starts.
         reading, fetch_layer, fetch_threshold = Signal(), Signal(), Signal()
         to_next_layer = fetch_threshold | reader.row_last
         m.d.comb += [
@@ -283,7 +287,8 @@ class LayerSequencer(wiring.Component):
             with m.State(LayerState.FETCH_THRESHOLD), unless_aborted():
                 m.d.comb += fetch_threshold.eq(1)
                 m.next = LayerState.START_LAYER
-            # Waits for the input of a first layer and for a result bank for a last one; then moves back to front.
+            # Waits for the input of a first layer and for a result bank for a last one; then moves back to
+            # front.
             with m.State(LayerState.START_LAYER), unless_aborted():
                 m.d.comb += [
                     waiting.eq(~first | inputs.loaded),

@@ -23,7 +23,8 @@ def adder_tree(terms):
 class SliceCounter(wiring.Component):
     """Counts the enabled ones among ``count_width`` columns of every tile.
 
-    Nothing follows ``sl`` while ``enable`` is low, so the rows of other modes cost neither power nor simulation time.
+    Nothing follows ``sl`` while ``enable`` is low, so the rows of other modes cost neither power nor
+    simulation time.
 
     Latency: combinational. Throughput: one slice of every tile a cycle.
 
@@ -70,7 +71,9 @@ class SliceCounter(wiring.Component):
 
 
 class ScoreAdder(wiring.Component):
-    """Adds the samples of a row to its score: ``2 * sum - tile_count`` (SIGN), ``2 * sum + threshold`` (SEARCH, COUNT).
+    """Adds the samples of a row to its score.
+
+    SIGN: ``score = 2 * sum - tile_count``; SEARCH and COUNT: ``score = 2 * sum + threshold``.
 
     Latency: ``score``, ``bit`` are valid in the cycle after the row's last ``sample``.
     Throughput: one sample a cycle; rows may follow each other without a bubble.
@@ -84,7 +87,8 @@ class ScoreAdder(wiring.Component):
     row_first, mode, use_threshold, tile_count, threshold : In
         ``row_first`` loads the start value; the others are valid with it, ``mode`` through the row.
     sample, sample_last, layer_last : In(1)
-        Take ``cmp`` (SIGN), ``hit`` (SEARCH) or ``counts`` (COUNT); the row's last sample; the row is the layer's last.
+        Take ``cmp`` (SIGN), ``hit`` (SEARCH) or ``counts`` (COUNT); the row's last sample; the row is the
+        layer's last.
     cmp, wl_en, hit, counts : In
     score, bit : Out
         ``bit = score >= 0``; valid with ``valid``.

@@ -33,12 +33,12 @@ class ReadState(StrEnum):
 class ReadSequencer(wiring.Component):
     """Reads the rows of one layer without a bubble between rows or comparisons.
 
-    Precharge rises in the cycle after ``start``. Between reads the phases are low and ``wl_en`` is 0. Hold this block in reset for a
-    cycle to abort: every pin is low in the next one.
+    Precharge rises in the cycle after ``start``. Between reads the phases are low and ``wl_en`` is 0. Hold
+    this block in reset for a cycle to abort: every pin is low in the next one.
 
-    Latency: one comparison takes ``P + E + S`` cycles, plus those that ``cmp_valid`` is late. A row takes one comparison (SIGN),
-    ``sum over tiles of bit_length(C_en)`` comparisons (SEARCH, one tile after the other, only its ``wl_en`` high),
-    or ``P + E + ceil(C / count_width)`` cycles (COUNT).
+    Latency: one comparison takes ``P + E + S`` cycles, plus those that ``cmp_valid`` is late. A row takes one
+    comparison (SIGN), ``sum over tiles of bit_length(C_en)`` comparisons (SEARCH, one tile after the other,
+    only its ``wl_en`` high), or ``P + E + ceil(C / count_width)`` cycles (COUNT).
     Throughput: the same; the next row's precharge follows the last cycle of a row.
 
     Parameters
@@ -52,8 +52,8 @@ class ReadSequencer(wiring.Component):
     plan : In(plan_layout(geometry))
         The layer, valid with ``start``.
     threshold : In(signed(16))
-        The next row's threshold, valid with ``start`` and in the last cycle of a row; it clamps to the range of ``ref``,
-        beyond which every comparison has the same answer.
+        The next row's threshold, valid with ``start`` and in the last cycle of a row; it clamps to the range
+        of ``ref``, beyond which every comparison has the same answer.
     start : In(1)
         One cycle, only while no row is read.
     pins : Out(ReadPins)
@@ -62,13 +62,15 @@ class ReadSequencer(wiring.Component):
     row_first, row_last : Out(1)
         First cycle of a row; the row in progress is the layer's last.
     sample, sample_last : Out(1)
-        The cycle whose end takes ``cmp`` (masked by ``wl_en``), ``hit`` or a slice of ``sl``; the row's last such cycle.
+        The cycle whose end takes ``cmp`` (masked by ``wl_en``), ``hit`` or a slice of ``sl``; the row's last
+        such cycle.
     hit : Out(bits_for(C))
         SEARCH: what this comparison adds to the popcount.
     slice, counting : Out
         COUNT: which ``count_width`` columns are counted in this cycle.
     timeout : Out(1)
-        One cycle, after the pins went low: ``cmp_valid`` did not come. ``timeout_tile`` is the first tile without it, ``pins.row`` the row.
+        One cycle, after the pins went low: ``cmp_valid`` did not come. ``timeout_tile`` is the first tile
+        without it, ``pins.row`` the row.
     """
 
     def __init__(self, geometry: Geometry):

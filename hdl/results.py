@@ -16,10 +16,12 @@ __all__ = ["ResultBanks"]
 class ResultBanks(wiring.Component):
     """Keeps the scores, the bits, the class and the number of two vectors, first in, first out.
 
-    The class is the index of the largest score, the lowest one on ties, found as the scores pass; it is 0 when the layer gives no scores.
-    The bank in progress shows only when its last row is in: a vector that is cut short leaves nothing.
+    The class is the index of the largest score, the lowest one on ties, found as the scores pass; it is 0
+    when the layer gives no scores. The bank in progress shows only when its last row is in: a vector that is
+    cut short leaves nothing.
 
-    Latency: a result is visible 2 cycles after its last score (``valid``), or in the cycle after ``pop`` of the one before.
+    Latency: a result is visible 2 cycles after its last score (``valid``), or in the cycle after ``pop`` of
+    the one before.
     Throughput: one score a cycle.
 
     Parameters

@@ -33,11 +33,13 @@ def write_layout(geometry: Geometry) -> data.StructLayout:
 
 
 class ColumnRegisters(wiring.Component):
-    """Input bits of every tile: ``front`` drives ``bl`` while ``back`` is filled word by word; and the column enables.
+    """Input bits of every tile, and the column enables.
 
+    ``front`` drives ``bl`` while ``back`` is filled word by word.
     One register a tile, not one a word: a simulator then wakes one process for a write.
 
-    Latency: ``bl``, ``col_en`` change in the cycle after ``move``; a word written in the cycle before ``move`` takes part.
+    Latency: ``bl``, ``col_en`` change in the cycle after ``move``; a word written in the cycle before
+    ``move`` takes part.
     Throughput: one word, or one move, a cycle.
 
     Parameters
@@ -53,7 +55,8 @@ class ColumnRegisters(wiring.Component):
     write : In(write_layout(geometry))
         Words past the tile's inputs are dropped. Not together with ``move``.
     bl, col_en : Out(T*C)
-        Bias columns of ``bl`` are always 1. ``col_en`` is the AND of two registers: it changes once a layer, while nothing is evaluated.
+        Bias columns of ``bl`` are always 1. ``col_en`` is the AND of two registers: it changes once a layer,
+        while nothing is evaluated.
     """
 
     def __init__(self, geometry: Geometry):
@@ -110,7 +113,8 @@ class ResultWriter(wiring.Component):
 
     A word leaves when it is full, at the end of a slice, and with the layer's last bit; the bits above are 0.
 
-    Latency: ``write`` is valid in the cycle after the bit that completes the word. Throughput: one bit a cycle.
+    Latency: ``write`` is valid in the cycle after the bit that completes the word. Throughput: one bit a
+    cycle.
 
     Parameters
     ----------
@@ -182,7 +186,8 @@ class LoadState(StrEnum):
 class InputBanks(wiring.Component):
     """Two banks of input words, and the loader that copies the older one into the back registers.
 
-    A bank stays the vector's until the vector starts (``take``): a command that ends before leaves it to the next one.
+    A bank stays the vector's until the vector starts (``take``): a command that ends before leaves it to the
+    next one.
 
     Latency: ``loaded`` rises ``tile_count * W + 2`` cycles after ``enable`` with a pushed bank.
     Throughput: one word a cycle.

@@ -1,4 +1,4 @@
-"""Bench of the layer sequencer: an ideal macro, a monitor of the pins, a host, and a reference. Pure Python."""
+"""Bench of the layer sequencer: ideal macro, monitor of the pins, host, and reference; pure Python."""
 
 import random
 from dataclasses import dataclass, field
@@ -11,6 +11,12 @@ from hdl.layer_sequencer import LayerSequencer
 
 def bits_of(value, width):
     return [value >> i & 1 for i in range(width)]
+
+
+def slice_of(descriptor, tile):
+    """Inputs of the layer's tile number ``tile``."""
+    low = tile * descriptor.cols
+    return slice(low, None if tile == descriptor.tile_count - 1 else low + descriptor.cols)
 
 
 @dataclass
@@ -60,7 +66,7 @@ class Network:
             for i in range(d.row_count):
                 pops = []
                 for t in range(d.tile_count):
-                    part = bits[t * d.cols : (t + 1) * d.cols]
+                    part = bits[slice_of(d, t)]
                     weight = bits_of(self.weights[d.tile_first + t][d.row_first + i], g.columns)
                     bias = d.bias_last if t == d.tile_count - 1 else d.bias
                     ones = sum(a == b for a, b in zip(part, weight, strict=False))
@@ -81,7 +87,7 @@ class Network:
         d = self.descriptors[0]
         out = {}
         for t in range(d.tile_count):
-            part = bits[t * d.cols : (t + 1) * d.cols]
+            part = bits[slice_of(d, t)]
             value = sum(bit << i for i, bit in enumerate(part))
             for w in range(self.geometry.row_words):
                 out[t * self.geometry.row_words + w] = value >> 32 * w & 0xFFFFFFFF
@@ -176,7 +182,7 @@ class Monitor:
         t = self.timing
         slices = -(-self.geometry.columns // self.geometry.count_width)
         if self.kind == "precharge":
-            assert kind == "evaluate" and self.length == t.precharge_cyc, "precharge length"
+            assert (kind, self.length) == ("evaluate", t.precharge_cyc), "precharge length"
         elif self.kind == "evaluate":
             wanted = t.evaluate_cyc + (0 if kind == "sense" else slices)
             assert self.length == wanted, f"evaluate lasted {self.length}, not {wanted}"
@@ -223,12 +229,16 @@ class Bench:
         sim.add_testbench(testbench)
         sim.run()
 
+    def pins(self):
+        """Values of the pins in this cycle."""
+        pins = {name: self.ctx.get(getattr(self.dut.pins, name)) for name in self.PINS}
+        return {**pins, "bl": self.ctx.get(self.dut.bl), "col_en": self.ctx.get(self.dut.col_en)}
+
     async def cycle(self, count=1):
         """Let the macro and the monitor see this cycle, then go to the next."""
         dut, ctx = self.dut, self.ctx
         for _ in range(count):
-            pins = {name: ctx.get(getattr(dut.pins, name)) for name in self.PINS}
-            pins["bl"], pins["col_en"] = ctx.get(dut.bl), ctx.get(dut.col_en)
+            pins = self.pins()
             self.monitor.watch(pins, self.halting)
             cmp, valid, sl = self.macro.answer(pins)
             ctx.set(dut.pins.cmp, cmp)
@@ -236,9 +246,7 @@ class Bench:
             ctx.set(dut.pins.sl, sl)
             if ctx.get(dut.cmd.done):
                 self.ended.append((self.now, ctx.get(dut.cmd.code), ctx.get(dut.cmd.detail)))
-            self.halting = bool(ctx.get(dut.cmd.abort)) or any(
-                p["sense"] and late_never for p, late_never in ()
-            )
+            self.halting = bool(ctx.get(dut.cmd.abort))
             await ctx.tick()
             self.now += 1
             assert self.now < self.limit, "the bench ran past its limit"

@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from hdl.config import Geometry, Timing
-from hdl.latency import infer_cycles, vector_cycles
-from tests.hdl.layer_bench import ADD, COUNT, SEARCH, SIGN, VOTE, Bench, Network, random_bits
+from hdl.config import ErrorCode, Geometry, Timing
+from hdl.latency import LAYER_OVERHEAD_CYC, infer_cycles, vector_cycles
+from tests.hdl.layer_bench import ADD, COUNT, SEARCH, VOTE, Bench, Network, random_bits
 
 SMALL = Geometry(tiles=2, rows=40, inputs=37, bias=4, thresholds=64, scores=16, count_width=16, layers=4)
 
@@ -87,3 +87,240 @@ def test_results_and_cycles(name):
     assert bench.perf[1] == 2 * vector_cycles(*args) - overhead
     assert bench.perf[2] == 2 * vector_cycles(*args)
     assert bench.perf[1] == sum(bench.monitor.reads)
+
+
+TINY = Geometry(tiles=1, rows=1, inputs=1, bias=0, thresholds=1, scores=1, count_width=1, layers=3)
+WORDS = Geometry(tiles=1, rows=64, inputs=64, bias=0, thresholds=8, scores=2, count_width=64, layers=2)
+MANY = Geometry(tiles=5, rows=33, inputs=33, bias=6, thresholds=40, scores=33, count_width=7, layers=3)
+SHAPES = {
+    "one_bit": (TINY, [dict(cols=1), dict(cols=1), dict(cols=1, row_count=1, score=True)]),
+    "one_bit_count": (TINY, [dict(cols=1, mode=COUNT), dict(cols=1, row_count=1, mode=COUNT, score=True)]),
+    "one_bit_search": (TINY, [dict(cols=1, mode=SEARCH), dict(cols=1, row_count=1, mode=SEARCH)]),
+    "whole_words": (WORDS, [dict(cols=64), dict(cols=64, row_count=2, mode=COUNT, score=True)]),
+    "five_tiles": (
+        MANY,
+        [
+            dict(tile_count=5, cols=33, cols_last=1, combine=VOTE, use_threshold=True),
+            dict(tile_count=4, cols=8, cols_last=9, mode=COUNT, use_threshold=True),
+            dict(cols=33, row_count=33, mode=SEARCH, score=True),
+        ],
+    ),
+}
+TIMINGS = [(1, 1, 1), (2, 1, 3), (3, 2, 1), (1, 3, 2), (3, 3, 3), (2, 2, 2)]
+
+
+@pytest.mark.parametrize("phases", TIMINGS, ids=str)
+@pytest.mark.parametrize("name", SHAPES)
+def test_shapes_and_timings(name, phases):
+    geometry, layers = SHAPES[name]
+    network = Network.random(geometry, layers, random.Random(f"{name} {phases}"))
+    timing = Timing(precharge_cyc=phases[0], evaluate_cyc=phases[1], sense_cyc=phases[2])
+    bench = run_network(network, timing)
+    assert bench.took == infer_cycles(network.descriptors, timing, geometry, vectors=2)
+
+
+def test_overhead_of_layers_and_vectors_is_three_cycles():
+    bench = run_network(build("three"), Timing())
+    assert bench.monitor.gaps() == [LAYER_OVERHEAD_CYC] * 5
+
+
+def test_long_load_is_hidden_as_far_as_the_last_layer_reaches():
+    geometry = Geometry(tiles=4, rows=4, inputs=60, bias=4, thresholds=4, layers=2)
+    layers = [dict(tile_count=4, cols_last=60, combine=VOTE), dict(cols=1, row_count=1)]
+    network = Network.random(geometry, layers, random.Random(3))
+    bench = run_network(network, Timing())
+    assert bench.monitor.gaps() == [3, 3 + 4 * 2 - 3, 3]
+    assert bench.took == infer_cycles(network.descriptors, Timing(), geometry, vectors=2)
+    assert bench.perf[2] == 2 * vector_cycles(network.descriptors, Timing(), geometry)
+
+
+def test_votes_with_ties_go_to_plus_one():
+    network = build("vote")
+    bits = random_bits(random.Random(0), network.descriptors[0].inputs)
+    ties = 0
+    for seed in range(3):
+        network = build("vote", seed)
+        result, scores, _ = network.infer(bits)
+        ties += sum(bit == 1 for bit, score in zip(result, scores, strict=True) if score == 0)
+        run_network(network, Timing(), seed=seed)
+    assert ties > 0
+
+
+def test_equal_scores_give_the_lowest_class():
+    network = build("count")
+    d = network.descriptors[0]
+    row = network.weights[d.tile_first]
+    for i in range(d.row_count):
+        row[d.row_first + i] = row[d.row_first]
+        network.thresholds[d.threshold_base + i] = -20 + (i in (2, 5))
+    bits = random_bits(random.Random(0), d.inputs)
+    assert network.infer(bits)[2] == 2
+    run_network(network, Timing())
+
+
+@pytest.mark.parametrize("threshold", [-32768, -42, -41, 41, 42, 32767])
+def test_thresholds_out_of_the_range_of_ref_clamp(threshold):
+    network = build("sign_threshold")
+    network.thresholds[:] = [threshold] * len(network.thresholds)
+    run_network(network, Timing())
+
+
+@pytest.mark.parametrize("name", ["search_tiles", "vote"])
+def test_late_comparators_lengthen_the_sense_phase_only(name):
+    network = build(name)
+    timing = Timing(resolve_limit_cyc=3)
+    bench = run_network(network, timing, late=lambda row, tile: (row + tile) % 4)
+    lengths = {length for kind, length in bench.monitor.phases if kind == "sense"}
+    assert lengths == {1, 2, 3, 4} if name == "search_tiles" else lengths == {2, 3, 4}
+
+
+@pytest.mark.parametrize("limit", [1, 5])
+def test_a_comparator_that_never_resolves_ends_in_a_timeout(limit):
+    network = build("vote")
+    d = network.descriptors[0]
+    stuck = d.row_first + 3
+    bench = Bench(
+        network,
+        Timing(resolve_limit_cyc=limit),
+        late=lambda row, tile: None if (row, tile) == (stuck, 1) else limit,
+    )
+    bits = random_bits(random.Random(0), d.inputs)
+
+    async def scenario(bench):
+        await bench.load_network()
+        await bench.push(bits)
+        await bench.push(bits)
+        await bench.start(2)
+        assert (await bench.wait_done())[1:] == (ErrorCode.COMPARATOR_TIMEOUT, 1 << 16 | stuck)
+        assert bench.monitor.phases[-1] == ("sense", 1 + limit)
+        assert not any(value for name, value in bench.pins().items() if name != "bl")
+        # the other pushed vector is there, and runs when the comparator works
+        bench.macro.late = lambda row, tile: 0
+        await bench.start(1)
+        assert (await bench.wait_done())[1:] == (0, 0)
+        assert await bench.take_result() == (network.infer(bits), 0)
+
+    bench.run(scenario)
+
+
+def test_abort_in_every_cycle_then_clean_runs():
+    geometry = Geometry(tiles=2, rows=4, inputs=5, bias=2, thresholds=4, scores=4, count_width=4, layers=2)
+    layers = [
+        dict(tile_count=2, cols_last=4, combine=VOTE),
+        dict(cols=3, row_count=2, mode=COUNT, score=True),
+    ]
+    rng = random.Random(5)
+    network = Network.random(geometry, layers, rng)
+    args = network.descriptors, Timing(), geometry
+    took, period = infer_cycles(*args, vectors=2), vector_cycles(*args)
+    starts = [took - 2 * period, took - period]
+    bench = Bench(network)
+    compared = 0
+
+    async def scenario(bench):
+        nonlocal compared
+        await bench.load_network()
+        waiting = []
+        for cycle in range(1, took + 1):
+            while len(waiting) < 2:
+                waiting.append(random_bits(rng, 9))
+                await bench.push(waiting[-1])
+            wanted = [network.infer(bits) for bits in waiting]
+            await bench.start(2)
+            await bench.cycle(cycle - 1)
+            await bench.abort()
+            assert not any(value for name, value in bench.pins().items() if name != "bl")
+            if cycle < took:
+                assert (await bench.wait_done())[1:] == (ErrorCode.ABORTED, 0)
+            assert not bench.ctx.get(bench.dut.cmd.busy)
+            # whoever had started is gone, with a result if it was complete; the others wait
+            gone = sum(start < cycle for start in starts)
+            done = sum(start + period - 1 <= cycle for start in starts)
+            waiting = waiting[gone:]
+            for index in range(done):
+                assert await bench.take_result() == (wanted[index], index)
+                compared += 1
+            assert not bench.ctx.get(bench.dut.result_valid)
+            if waiting:
+                await bench.start(len(waiting))
+                assert (await bench.wait_done())[1:] == (0, 0)
+                for index, bits in enumerate(waiting):
+                    assert await bench.take_result() == (network.infer(bits), index)
+                    compared += 1
+            waiting = []
+
+    bench.run(scenario)
+    assert compared > took
+
+
+def test_input_and_result_backpressure():
+    network = build("three")
+    rng = random.Random(11)
+    inputs = [random_bits(rng, 37) for _ in range(7)]
+    bench = Bench(network)
+    compared = 0
+
+    async def scenario(bench):
+        nonlocal compared
+        await bench.load_network()
+        period = vector_cycles(network.descriptors, Timing(), network.geometry)
+        await bench.start(len(inputs))
+        await bench.cycle(30)
+        assert not any(bench.monitor.reads)
+        # two results fill the banks; the third vector stops before its last layer, its bank is free
+        for bits in inputs[:5]:
+            await bench.push(bits)
+        await bench.cycle(2 * period)
+        assert bench.ctx.get(bench.dut.cmd.busy)
+        assert not bench.ctx.get(bench.dut.input_ready)
+        rows = bench.ctx.get(bench.dut.perf_rows)
+        assert rows == 2 * sum(d.row_count for d in network.descriptors) + 33 + 32
+        await bench.cycle(50)
+        assert bench.ctx.get(bench.dut.perf_rows) == rows
+        # a push without a bank changes nothing
+        await bench.write(bench.dut.input, 0, 0xFFFFFFFF)
+        await bench.strobe(bench.dut.input_push)
+        for index, bits in enumerate(inputs):
+            if index >= 2 and index + 3 < len(inputs):
+                await bench.push(inputs[index + 3])
+            await bench.wait_result()
+            await bench.cycle(rng.randrange(2 * period))
+            assert await bench.take_result() == (network.infer(bits), index)
+            compared += 1
+        while bench.ctx.get(bench.dut.cmd.busy):
+            await bench.cycle()
+        assert bench.ended[-1][1:] == (0, 0)
+        # a pop without a result changes nothing
+        await bench.strobe(bench.dut.result_pop)
+        assert not bench.ctx.get(bench.dut.result_valid)
+
+    bench.run(scenario)
+    assert compared == len(inputs)
+
+
+def test_bad_settings_and_descriptors_end_before_any_read():
+    network = build("three")
+    bench = Bench(network)
+
+    async def scenario(bench):
+        await bench.load_network()
+        dut = bench.dut
+        for layers, vectors, detail in ((0, 1, 1), (5, 1, 1), (255, 1, 1), (3, 0, 2)):
+            bench.ctx.set(dut.layer_count, layers)
+            await bench.start(vectors)
+            assert await bench.wait_done() == (1, ErrorCode.BAD_SETTING, detail)
+        bench.ctx.set(dut.layer_count, 3)
+        for index in range(3):
+            words = network.descriptors[index].words()
+            await bench.write(dut.descriptor, 4 * index + 1, words[1] & ~0xFFFF)
+            await bench.start()
+            assert (await bench.wait_done())[1:] == (ErrorCode.BAD_DESCRIPTOR, index)
+            await bench.write(dut.descriptor, 4 * index + 1, words[1])
+        assert not any(bench.monitor.reads)
+        bits = random_bits(random.Random(0), 37)
+        await bench.push(bits)
+        await bench.start()
+        assert (await bench.wait_done())[1:] == (0, 0)
+        assert await bench.take_result() == (network.infer(bits), 0)
+
+    bench.run(scenario)
