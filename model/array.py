@@ -106,7 +106,7 @@ class Array:
 
     def source_lines(self, tile: int, row: int, bl: Bits, col_en: Bits) -> Bits:
         """Bits on ``sl`` in the present read of a row, (C,) bool; disabled columns, undefined, give False."""
-        return self._tiles[tile].bits(row, bl, int(self.reads[tile, row])) & col_en
+        return self._tiles[tile].bits(row, bl, col_en, int(self.reads[tile, row]))
 
     def min_ref(self, tile: int, row: int, bl: Bits, col_en: Bits) -> int:
         """Smallest ``ref`` at which the comparator gives 1 in the present read of a row."""
@@ -134,8 +134,8 @@ class Array:
         """
         part = self._tiles[tile]
         voltages, _ = part.cells(np.array([row]))
-        q = part.bits(row, bl, int(self.reads[tile, row]))
-        vp, vn = part.neuron.lines_V(q, np.asarray(col_en, bool))
+        q = part.bits(row, bl, col_en, int(self.reads[tile, row]))
+        vp, vn = part.neuron.lines_V(q, col_en)
         sl = np.where(bl, voltages.v1_V[0], voltages.v0_V[0])
         return {
             "VP_V": vp,
@@ -176,12 +176,14 @@ class Array:
         first = self.reads[tile, rows] + 1
         return np.stack([self.min_refs(tile, bl, col_en, first + k, rows) for k in range(count)], axis=1)
 
-    def live_rows(self, tile: int) -> Bits:
-        """Rows in which read noise can change a bit, (R,) bool."""
-        part = self._tiles[tile]
-        part.refresh()
+    def live_rows(self, tile: int, col_en: Bits | None = None) -> Bits:
+        """Rows in which read noise can change a bit of an enabled column (default: of any), (R,) bool.
+
+        Cells that were never formed are often live, so the mask of the columns in use matters.
+        """
+        asked = np.ones(self.geometry.columns, bool) if col_en is None else col_en
         live = np.zeros(self.geometry.rows, bool)
-        live[list(part.live)] = True
+        live[list(self._tiles[tile].live(asked))] = True
         return live
 
     def planes(self, tile: int) -> tuple[Bits, Bits]:
@@ -332,11 +334,12 @@ class Array:
         """dV with the bits of the given reads, and the neuron's draws (None without noise), each (n,)."""
         part = self._tiles[tile]
         x = self._static(tile, bl, col_en)[rows]
-        if part.live:
+        if live := part.live(col_en):
             x = x.copy()
             start, stop, _ = rows.indices(self.geometry.rows)
-            for row in [row for row in part.live if start <= row < stop]:
-                x[row - start] += part.live_change(row, bl, col_en, int(numbers[row - start]))[0]
+            for row in live.keys() & range(start, stop):
+                change = part.live_change(row, live[row], bl[None], [int(numbers[row - start])])
+                x[row - start] += change[0][0]
         if part.neuron.noise == 0:
             return x, None
         low, high = int(numbers.min()), int(numbers.max())
@@ -361,14 +364,15 @@ class Array:
         """``values`` (counts of dV, or popcounts where integer) with the read noise of live rows."""
         part = self._tiles[tile]
         start, stop, _ = rows.indices(self.geometry.rows)
-        live = [row for row in part.live if start <= row < stop]
-        if not live:
+        live = part.live(col_en)
+        rows_here = live.keys() & range(start, stop)
+        if not rows_here:
             return values
         values, what = values.copy(), int(values.dtype.kind == "i")
-        for row in live:
+        for row in rows_here:
             number = int(first[row - start])
-            for i, bl in enumerate(inputs):
-                values[i, row - start] += part.live_change(row, bl, col_en, number + i * stride)[what]
+            numbers = range(number, number + stride * len(inputs), stride)
+            values[:, row - start] += part.live_change(row, live[row], inputs, numbers)[what]
         return values
 
     def _noise_batch(

@@ -5,6 +5,7 @@ Derived from the devices' resistances and kept until the devices say that a row 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,9 @@ from model.params import MacroParams
 _BLOCK_ROWS = 256
 """Rows refreshed at once: bounds the memory of the intermediate arrays."""
 
+_KEPT = 64
+"""Column masks for which derived values are kept: one a layer and tile is what a network needs."""
+
 
 class LiveCells(NamedTuple):
     """The cells of one row that may change from read to read, n of them."""
@@ -27,6 +31,13 @@ class LiveCells(NamedTuple):
     columns: NDArray[np.intp]  # (n,)
     p1: NDArray[np.float32]  # (n,), probability of reading 1 with input +1
     p0: NDArray[np.float32]  # (n,), with input -1
+
+    def among(self, col_en: NDArray[np.bool_]) -> LiveCells | None:
+        """Those of enabled columns; None if there are none."""
+        enabled = col_en[self.columns]
+        if not enabled.any():
+            return None
+        return LiveCells(self.columns[enabled], self.p1[enabled], self.p0[enabled])
 
 
 class Tile:
@@ -48,8 +59,6 @@ class Tile:
         Switching voltage of each column's buffer.
     s1, s0 : bool, (R, C)
         Likelier bit with input +1 and -1. Valid after ``refresh``.
-    live : dict of int to LiveCells
-        Rows with cells that may change from read to read.
     """
 
     def __init__(
@@ -62,7 +71,8 @@ class Tile:
         self.threshold_V = params.bridge.buffer_threshold_V + params.bridge.buffer_sigma_V * spread
         self.s1 = np.zeros((rows, columns), bool)
         self.s0 = np.zeros((rows, columns), bool)
-        self.live: dict[int, LiveCells] = {}
+        self._live: dict[int, LiveCells] = {}
+        self._live_enabled: dict[bytes, dict[int, LiveCells]] = {}
         self._devices = devices
         self._version = np.full(rows, -1, np.int64)
         # Without mismatch every term is a multiple of 1/2: float32 is exact as well, and twice as fast.
@@ -91,14 +101,15 @@ class Tile:
         self._base[rows] = self._w * found.s0
         self._slope[rows] = self._w * (found.s1.astype(np.int8) - found.s0)
         self._constant.clear()
+        self._live_enabled.clear()
         live = found.live
         any_live = live.any(axis=1)
         for at, row in enumerate(rows.tolist()):
-            self.live.pop(row, None)
+            self._live.pop(row, None)
             if any_live[at]:
                 columns = np.flatnonzero(live[at])
                 p1, p0 = found.p1[at, columns], found.p0[at, columns]
-                self.live[row] = LiveCells(columns, p1.astype(np.float32), p0.astype(np.float32))
+                self._live[row] = LiveCells(columns, p1.astype(np.float32), p0.astype(np.float32))
         self._version[rows] = self._devices.row_version[self.tile, rows]
 
     def cells(self, rows: NDArray[np.intp]) -> tuple[Voltages, Decisions]:
@@ -106,13 +117,29 @@ class Tile:
         voltages = source_line(self._devices.resistance_ohm[self.tile, rows], rows, self.params.bridge)
         return voltages, decide(voltages, self.threshold_V)
 
-    def bits(self, row: int, bl: NDArray[np.bool_], number: int) -> NDArray[np.bool_]:
-        """The buffers' bits of one row at read ``number``, (C,) bool, of all columns."""
+    def live(self, col_en: NDArray[np.bool_]) -> dict[int, LiveCells]:
+        """Rows, ascending, with live cells among the enabled columns, and those cells. Refreshes all rows."""
+        self.refresh()
+        key = col_en.tobytes()
+        found = self._live_enabled.get(key)
+        if found is None:
+            found = {}
+            for row in sorted(self._live):
+                if (cells := self._live[row].among(col_en)) is not None:
+                    found[row] = cells
+            self._live_enabled[key] = found
+            if len(self._live_enabled) > _KEPT:
+                self._live_enabled.pop(next(iter(self._live_enabled)))
+        return found
+
+    def bits(
+        self, row: int, bl: NDArray[np.bool_], col_en: NDArray[np.bool_], number: int
+    ) -> NDArray[np.bool_]:
+        """The buffers' bits of one row at read ``number``, (C,) bool, False where disabled."""
         self.refresh(row)
-        q = np.where(bl, self.s1[row], self.s0[row])
-        if row in self.live:
-            columns, drawn = self._drawn(row, bl, number)
-            q[columns] = drawn
+        q = np.where(bl, self.s1[row], self.s0[row]) & col_en
+        if row in self._live and (cells := self._live[row].among(col_en)) is not None:
+            q[cells.columns] = self._drawn(row, cells, bl[cells.columns], number)
         return q
 
     def counts(self, bl: NDArray[np.bool_], col_en: NDArray[np.bool_], rows: slice) -> NDArray[np.float64]:
@@ -150,23 +177,43 @@ class Tile:
             enabled = col_en.astype(self._w.dtype)
             found = (self._base @ enabled).astype(np.float64) - float(self._v @ enabled)
             self._constant[key] = found
-            if len(self._constant) > 64:
+            if len(self._constant) > _KEPT:
                 self._constant.pop(next(iter(self._constant)))
         return found
 
     def live_change(
-        self, row: int, bl: NDArray[np.bool_], col_en: NDArray[np.bool_], number: int
-    ) -> tuple[float, int]:
-        """What read noise at read ``number`` changes in a live row: (counts of dV, popcount)."""
-        columns, drawn = self._drawn(row, bl, number)
-        likely = np.where(bl[columns], self.s1[row, columns], self.s0[row, columns])
-        change = np.where(col_en[columns], drawn.astype(np.int8) - likely, 0)
-        return float(self._w[columns] @ change), int(change.sum())
+        self,
+        row: int,
+        cells: LiveCells,
+        inputs: NDArray[np.bool_],
+        numbers: Sequence[int],
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """What read noise changes in a live row.
 
-    def _drawn(
-        self, row: int, bl: NDArray[np.bool_], number: int
-    ) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-        columns, p1, p0 = self.live[row]
-        size = int(columns[-1]) + 1  # the beginning of the draw over all columns
-        u = uniform(self.chip, Purpose.CELL_NOISE, self.tile, number, row, size=size)[columns]
-        return columns, u < np.where(bl[columns], p1, p0)
+        Parameters
+        ----------
+        row : int
+        cells : LiveCells
+            Of that row, from ``live``.
+        inputs : bool, (batch, C)
+        numbers : batch ints
+            Read number of each input.
+
+        Returns
+        -------
+        counts : float64, (batch,)
+            Change of dV in counts.
+        popcounts : int64, (batch,)
+            Change of the popcount.
+        """
+        bl = inputs[:, cells.columns]
+        drawn = np.stack([self._drawn(row, cells, b, n) for b, n in zip(bl, numbers, strict=True)])
+        likely = np.where(bl, self.s1[row, cells.columns], self.s0[row, cells.columns])
+        change = drawn.astype(np.int64) - likely
+        return change @ self._w[cells.columns].astype(np.float64), change.sum(axis=1)
+
+    def _drawn(self, row: int, cells: LiveCells, bl: NDArray[np.bool_], number: int) -> NDArray[np.bool_]:
+        """Bits of live cells at one read; ``bl`` are their inputs."""
+        size = int(cells.columns[-1]) + 1  # the beginning of the draw over all columns
+        u = uniform(self.chip, Purpose.CELL_NOISE, self.tile, number, row, size=size)
+        return u[cells.columns] < np.where(bl, cells.p1, cells.p0)
