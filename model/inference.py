@@ -42,6 +42,14 @@ class Result:
     scores: NDArray[np.int32]
     classes: NDArray[np.int64]
 
+    def first(self, count: int) -> Result:
+        """The results of the first ``count`` images."""
+        return Result(
+            hidden=[bits[:count] for bits in self.hidden],
+            scores=self.scores[:count],
+            classes=self.classes[:count],
+        )
+
     def differences(self, other: Result | Forward) -> dict[str, Any]:
         """Where two evaluations of the same images disagree.
 

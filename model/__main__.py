@@ -1,0 +1,46 @@
+"""``python -m model COMMAND``: evaluate networks and chips on the model alone."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from model import commands
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns
+    -------
+    int
+        Exit status: the command's, 2 on bad input, 130 when interrupted.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m model", description="Evaluate networks and chips on the model alone."
+    )
+    chosen = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    found = commands.find()
+    for name, module in found.items():
+        text = (module.__doc__ or "").strip()
+        sub = chosen.add_parser(
+            name,
+            help=text.splitlines()[0] if text else None,
+            description=text,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(sub)
+    arguments = parser.parse_args(argv)
+    try:
+        return found[arguments.command].run(arguments)
+    except (ValueError, OSError) as error:
+        print(f"python -m model {arguments.command}: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

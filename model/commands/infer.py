@@ -1,0 +1,220 @@
+"""Program a modelled chip with a network; infer test images with it and with the integer reference.
+
+Exit status: 0; 1 when results differ that may not (an ideal macro from golden, or any macro from itself when
+it is read row by row); 2 on bad input.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import time
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from hdl.config import PRESETS, Combine, preset
+from model import inference
+from model.array import Array
+from model.commands import whole
+from model.dataset import load_mnist_test
+from model.golden import Forward, Golden
+from model.mapping import Mapping, map_network
+from model.network import Network
+from model.params import MacroParams
+from model.programming import program
+
+ROOT = Path(__file__).resolve().parents[2]
+_SEEDS = 2**64 - 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``infer``."""
+    add = parser.add_argument
+    add("--preset", default="mnist", metavar="P", help=f"one of {', '.join(PRESETS)} (default %(default)s)")
+    add(
+        "--images",
+        type=whole(1, 10_000),
+        default=1000,
+        metavar="K",
+        help="first K test images (default %(default)s)",
+    )
+    add("--macro", choices=("ideal", "real"), default="ideal", help="parameter set (default %(default)s)")
+    add(
+        "--chip",
+        type=whole(0, _SEEDS),
+        default=0,
+        metavar="SEED",
+        help="seed of the chip (default %(default)s)",
+    )
+    add(
+        "--combine",
+        choices=("add", "vote"),
+        help="how layers wider than a tile split (default: the preset's)",
+    )
+    add("--network", type=Path, metavar="FILE", help="network file (default: the preset's)")
+    add("--preload", action="store_true", help="write the states directly instead of by pulses")
+    add(
+        "--check",
+        type=whole(0, 10_000),
+        default=3,
+        metavar="K",
+        help="images evaluated once more, row by row (default %(default)s)",
+    )
+    add("--json", type=Path, metavar="F", help="also write the results as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it; the exit status."""
+    start_s = time.perf_counter()
+    chosen = preset(arguments.preset)
+    path = arguments.network or ROOT / "data" / chosen.network
+    combine = Combine[arguments.combine.upper()] if arguments.combine else chosen.combine
+    mapping = map_network(Network.load(path), chosen.geometry, combine=combine, final_mode=chosen.final_mode)
+    images, labels = load_mnist_test()
+    images, labels = images[: arguments.images], labels[: arguments.images]
+    if images.shape[1] != mapping.network.n_in:
+        raise ValueError(f"{path}: {mapping.network.n_in} inputs, the test images have {images.shape[1]}")
+    array = Array(chosen.geometry, MacroParams.named(arguments.macro), arguments.chip)
+    with _progress() as bars:
+        programming = _program(mapping, array, arguments.preload, chosen.timing, bars)
+        golden, rate = _golden(mapping, images)
+        before = array.reads.copy()
+        task = bars.add_task("analog model", total=len(images))
+        result = inference.run(
+            mapping, array, images, progress=lambda done, of: bars.update(task, completed=done, total=of)
+        )
+        sample = images[: arguments.check]
+        mismatches = _check(mapping, array, result, sample, before)
+    differences = result.differences(golden)
+    report = {
+        "preset": chosen.name,
+        "network": mapping.network.name,
+        "macro": arguments.macro,
+        "combine": combine.name,
+        "seed": arguments.chip,
+        "images": len(images),
+        "accuracy": float((result.classes == labels).mean()),
+        "golden_accuracy": float((golden.classes == labels).mean()),
+        "golden_mismatches": differences["images"],
+        "differences": differences,
+        "model_mismatches": mismatches,
+        "model_checked": len(sample),
+        "golden_images_per_s": rate,
+        "programming": programming,
+        "mapping": _mapping_report(mapping),
+        "state": array.state_hash(),
+        "wall_s": time.perf_counter() - start_s,
+        "versions": versions(),
+    }
+    _show(report)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(report, indent=2) + "\n")
+    return int(mismatches > 0 or (arguments.macro == "ideal" and differences["images"] > 0))
+
+
+def versions() -> dict[str, str]:
+    """Versions that the results depend on."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return {
+        project["name"]: project["version"],
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+    }
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description:14}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+    )
+
+
+def _program(mapping: Mapping, array: Array, preload: bool, timing: Any, bars: Progress) -> dict[str, Any]:
+    if preload:
+        inference.load(mapping, array)
+        return {"preloaded": True}
+    task = bars.add_task("programming", total=mapping.rows_used)
+    done = program(
+        array,
+        mapping.images,
+        mapping.masks,
+        timing,
+        progress=lambda done, of: bars.update(task, completed=done, total=of),
+    )
+    report = done.as_dict()
+    for long in ("failures", "mismatches"):  # their number is what a report needs
+        report[long] = len(report[long])
+    return {"preloaded": False, **report}
+
+
+def _golden(mapping: Mapping, images: np.ndarray) -> tuple[Forward, float]:
+    golden = Golden(mapping.network)
+    golden(images[:1])
+    start_s = time.perf_counter()
+    result = golden(images)
+    return result, len(images) / (time.perf_counter() - start_s)
+
+
+def _check(
+    mapping: Mapping, array: Array, result: inference.Result, sample: np.ndarray, reads: np.ndarray
+) -> int:
+    """Images of the sample that differ when the same chip, at the same read numbers, is read row by row."""
+    after = array.reads.copy()
+    array.reads[...] = reads
+    again = inference.run_row_by_row(mapping, array, sample)
+    array.reads[...] = after
+    return again.differences(result.first(len(sample)))["images"]
+
+
+def _mapping_report(mapping: Mapping) -> dict[str, Any]:
+    layers = [
+        {**vars(layer), "mode": layer.mode.name, "combine": layer.combine.name} for layer in mapping.report
+    ]
+    return {"cells": mapping.cells, "rows_used": mapping.rows_used, "layers": layers}
+
+
+def _show(report: dict[str, Any]) -> None:
+    console = Console()
+    layers = Table(
+        title=f"{report['network']} on preset {report['preset']}", box=SIMPLE, padding=(0, 0, 0, 1)
+    )
+    columns = ("tiles", "rows", "inputs", "mode", "combine", "bias", "cells", "refs", "entries")
+    for name in columns:
+        layers.add_column(name, justify="left" if name in ("mode", "combine") else "right")
+    for layer in report["mapping"]["layers"]:
+        layers.add_row(*(str(layer[name]) for name in columns))
+    console.print(layers)
+    done = report["programming"]
+    table = Table(title=f"{report['macro']} macro, chip {report['seed']}", show_header=False, box=SIMPLE)
+    table.add_column(justify="left")
+    table.add_column(justify="right")
+    rows = [
+        ("images", f"{report['images']}"),
+        ("accuracy", f"{report['accuracy']:.2%}"),
+        ("accuracy of golden", f"{report['golden_accuracy']:.2%}"),
+        ("images that differ from golden", f"{report['golden_mismatches']}"),
+        ("classes that differ", f"{report['differences']['classes']}"),
+        ("hidden bits that differ, by layer", f"{report['differences']['hidden']}"),
+        (f"differ read row by row, of {report['model_checked']}", f"{report['model_mismatches']}"),
+        ("golden", f"{report['golden_images_per_s']:,.0f} images/s"),
+    ]
+    if not done["preloaded"]:
+        rows.insert(0, ("programmed bridges", f"{done['bits']:,}"))
+        rows.insert(1, ("devices that failed", f"{done['failures']}"))
+        rows.insert(2, ("programming time on the chip", f"{done['time_s'] * 1e3:.1f} ms"))
+    for row in [*rows, ("wall time", f"{report['wall_s']:.1f} s")]:
+        table.add_row(*row)
+    console.print(table)
