@@ -37,7 +37,7 @@ class Network:
         for fields in reversed(layers):
             fields = dict(fields)
             fields.setdefault("tile_count", 1)
-            fields.setdefault("cols", fields.get("cols_last", g.inputs))
+            fields.setdefault("cols", g.inputs)
             fields.setdefault("cols_last", fields["cols"])
             fields.setdefault("row_count", inputs_after)
             fields.setdefault("tile_first", rng.randrange(g.tiles - fields["tile_count"] + 1))

@@ -3,9 +3,16 @@
 import random
 
 import pytest
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib.wiring import connect, flipped
 
 from hdl.config import ErrorCode, Geometry, Timing
+from hdl.descriptors import ThresholdMemory
 from hdl.latency import LAYER_OVERHEAD_CYC, infer_cycles, vector_cycles
+from hdl.popcount import ScoreAdder, SliceCounter
+from hdl.read_sequencer import ReadSequencer
+from hdl.results import ResultBanks
+from hdl.vectors import ColumnRegisters
 from tests.hdl.layer_bench import ADD, COUNT, SEARCH, VOTE, Bench, Network, random_bits
 
 SMALL = Geometry(tiles=2, rows=40, inputs=37, bias=4, thresholds=64, scores=16, count_width=16, layers=4)
@@ -109,8 +116,11 @@ SHAPES = {
 TIMINGS = [(1, 1, 1), (2, 1, 3), (3, 2, 1), (1, 3, 2), (3, 3, 3), (2, 2, 2)]
 
 
-@pytest.mark.parametrize("phases", TIMINGS, ids=str)
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize(
+    ("name", "phases"),
+    [(name, phases) for name in SHAPES for phases in (TIMINGS[::3] if name == "five_tiles" else TIMINGS)],
+    ids=str,
+)
 def test_shapes_and_timings(name, phases):
     geometry, layers = SHAPES[name]
     network = Network.random(geometry, layers, random.Random(f"{name} {phases}"))
@@ -126,7 +136,7 @@ def test_overhead_of_layers_and_vectors_is_three_cycles():
 
 def test_long_load_is_hidden_as_far_as_the_last_layer_reaches():
     geometry = Geometry(tiles=4, rows=4, inputs=60, bias=4, thresholds=4, layers=2)
-    layers = [dict(tile_count=4, cols_last=60, combine=VOTE), dict(cols=1, row_count=1)]
+    layers = [dict(tile_count=4, cols=60, combine=VOTE), dict(cols=1, row_count=1)]
     network = Network.random(geometry, layers, random.Random(3))
     bench = run_network(network, Timing())
     assert bench.monitor.gaps() == [3, 3 + 4 * 2 - 3, 3]
@@ -206,7 +216,7 @@ def test_a_comparator_that_never_resolves_ends_in_a_timeout(limit):
 def test_abort_in_every_cycle_then_clean_runs():
     geometry = Geometry(tiles=2, rows=4, inputs=5, bias=2, thresholds=4, scores=4, count_width=4, layers=2)
     layers = [
-        dict(tile_count=2, cols_last=4, combine=VOTE),
+        dict(tile_count=2, cols=5, cols_last=4, combine=VOTE),
         dict(cols=3, row_count=2, mode=COUNT, score=True),
     ]
     rng = random.Random(5)
@@ -324,3 +334,89 @@ def test_bad_settings_and_descriptors_end_before_any_read():
         assert await bench.take_result() == (network.infer(bits), 0)
 
     bench.run(scenario)
+
+
+def wrap(monkeypatch, base, alter):
+    """Replace block ``base`` of the design by one with ``alter(m, outer, inner)`` after the wires."""
+
+    class Broken(base):
+        def elaborate(self, platform):
+            m = Module()
+            m.submodules.inner = inner = base(self.geometry)
+            connect(m, flipped(self), inner)
+            alter(m, self, inner)
+            return m
+
+    monkeypatch.setattr(f"hdl.layer_sequencer.{base.__name__}", Broken)
+
+
+def swap_columns(m, outer, inner):
+    width = outer.geometry.columns
+    for low in range(0, len(outer.bl), width):
+        m.d.comb += outer.bl[low : low + 2].eq(Cat(inner.bl[low + 1], inner.bl[low]))
+
+
+def take_cmp_one_cycle_early(m, outer, inner):
+    early = Signal.like(outer.cmp)
+    m.d.sync += early.eq(outer.cmp)
+    m.d.comb += inner.cmp.eq(early)
+
+
+def search_one_cycle_early(m, outer, inner):
+    early = Signal.like(outer.pins.cmp)
+    m.d.sync += early.eq(outer.pins.cmp)
+    m.d.comb += inner.pins.cmp.eq(early)
+
+
+def threshold_plus_one(m, outer, inner):
+    m.d.comb += outer.value.eq(inner.value + 1)
+
+
+def ties_to_minus_one(m, outer, inner):
+    m.d.comb += outer.bit.eq(inner.score > 0)
+
+
+def move_columns_late(m, outer, inner):
+    late = Signal(3)
+    m.d.sync += late.eq(Cat(outer.move, late))
+    m.d.comb += inner.move.eq(late[2])
+
+
+def leave_word_line_on(m, outer, inner):
+    m.d.comb += outer.pins.wl_en.eq(inner.pins.wl_en | 1)
+
+
+def short_precharge(m, outer, inner):
+    m.d.comb += inner.settings.precharge_cyc.eq(outer.settings.precharge_cyc - 1)
+
+
+def lose_the_first_slice(m, outer, inner):
+    m.d.comb += inner.enable.eq(outer.enable & (outer.slice != 0))
+
+
+def keep_the_other_bank(m, outer, inner):
+    m.d.comb += inner.write.word.eq(outer.write.word ^ 1)
+
+
+BROKEN = [
+    (ColumnRegisters, swap_columns, "sign"),
+    (ColumnRegisters, move_columns_late, "sign"),
+    (ScoreAdder, take_cmp_one_cycle_early, "sign"),
+    (ReadSequencer, search_one_cycle_early, "search"),
+    (ScoreAdder, ties_to_minus_one, "vote"),
+    (ThresholdMemory, threshold_plus_one, "sign_threshold"),
+    (ThresholdMemory, threshold_plus_one, "count"),
+    (ReadSequencer, leave_word_line_on, "sign"),
+    (ReadSequencer, short_precharge, "sign"),
+    (SliceCounter, lose_the_first_slice, "count_tiles"),
+    (ResultBanks, keep_the_other_bank, "sign_threshold"),
+]
+
+
+@pytest.mark.parametrize(("base", "alter", "name"), BROKEN)
+def test_broken_designs_are_seen(monkeypatch, base, alter, name):
+    network, timing = build(name), Timing(precharge_cyc=2, evaluate_cyc=2, sense_cyc=2)
+    run_network(network, timing)
+    wrap(monkeypatch, base, alter)
+    with pytest.raises(AssertionError):
+        run_network(network, timing)
