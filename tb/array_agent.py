@@ -20,15 +20,9 @@ from cocotb.utils import get_sim_time
 from hdl.config import Geometry, ProgOp, ProgSide, VerifyRef
 from tb.pins import Pin, bits_of
 from tb.protocol import Fault, ProtocolError
+from tb.shell import MACRO_OUTPUTS
 
-__all__ = ["MACRO_OUTPUTS", "MacroAgent", "MacroFaults", "StrobeAgent"]
-
-MACRO_OUTPUTS = (
-    *("row", "wl_en", "bl", "col_en", "precharge", "evaluate", "sense", "ref", "hv_en"),
-    *("prog_op", "prog_side", "wl_level", "prog_level", "pulse", "verify", "verify_ref"),
-)
-"""The controller's outputs to the macro."""
-
+__all__ = ["MacroAgent", "MacroFaults", "StrobeAgent"]
 
 @dataclass
 class MacroFaults:

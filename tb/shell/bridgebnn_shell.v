@@ -48,6 +48,7 @@ module bridgebnn_shell #(
     reg [T*R-1:0] marked = 0;            // first row of a layer: `layer_count` counts its evaluations
     reg [15:0] resolve_cyc = 0;          // cycles of sense before the comparators resolve; 65535: never
     reg [15:0] answered = 0;             // number of requests that Python has answered
+    reg [15:0] py_stale = 0;             // a change: the devices moved, all decisions are asked for anew
     reg [31:0] seed = 32'h1;
 
     // ---- read by Python ----
@@ -88,6 +89,7 @@ module bridgebnn_shell #(
     reg evaluate_q = 0;
     reg [T*C-1:0] seen_bl = 0, seen_en = 0;  // column data that the decisions of a tile belong to
     reg [T-1:0] primed = 0;
+    reg [15:0] stale_q = 0;
     wire first = evaluate & ~evaluate_q;
     integer t;
     reg [T-1:0] need;
@@ -115,6 +117,8 @@ module bridgebnn_shell #(
     integer u;
     always @(posedge clk) begin
         evaluate_q <= evaluate;
+        stale_q <= py_stale;
+        if (stale_q != py_stale) primed <= 0;
         if (first) begin
             row_reads <= row_reads + 1;
             for (u = 0; u < T; u = u + 1)

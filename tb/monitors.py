@@ -1,0 +1,107 @@
+"""Monitors: they only watch, and hand what they saw to a scoreboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from cocotb.triggers import ValueChange
+
+from hdl.config import Descriptor, ReadMode
+from tb.pins import Pin, bits_of
+
+__all__ = ["LayerMonitor", "comparisons", "first_rows", "sl_rows"]
+
+
+def comparisons(descriptor: Descriptor) -> int:
+    """Evaluations of a row of the layer's first tile for each vector."""
+    return descriptor.enabled(0).bit_length() if descriptor.mode is ReadMode.SEARCH else 1
+
+
+def first_rows(descriptors: tuple[Descriptor, ...]) -> dict[tuple[int, int], int]:
+    """(first tile, first row) of each layer, with the layer's number."""
+    return {(d.tile_first, d.row_first): i for i, d in enumerate(descriptors)}
+
+
+def sl_rows(descriptors: tuple[Descriptor, ...]) -> set[tuple[int, int]]:
+    """(tile, row) of every row that is read through ``sl``: those of the COUNT layers."""
+    return {
+        (tile, row)
+        for d in descriptors
+        if d.mode is ReadMode.COUNT
+        for tile in range(d.tile_first, d.tile_first + d.tile_count)
+        for row in range(d.row_first, d.row_first + d.row_count)
+    }
+
+
+class LayerMonitor:
+    """What stands on ``bl`` and ``col_en`` when a layer begins: the layer's input bits.
+
+    The bits that layer ``i`` computed are seen as the inputs of layer ``i + 1``; those of layer 0 must be the
+    image. Disabled columns carry nothing; bias columns must be 1.
+
+    Parameters
+    ----------
+    env : tb.env.Env
+    mapping : model.mapping.Mapping
+    observe : callable
+        ``observe(layer, bits)``, bits uint8 (inputs of the layer,).
+
+    Raises
+    ------
+    AssertionError
+        Into the environment: wrong columns enabled, or a bias column at 0.
+    """
+
+    def __init__(self, env: Any, mapping: Any, observe: Callable[[int, np.ndarray], None]):
+        self.env, self.mapping, self.observe = env, mapping, observe
+        dut = env.dut
+        self._pins = {name: Pin(getattr(dut, name)) for name in ("row", "wl_en", "bl", "col_en")}
+        self._first = first_rows(mapping.descriptors)
+        self._seen = [0] * len(mapping.descriptors)
+        self._columns = mapping.geometry.columns
+        zeros = [np.zeros((1, d.inputs), np.uint8) for d in mapping.descriptors]
+        self._enabled = [[en for _, _, en in mapping.tile_inputs(i, z)] for i, z in enumerate(zeros)]
+
+    def start(self) -> None:
+        """Start to watch."""
+        if self.env.attach == "strobe":
+            self.env.agent.on_evaluate.append(self._evaluated)
+        else:
+            self.env.agent.mark(list(self._first))
+            self.env.spawn(self._watch())
+
+    def restart(self) -> None:
+        """A new INFER begins: vectors are counted anew."""
+        self._seen = [0] * len(self._seen)
+
+    async def _watch(self) -> None:
+        changed = ValueChange(self.env.dut.layer_count)
+        while True:
+            await changed
+            wl_en, row = self._pins["wl_en"].int(), self._pins["row"].int()
+            self._evaluated([t for t in range(self.mapping.geometry.tiles) if wl_en >> t & 1], row)
+
+    def _evaluated(self, tiles: list[int], row: int) -> None:
+        layer = self._first.get((tiles[0], row))
+        if layer is None:
+            return
+        descriptor = self.mapping.descriptors[layer]
+        turn, self._seen[layer] = self._seen[layer], self._seen[layer] + 1
+        if turn % comparisons(descriptor):
+            return
+        bl, en = self._pins["bl"].text(), self._pins["col_en"].text()
+        inputs, n = self.mapping.geometry.inputs, self._columns
+        parts = []
+        for k in range(descriptor.tile_count):
+            end = len(bl) - (descriptor.tile_first + k) * n
+            bits, enabled = bits_of(bl[end - n : end]), bits_of(en[end - n : end]).astype(bool)
+            wanted = self._enabled[layer][k]
+            if (enabled != wanted).any():
+                column = int(np.flatnonzero(enabled != wanted)[0])
+                raise AssertionError(f"layer {layer}, tile {k}: column {column} is enabled wrongly")
+            if not bits[inputs:][wanted[inputs:]].all():
+                raise AssertionError(f"layer {layer}, tile {k}: an enabled bias column is 0")
+            parts.append(bits[:inputs][wanted[:inputs]])
+        self.observe(layer, np.concatenate(parts))

@@ -1,0 +1,180 @@
+"""The prefetch attachment: reads answered by ``shell/bridgebnn_shell.v`` from memories that this agent fills.
+
+Once per input vector and tile the shell asks, in the middle of the first cycle of an evaluation, and gets the
+decisions of all rows at their next reads in one wide write. Read numbers stay those of the strobe attachment: the
+shell counts the evaluations of each row, and the counts are committed to the model before the next answer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from cocotb.triggers import ValueChange
+
+from tb.array_agent import MacroAgent, MacroFaults
+from tb.pins import Pin, bits_of, string_of
+from tb.protocol import Fault, ProtocolError
+
+__all__ = ["PrefetchAgent"]
+
+_LIMIT = 32767
+_NEVER = 65535
+
+
+class PrefetchAgent(MacroAgent):
+    """Fills the shell's memories; plays programming strobe by strobe.
+
+    Parameters
+    ----------
+    comparisons : int
+        Parameter ``K`` of the shell.
+    sl_rows : set of (tile, row) or None
+        Rows read through ``sl``; None: all. For others the shell drives nothing known while evaluating.
+    digital : set of (tile, row)
+        Rows that the comparator is never clocked on.
+    """
+
+    def __init__(
+        self,
+        env: Any,
+        array: Any,
+        faults: MacroFaults | None = None,
+        *,
+        comparisons: int = 1,
+        sl_rows: set[tuple[int, int]] | None = None,
+        digital: set[tuple[int, int]] = frozenset(),
+    ):
+        super().__init__(env, array, faults, {"sl": "py_sl", "hv_ready": "py_hv_ready"})
+        self.comparisons, self.sl_rows, self.digital_rows = comparisons, sl_rows, digital
+        tiles, g = range(self.geometry.tiles), self.geometry
+        names = ("request", "ask", "layer_count", "row_reads", "fault", "answered", "py_stale", "resolve_cyc", "seed")
+        names += ("known", "live", "digital", "marked")
+        self.at = {name: Pin(getattr(self.dut, name)) for name in names}
+        self._decisions = [Pin(self.dut.decisions[t]) for t in tiles]
+        self._used = [Pin(self.dut.used[t]) for t in tiles]
+        self._live = np.ones((g.tiles, g.rows), bool)
+        self._committed = np.zeros(self._live.shape, np.int64)  # of ``used``, already in the model
+        self._loaded = False
+        self._stale = 0
+        self.requests = 0
+
+    def start(self) -> None:
+        super().start()
+        faults = self.faults
+        self.at["resolve_cyc"].set(_NEVER if faults.resolve_never else faults.resolve_cyc)
+        self.at["seed"].set_text(f"{self.env.seed & 0xFFFFFFFF:032b}")
+        digital = np.zeros(self._live.shape, bool)
+        for tile, row in self.digital_rows:
+            digital[tile, row] = True
+        self.at["digital"].set_bits(digital.ravel())
+        self.at["live"].set_bits(self._live.ravel())  # until the devices are known
+        self.spawn(self._answer())
+        self.spawn(self._fault())
+
+    @property
+    def row_reads(self) -> int:
+        """``evaluate`` strobes seen."""
+        return self.at["row_reads"].int()
+
+    def mark(self, rows: list[tuple[int, int]]) -> None:
+        """Rows whose evaluations the shell counts in ``layer_count``."""
+        marked = np.zeros(self._live.shape, bool)
+        for tile, row in rows:
+            marked[tile, row] = True
+        self.at["marked"].set_bits(marked.ravel())
+
+    def load(self) -> None:
+        """Hand the state of the devices to the shell; to be called when programming is over."""
+        g = self.geometry
+        known = np.zeros(self._live.shape, bool)
+        for tile in range(g.tiles):
+            self._live[tile] = self.array.live_rows(tile)
+            rows = range(g.rows) if self.sl_rows is None else [r for t, r in self.sl_rows if t == tile]
+            if not rows:
+                continue
+            s1, s0 = self.array.planes(tile)
+            for row in rows:
+                if not self._live[tile, row]:
+                    Pin(self.dut.plane1[tile * g.rows + row]).set_bits(s1[row])
+                    Pin(self.dut.plane0[tile * g.rows + row]).set_bits(s0[row])
+                    known[tile, row] = True
+        if self.sl_rows is not None:
+            wanted = np.zeros(known.shape, bool)
+            for tile, row in self.sl_rows:
+                wanted[tile, row] = True
+            self._live &= wanted
+        self.at["known"].set_bits(known.ravel())
+        self.at["live"].set_bits(self._live.ravel())
+        self._loaded = True
+        self._forget()
+
+    def _forget(self) -> None:
+        self._stale = (self._stale + 1) & 0xFFFF
+        self.at["py_stale"].set(self._stale)
+
+    def tell(self, kind: str, **values: Any) -> None:
+        if kind == "pulse" and self._loaded:
+            # Devices move after their state was handed over: from now on this row is asked for, and all anew.
+            tile, row = values["tile"], values["row"]
+            if not self._live[tile, row]:
+                self._live[tile, row] = True
+                self.at["live"].set_bits(self._live.ravel())
+            self._forget()
+        super().tell(kind, **values)
+
+    def flush(self) -> None:
+        """Bring the model's read numbers up to the last strobe; the shell goes on counting from its last answer."""
+        for tile in range(self.geometry.tiles):
+            self._commit(tile)
+
+    def _commit(self, tile: int, *, cleared: bool = False) -> None:
+        used = np.packbits(bits_of(self._used[tile].text()), bitorder="little").astype(np.int64)
+        self.array.reads[tile] += used - self._committed[tile]
+        # After an answer the shell counts from 0 again, the read under way included.
+        self._committed[tile] = 0 if cleared else used
+
+    async def _fault(self) -> None:
+        while True:
+            await ValueChange(self.dut.fault)
+            code = self.at["fault"].int()
+            if code:
+                raise ProtocolError(Fault(code), f"row = {self.pin['row'].text()}, wl_en = {self.pin['wl_en'].text()}")
+
+    async def _answer(self) -> None:
+        changed, columns = ValueChange(self.dut.request), self.geometry.columns
+        while True:
+            await changed
+            ask, row = self.at["ask"].int(), self.number("row")
+            if row >= self.geometry.rows:
+                self.fail(Fault.ROW_OUTSIDE, row=row)
+            bl, en = self.pin["bl"].text(), self.pin["col_en"].text()
+            live = {}
+            for tile in range(self.geometry.tiles):
+                if not ask >> tile & 1:
+                    continue
+                self._commit(tile, cleared=True)
+                end = len(bl) - tile * columns
+                try:
+                    inputs, enabled = (bits_of(text[end - columns : end]).astype(bool) for text in (bl, en))
+                except ValueError:
+                    self.fail(Fault.UNKNOWN_PIN, pin="bl or col_en", tile=tile)
+                if self._live[tile, row]:
+                    # The model's "present read" is the one under way, which the shell has not counted yet.
+                    self.array.reads[tile, row] += 1
+                    live[tile] = self.array.source_lines(tile, row, inputs, enabled), enabled
+                    self.array.reads[tile, row] -= 1
+                if self._loaded and (tile, row) not in self.digital_rows:
+                    self._decide(tile, inputs, enabled)
+            if live:
+                self._drive_sl(live)
+            self.requests += 1
+            self.at["answered"].set(self.at["request"].int())
+
+    def _decide(self, tile: int, inputs: np.ndarray, enabled: np.ndarray) -> None:
+        if self.comparisons == 1:
+            least = self.array.min_refs(tile, inputs, enabled)
+        else:
+            least = self.array.min_refs_ahead(tile, inputs, enabled, self.comparisons)
+        words = np.clip(least, -_LIMIT, _LIMIT).astype("<i2").ravel()
+        self._decisions[tile].set_text(string_of(np.unpackbits(words.view(np.uint8), bitorder="little")))

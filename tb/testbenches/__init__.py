@@ -1,0 +1,1 @@
+"""cocotb testbenches; each takes a job (`tb.job`) and returns its result."""

@@ -1,0 +1,203 @@
+"""A mapped network on the RTL: programmed over the bus (or preloaded), then run over input vectors.
+
+Every hidden bit, score and class is compared with golden and with the analog model evaluated alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hdl.config import Combine, Geometry, PulseConditions, ReadMode, Timing
+from model import golden, inference, programming
+from model.array import Array
+from model.mapping import Mapping, map_network
+from model.network import Network
+from model.params import MacroParams
+from tb.array_agent import MacroFaults
+from tb.env import Env
+from tb.job import Progress, testbench
+from tb.monitors import LayerMonitor, comparisons, sl_rows
+from tb.scoreboard import InferenceScoreboard, Reference
+
+GEOMETRY_FIELDS = [f.name for f in dataclasses.fields(Geometry)]
+
+
+def geometry_of(job: dict[str, Any]) -> Geometry:
+    """Geometry of the job."""
+    return Geometry(**{name: job["geometry"][name] for name in GEOMETRY_FIELDS})
+
+
+def timing_of(job: dict[str, Any]) -> Timing:
+    """Timing of the job; the default where it names none."""
+    fields = dict(job.get("timing") or {})
+    for op in ("form", "set", "reset"):
+        if op in fields:
+            fields[op] = PulseConditions(**fields[op])
+    return Timing(**fields)
+
+
+def mapping_of(job: dict[str, Any]) -> Mapping:
+    """Mapping of the job's network."""
+    network = Network.load(job["network"])
+    combine, final_mode = Combine(job["combine"]), ReadMode(job["final_mode"])
+    return map_network(network, geometry_of(job), combine=combine, final_mode=final_mode)
+
+
+def chip_of(job: dict[str, Any]) -> Array:
+    """A fresh, unformed chip."""
+    return Array(geometry_of(job), MacroParams.named(job["macro"]), int(job["chip"]))
+
+
+def environment(dut: Any, job: dict[str, Any], mapping: Mapping, array: Array | None) -> Env:
+    """Environment for a mapping, with the job's attachment, faults and gaps."""
+    options: dict[str, Any] = {}
+    attach = job["attach"]
+    read = sl_rows(mapping.descriptors) if job.get("sl_rows") != "all" else None
+    if attach == "strobe":
+        options = {"sl_rows": read, "watch": job.get("watch", True)}
+    elif attach == "prefetch":
+        most = max(comparisons(d) for d in mapping.descriptors)
+        options = {"comparisons": most, "sl_rows": read, "digital": sl_rows(mapping.descriptors)}
+    return Env(
+        dut,
+        mapping.geometry,
+        array,
+        attach=attach,
+        timing=timing_of(job),
+        sim=job["sim"],
+        seed=int(job.get("seed", 1)),
+        faults=MacroFaults(**job.get("faults", {})),
+        agent_options=options,
+        bus_gaps=job.get("bus_gaps", "none"),
+        push_gaps=job.get("push_gaps", "none"),
+        pop_gaps=job.get("pop_gaps", "none"),
+        limit_cyc=int(job.get("limit_cyc", 2_000_000)),
+    )
+
+
+async def program(env: Env, job: dict[str, Any], mapping: Mapping, progress: Progress) -> dict[str, Any]:
+    """Bring the chip into the mapping's state, over the bus or without pulses."""
+    start, begin = time.monotonic(), env.cycle()
+    if job["program"] == "bus":
+        counters = await env.host.program(mapping, lambda done, total: progress("program", done, total))
+    else:
+        if env.array is not None:
+            inference.load(mapping, env.array)
+        counters = {"pulses": 0, "verify_reads": 0, "failures": 0, "failed_rows": 0}
+    if env.attach == "prefetch":
+        env.agent.load()
+    cycles = env.cycle() - begin if job["program"] == "bus" else 0
+    return {**counters, "cycles": cycles, "wall_s": round(time.monotonic() - start, 3), "how": job["program"]}
+
+
+@testbench
+async def infer(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
+    """Program, infer, compare. The job's fields: ``tb.runner.infer``."""
+    mapping, images = mapping_of(job), np.load(job["inputs"])
+    progress = Progress(job["progress"])
+    tied = job["attach"] == "none" or job.get("tied", False)
+    array = None if tied and job["attach"] == "none" else chip_of(job)
+    env = environment(dut, job, mapping, array)
+    trace = None
+    if job.get("waves"):
+        from tb.waves import Trace
+
+        trace = Trace(env, Path(job["waves"]), tile=job.get("waves_tile", 0), column=job.get("waves_column", 0))
+
+    async def main() -> dict[str, Any]:
+        await env.start()
+        result: dict[str, Any] = {"programming": await program(env, job, mapping, progress)}
+        references, alone = {}, None
+        if not tied:
+            alone, result["state_equal"], result["model_programming"] = model_alone(job, mapping, env)
+            references = {
+                "golden": Reference.of(golden.forward(mapping.network, images)),
+                "model": Reference.of(inference.run(mapping, alone, images)),
+            }
+        scoreboard = InferenceScoreboard(images, references, len(mapping.descriptors))
+        if not tied:
+            LayerMonitor(env, mapping, scoreboard.observe_layer).start()
+        await env.host.load_network(mapping.descriptors, mapping.thresholds)
+        vectors = mapping.pack_inputs(images)
+        if trace is not None:
+            trace.start()
+
+        def seen(outcome: Any) -> None:
+            scoreboard.observe_result(outcome)
+            progress("infer", scoreboard.compared, len(images))
+
+        start, begin = time.monotonic(), env.cycle()
+        await env.host.infer(mapping.descriptors, vectors, seen, scoreboard.send)
+        wall_s, cycles = time.monotonic() - start, env.cycle() - begin
+        if not tied:
+            scoreboard.close()
+        counts = {name.lower(): await env.bus.read(name) for name in ("PERF_ROWS", "PERF_READ", "PERF_BUSY")}
+        if env.attach == "prefetch" and not tied:
+            env.agent.flush()
+        env.check()
+        return result | summary(job, env, scoreboard, alone, wall_s, cycles, counts)
+
+    try:
+        return await env.run(main())
+    finally:
+        if trace is not None:
+            trace.close()
+
+
+def model_alone(job: dict[str, Any], mapping: Mapping, env: Env) -> tuple[Array, bool, dict[str, Any]]:
+    """A second chip of the same seed, programmed by the model itself; and whether it is in the first one's state."""
+    alone, report = chip_of(job), {}
+    if job["program"] == "bus":
+        done = programming.program(alone, mapping.images, mapping.masks, timing_of(job))
+        report = {
+            "pulses": int(done.pulses.sum()),
+            "verify_reads": int(done.verifies.sum()),
+            "failures": len(done.failures),
+            "failed_rows": done.failed_rows,
+        }
+    else:
+        inference.load(mapping, alone)
+    if env.attach == "prefetch":
+        env.agent.flush()
+    return alone, alone.state_hash() == env.array.state_hash(), report
+
+
+def summary(
+    job: dict[str, Any],
+    env: Env,
+    scoreboard: InferenceScoreboard,
+    alone: Array | None,
+    wall_s: float,
+    cycles: int,
+    counts: dict[str, int],
+) -> dict[str, Any]:
+    """The result record."""
+    n = len(scoreboard.images)
+    labels = job.get("labels")
+    classes = [s["label"] for s in scoreboard.seen]
+    record: dict[str, Any] = {
+        "images": n,
+        "accuracy": float(np.mean(np.array(labels) == classes)) if labels else None,
+        "classes": classes,
+        "scores": [s["scores"] for s in scoreboard.seen] if job.get("keep_scores", True) else None,
+        "cycles_per_image": round(counts["perf_busy"] / n, 2),
+        "row_reads": counts["perf_rows"],
+        "read_cycles": counts["perf_read"],
+        "cycles": cycles,
+        "cycles_per_s": round(cycles / wall_s, 1),
+        "row_reads_per_s": round(counts["perf_rows"] / wall_s, 1),
+        "wall_s": round(wall_s, 3),
+    }
+    for name, reference in scoreboard.references.items():
+        record[f"{name}_mismatches"] = reference.mismatches
+        record[f"{name}_first"] = reference.first
+        record[f"{name}_images"] = len(reference.images)
+    if alone is not None:
+        record["state_equal_after"] = alone.state_hash() == env.array.state_hash()
+        record["agent"] = {"pulses": env.agent.pulses, "verifies": env.agent.verifies, "row_reads": env.agent.row_reads}
+    return record
