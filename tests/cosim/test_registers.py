@@ -1,0 +1,86 @@
+"""Acceptance of the register map: an independent Wishbone master walks it on both simulators."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from hdl.config import Geometry, Timing
+from hdl.csr import RegisterBank
+from hdl.register_map import Access
+from hdl.verilog import TOP, generate
+from tb.simulators import SIMULATORS, Simulation, SimulationError, run
+
+WRITTEN = ("clk", "rst", "wb_cyc", "wb_stb", "wb_we", "wb_adr", "wb_dat_w", "wb_sel")
+WRITTEN += ("cmp", "cmp_valid", "sl", "hv_ready")
+READ = ("wb_dat_r", "wb_ack", "wb_err", "irq")
+GEOMETRIES = {
+    "default": Geometry(),
+    "two_tiles": Geometry(
+        tiles=2, rows=40, inputs=70, bias=6, thresholds=5, layers=3, scores=10, log_depth=5
+    ),
+}
+EACH_SIMULATOR = [pytest.param(s, marks=getattr(pytest.mark, s)) for s in SIMULATORS]
+
+
+def walk(simulator: str, geometry: Geometry, source: Path) -> dict:
+    """Run the register walk."""
+    simulation = Simulation(sim=simulator, top=TOP, sources=[source], written=WRITTEN, read=READ)
+    job = {"geometry": dataclasses.asdict(geometry)}
+    return run(simulation, "tb.testbenches.registers", job, timeout_s=300)
+
+
+@pytest.mark.parametrize("simulator", EACH_SIMULATOR)
+@pytest.mark.parametrize("name", GEOMETRIES)
+def test_register_walk(simulator, name, tmp_path):
+    result = walk(simulator, GEOMETRIES[name], generate(tmp_path, GEOMETRIES[name]))
+    assert result["compared"] == result["sent"] == result["terminations"] > 1000
+
+
+def _never_refused(self, register):
+    return 0
+
+
+def _windows_never_refused(self, window):
+    return 0
+
+
+def _all_plain(original):
+    def store(self, m, register, write):
+        changed = dataclasses.replace(register, access=Access.RW) if register.name == "LOCK" else register
+        return original(self, m, changed, write)
+
+    return store
+
+
+BROKEN = {
+    "registers never refused": ("_refused", _never_refused, "not refused"),
+    "windows never refused": ("_window_refused", _windows_never_refused, "not refused"),
+    "lock can be cleared": ("_store", _all_plain(RegisterBank._store), "LOCK after writing 0"),
+}
+
+
+@pytest.mark.icarus
+@pytest.mark.parametrize("name", BROKEN)
+def test_walk_finds_a_broken_bank(name, tmp_path, monkeypatch):
+    method, replacement, message = BROKEN[name]
+    monkeypatch.setattr(RegisterBank, method, replacement)
+    with pytest.raises(SimulationError, match=message):
+        walk("icarus", Geometry(), generate(tmp_path, Geometry()))
+
+
+@pytest.mark.icarus
+def test_walk_finds_a_wrong_reset_value(tmp_path):
+    source = generate(tmp_path, Geometry(), Timing(rail_settle_cyc=21))
+    with pytest.raises(SimulationError, match="reset value of TIMING_RAILS"):
+        walk("icarus", Geometry(), source)
+
+
+@pytest.mark.icarus
+def test_walk_finds_ignored_byte_lanes(tmp_path):
+    source = generate(tmp_path, Geometry())
+    text = source.read_text()
+    assert text.count("& sel;") >= 1
+    source.write_text(text.replace("= & sel;", "= 1'b1;"))
+    with pytest.raises(SimulationError, match=r"lanes 0x0 .* not refused"):
+        walk("icarus", Geometry(), source)
