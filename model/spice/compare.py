@@ -94,13 +94,15 @@ Step = Callable[[Context], Report]
 
 def all_steps() -> dict[str, Step]:
     """Return the steps by name, in the order in which they run."""
-    from model.spice import bridges, neurons
+    from model.spice import bridges, comparators, energies, neurons
 
     return {
         "bridge": bridges.compare_source_line,
         "buffer": bridges.compare_buffer,
         "neuron": neurons.compare_neuron,
         "large": neurons.compare_large_neurons,
+        "comparator": comparators.compare_comparator,
+        "energy": energies.compare_energy,
     }
 
 

@@ -164,6 +164,8 @@ def row_read(
     c_p_F: NDArray[np.float64],
     c_n_F: NDArray[np.float64],
     sizes: CircuitSizes,
+    *,
+    pulse_word_line: bool = False,
 ) -> tuple[list[str], float]:
     """Return the netlist of one complete row, read once per input vector, and the end time in s.
 
@@ -180,19 +182,28 @@ def row_read(
         One vector per read.
     c_p_F, c_n_F : float64 array (C,)
         Unit capacitors of either line.
+    pulse_word_line : bool
+        Raise the word line at the start of each read and lower it at its end, as when rows follow each other;
+        otherwise it stays up.
     """
     reads, columns = inputs.shape
     if not (r_p_ohm.shape == r_n_ohm.shape == c_p_F.shape == c_n_F.shape == (columns,)):
         raise ValueError(f"row_read: inputs are (K, {columns}), the other arrays must be ({columns},)")
     z = sizes
     period, phase, edge = z.read_s, z.phase_s, z.edge_s
+    word_line = [(0.0, z.v_wl_V)]
+    if pulse_word_line:
+        word_line = [(0.0, 0.0)]
+        for k in range(reads):
+            up, down = k * period + 2 * edge, (k + 1) * period - edge
+            word_line += [(up, 0.0), (up + edge, z.v_wl_V), (down, z.v_wl_V), (down + edge, 0.0)]
     lines = [
         ANALOG_OPTIONS,
         *cells(z),
         f"vbuf buf 0 {z.vdd_V}",
         f"vgat gat 0 {z.vdd_V}",
         f"vcmp cmp 0 {z.vdd_V}",
-        level_source("wl", "wl", [(0.0, z.v_wl_V)]),
+        level_source("wl", "wl", word_line),
     ]
     for name, lag, width, rest in (
         ("pre", 0.0, phase, 0.0),

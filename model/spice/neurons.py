@@ -111,7 +111,7 @@ def line_load_F(context: Context, columns: int) -> float:
     return float(columns * z.c_unit_F * (2.0 * z.vdd_V / (dv[1] - dv[0]) - 1.0))
 
 
-def _row_devices(rng: np.random.Generator, weights: NDArray[np.int8]) -> tuple[FloatArray, FloatArray]:
+def row_devices(rng: np.random.Generator, weights: NDArray[np.int8]) -> tuple[FloatArray, FloatArray]:
     """Draw LRS N(6988, 382) ohm [std] and HRS lognormal around 100 kohm [ours]; return (r_p, r_n)."""
     lrs = np.maximum(rng.normal(6988.0, 382.0, weights.size), 3e3)
     hrs = 1e5 * np.exp(rng.normal(0.0, 0.3, weights.size))
@@ -128,7 +128,7 @@ def _row_deck(context: Context, neuron: Neuron, chip: int, pops: NDArray[np.int6
     for k, pop in enumerate(pops):
         q[k, rng.permutation(columns)[:pop]] = 1.0
     inputs = np.where(q > 0.5, weights, -weights).astype(np.int8)
-    r_p, r_n = _row_devices(rng, weights)
+    r_p, r_n = row_devices(rng, weights)
     netlist, end_s = row_read(r_p, r_n, inputs, neuron.a * z.c_unit_F, neuron.b * z.c_unit_F, z)
     deck = Deck(
         name=f"row of chip {chip}",

@@ -48,12 +48,12 @@ class CircuitSizes:
     precharge_l_um: float = 0.15
 
     # comparator: StrongARM latch
-    input_w_um: float = 2.0  #: offset against the (non-linear) load that the gates put on the neuron's lines
+    input_w_um: float = 12.0  #: offset against the (non-linear) load that the gates put on the neuron's lines
     input_l_um: float = 0.15
-    tail_w_um: float = 2.0  #: keeps the input pair in saturation long enough to integrate
-    latch_wn_um: float = 1.0
-    latch_wp_um: float = 1.0
-    reset_wp_um: float = 1.0  #: resets both outputs within 1 ns
+    tail_w_um: float = 10.0  #: keeps the input pair in saturation long enough to integrate
+    latch_wn_um: float = 5.0
+    latch_wp_um: float = 5.0
+    reset_wp_um: float = 3.0  #: resets both outputs within 1 ns
 
     # timing
     phase_s: float = (

@@ -1,0 +1,216 @@
+"""Comparison (e): offset, noise and decision time of the clocked comparator, and the figures for NeuronParams."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.neuron import Neuron
+from model.params import BOLTZMANN_J_PER_K, NeuronParams
+from model.spice.compare import Comparison, Context, Report
+from model.spice.decks import ANALOG_OPTIONS, cells, comparator, level_source
+from model.spice.run import Deck, run_deck, run_decks
+from model.spice.sizes import CircuitSizes
+
+__all__ = ["PELGROM_V_UM", "compare_comparator", "input_noise_V", "offsets_V"]
+
+FloatArray = NDArray[np.float64]
+
+#: sigma(V_T) * sqrt(W L) of one thin-oxide n transistor, from ``models_global.spice`` of the models [std].
+PELGROM_V_UM = 3.356e-3
+
+_CLOCK_S = 1e-9
+_OFFSET_RANGE_V = 0.04
+_OFFSET_BOUND = 0.5  # Monte Carlo against the hand estimate, which leaves the latch out
+_TIME_BOUND = 0.01  # of the sense phase: what the controller can notice
+_NOISE_STEP_S = 10e-12
+_NOISE_GAMMA = 1.0  # short channel; 2/3 holds for long ones [std]
+
+
+def common_mode_V(sizes: CircuitSizes, columns: int = 23) -> float:
+    """Return the level around which the comparator decides: half the swing of the lines, V."""
+    c = columns * sizes.c_unit_F
+    return 0.5 * sizes.vdd_V * c / (c + sizes.line_capacitance_F(columns))
+
+
+def _deck(
+    context: Context,
+    dv: FloatArray,
+    *,
+    corner: str = "tt",
+    seed: int = 1,
+    noise_A: float = 0.0,
+    vectors: tuple[str, ...] = ("v(op{k})",),
+) -> Deck:
+    """Return a deck that clocks one comparator per element of ``dv`` once."""
+    z = context.sizes
+    middle = common_mode_V(z)
+    end = _CLOCK_S + z.phase_s
+    netlist = [ANALOG_OPTIONS, *cells(z), f"vcmp cmp 0 {z.vdd_V}"]
+    netlist.append(level_source("clk", "clk", [(0, 0.0), (_CLOCK_S, 0.0), (_CLOCK_S + z.edge_s, z.vdd_V)]))
+    if noise_A:
+        netlist = [line for line in netlist if not line.startswith(".subckt strongarm")]
+        at = next(k for k, line in enumerate(netlist) if line.startswith("xtail"))
+        noise = [f"in{n} {n} t 0 trnoise({noise_A:.6g} {_NOISE_STEP_S:.3g} 0 0)" for n in ("p", "q")]
+        netlist[at:at] = [".subckt strongarm inp inn clk outp outn vdd", *noise]
+    for k, v in enumerate(dv):
+        netlist += [f"vp{k} ip{k} 0 {middle + v / 2:.9g}", f"vn{k} im{k} 0 {middle - v / 2:.9g}"]
+        netlist.append(comparator(f"{k}", f"ip{k}", f"im{k}", "clk", f"op{k}", f"on{k}", "cmp"))
+    names = " ".join(v.format(k=k) for k in range(dv.size) for v in vectors)
+    return Deck(
+        name="comparators",
+        netlist="\n".join(netlist),
+        control=f"save {names}\ntran 20p {end:.6g} 0 0.1n\nwrdata out {names}",
+        outputs=("out",),
+        corner=corner,
+        seed=seed,
+    )
+
+
+def offsets_V(context: Context, count: int, steps: int) -> FloatArray:
+    """Return the input-referred offset of ``count`` comparators with the PDK's local mismatch, V.
+
+    Each is found by bisection on its own input; the mismatch is drawn once per seed (corner ``tt_mm``).
+    An offset is the dV at which the comparator starts to answer 1.
+    """
+    low, high = np.full(count, -_OFFSET_RANGE_V), np.full(count, _OFFSET_RANGE_V)
+    for _ in range(steps):
+        middle = 0.5 * (low + high)
+        table = run_deck(_deck(context, middle, corner="tt_mm", seed=context.seed + 1), context.tools)["out"]
+        one = table[-1, 1:] > context.sizes.vdd_V / 2
+        low, high = np.where(one, low, middle), np.where(one, middle, high)
+    return 0.5 * (low + high)
+
+
+def decision_times_s(context: Context, dv: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Return the time from the clock edge to a valid output, and whether the answer is the sign of ``dv``."""
+    half = context.sizes.vdd_V / 2
+    deck = _deck(context, dv, vectors=("v(op{k})", "v(on{k})"))
+    table = run_deck(deck, context.tools)["out"]
+    time_s, outputs = table[:, 0], table[:, 1:].reshape(len(table), dv.size, 2)
+    right = np.where(dv > 0, outputs[-1, :, 0], outputs[-1, :, 1]) > half
+    clock_s = _CLOCK_S + context.sizes.edge_s / 2
+    times = []
+    for k in range(dv.size):
+        rising = outputs[:, k, 0 if outputs[-1, k, 0] > half else 1]
+        first = int(np.argmax(rising > half))
+        fraction = (half - rising[first - 1]) / (rising[first] - rising[first - 1])
+        times.append(time_s[first - 1] + fraction * (time_s[first] - time_s[first - 1]) - clock_s)
+    return np.array(times), right
+
+
+def input_noise_V(context: Context, count: int, runs: int) -> tuple[float, float]:
+    """Estimate the rms input noise: thermal noise of the input pair injected as current, decisions counted.
+
+    The simulator's transients hold no transistor noise. Each input transistor gets a white current source of its
+    one-sided density ``4 k T gamma g_m`` between drain and source, with the g_m of the moment when both drains are
+    still high (its largest, so the estimate is on the safe side) [ours]. At a given dV the share of ones p gives
+    sigma = dV / Phi^-1(p).
+
+    Returns
+    -------
+    sigma_V, gm_S : float
+    """
+    z = context.sizes
+    gm_S = _input_gm_S(context)
+    density = 4.0 * BOLTZMANN_J_PER_K * 300.0 * _NOISE_GAMMA * gm_S
+    noise_A = math.sqrt(density / (2.0 * _NOISE_STEP_S))  # a held white sequence: density = 2 rms^2 step
+    dv_V = 0.4e-3
+    dv = np.full(count, dv_V) * np.where(np.arange(count) % 2, 1.0, -1.0)
+    decks = [_deck(context, dv, seed=context.seed + 1 + k, noise_A=noise_A) for k in range(runs)]
+    results = run_decks(decks, context.tools, processes=context.processes)
+    right = [(r["out"][-1, 1:] > z.vdd_V / 2) == (dv > 0) for r in results]
+    total = count * runs
+    share = min(max(float(np.sum(right)), 0.5 * total + 0.5), total - 0.5) / total
+    return dv_V / NormalDist().inv_cdf(share), gm_S
+
+
+def _input_gm_S(context: Context) -> float:
+    """Return d i_d / d v_g of one input transistor with the tail on and both drains at vdd, S."""
+    z = context.sizes
+    middle, step = common_mode_V(z), 1e-3
+    netlist = [
+        *cells(z),
+        f"vt t 0 {0.0}",
+        f"vd d 0 {z.vdd_V}",
+        "vg g 0 0",
+        next(line for line in cells(z) if line.startswith("xip")).replace("xip p inp t", "xip d g t"),
+    ]
+    low, high = middle - step, middle + step
+    deck = Deck(
+        name="input transistor",
+        netlist="\n".join(netlist),
+        control=f"dc vg {low:.6g} {high:.6g} {step}\nwrdata gm v(g) i(vd)",
+        outputs=("gm",),
+    )
+    table = run_deck(deck, context.tools)["gm"]
+    return float((table[0, 2] - table[-1, 2]) / (table[-1, 1] - table[0, 1]))
+
+
+def compare_comparator(context: Context) -> Report:
+    """(e) What the comparator adds to dV, and how long it takes.
+
+    * offset: standard deviation over the PDK's local mismatch against the hand estimate
+      ``sqrt(2) A_VT / sqrt(W L)`` of the input pair alone (the latch adds to it);
+    * decision time: ``t = t0 + tau ln(Vdd / |dV|)`` fitted to 0.1 mV to 1 V, error of the macro model's
+      ``Neuron.resolve_s`` with these two numbers;
+    * without mismatch the answer is the sign of dV at 0.1 mV and above.
+    """
+    z = context.sizes
+    count, steps = (16, 6) if context.quick else (60, 9)
+    offsets = offsets_V(context, count, steps)
+    sigma_V = float(np.std(offsets, ddof=1))
+    hand_V = math.sqrt(2.0) * PELGROM_V_UM / math.sqrt(z.input_w_um * z.input_l_um)
+    magnitude = np.geomspace(1e-4, 1.0, 13)
+    dv = np.concatenate([magnitude, -magnitude])
+    times, right = decision_times_s(context, dv)
+    growth = np.log(z.vdd_V / np.abs(dv))
+    tau_s, delay_s = np.polyfit(growth, times, 1)
+    params = dataclasses.replace(
+        NeuronParams.ideal(), vdd_V=z.vdd_V, sense_delay_s=float(delay_s), regeneration_tau_s=float(tau_s)
+    )
+    neuron = Neuron.of(params, 23, 0, 0)
+    ours = neuron.resolve_s(dv / neuron.lsb_V, None, np.zeros(dv.size, dtype=np.int32))
+    noise_V, gm_S = input_noise_V(context, *((24, 2) if context.quick else (64, 6)))
+    comparisons = [
+        Comparison(
+            key="e.offset",
+            what="comparator offset sigma, relative to Pelgrom estimate",
+            measured=abs(sigma_V / hand_V - 1.0),
+            bound=_OFFSET_BOUND,
+            unit="",
+            points=count,
+            note=f"{sigma_V * 1e3:.2f} mV from {count} comparators, estimate {hand_V * 1e3:.2f} mV",
+        ),
+        Comparison(
+            key="e.decision_time",
+            what="decision time, 0.1 mV to 1 V, of the phase",
+            measured=float(np.max(np.abs(ours - times)) / z.phase_s),
+            bound=_TIME_BOUND,
+            unit="",
+            points=dv.size,
+        ),
+        Comparison(
+            key="e.sign",
+            what="wrong decisions without mismatch",
+            measured=float(np.sum(~right)),
+            bound=0.0,
+            unit="decisions",
+            points=dv.size,
+        ),
+    ]
+    figures = {
+        "offset_sigma_V": sigma_V,
+        "offset_mean_V": float(np.mean(offsets)),
+        "offset_hand_V": hand_V,
+        "noise_V": noise_V,
+        "input_gm_S": gm_S,
+        "sense_delay_s": float(delay_s),
+        "regeneration_tau_s": float(tau_s),
+    }
+    curves = {"dv": dv, "times": times, "times_model": ours, "offsets": offsets}
+    return Report(comparisons=comparisons, figures=figures, curves=curves)
