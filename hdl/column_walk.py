@@ -33,7 +33,8 @@ class ColumnWalk(Component):
 
     ``walk`` starts a walk and stays until ``last`` or ``more``; then it has to be NONE for at least one
     cycle, two after a CHOOSE. The groups of successive CHOOSE walks are disjoint, none is empty, and together
-    they are the pending columns; the one that ends with ``last`` completes them, and the next begins at column 0.
+    they are the pending columns; the one that ends with ``last`` completes them, and the next begins at
+    column 0.
 
     Latency of a walk: ``row_words + 1`` cycles. CHOOSE: 2 cycles plus the number of word boundaries it
     crosses, so G groups take ``row_words + 2*G - 1`` together. LOG: 1 + the sum over the words of

@@ -90,7 +90,8 @@ class WordScan(Component):
 
     While ``run`` is high, ``addr`` walks from ``origin`` upwards; one cycle behind, ``valid`` says that the
     memories' outputs hold word ``index``. ``last`` marks the last word of the row; the walk then ends by
-    itself and ``run`` has to fall in the next cycle. ``origin`` has to be stable in the cycle before ``run`` rises.
+    itself and ``run`` has to fall in the next cycle. ``origin`` has to be stable in the cycle before ``run``
+    rises.
 
     Latency: 1 cycle from ``run`` to the first word. Throughput: one word a cycle, so a walk over n words
     takes n + 1 cycles, plus one for every cycle with ``hold``.

@@ -1,6 +1,7 @@
 """Cycles of the program sequencer's commands, as formulas of what the devices needed.
 
-Plain Python, imports no Amaranth: for tests, for planning the programming of a chip, and for the energy model.
+Plain Python, imports no Amaranth: for tests, for planning the programming of a chip, and for the energy
+model.
 """
 
 from __future__ import annotations
@@ -41,9 +42,9 @@ class PhaseWork:
 def phase_cycles(geometry: Geometry, timing: Timing, work: PhaseWork) -> int:
     """Cycles of one phase, or of one read of the final verify.
 
-    With W = ``row_words``: ``W + 2`` to find the targets; ``W + 2 + verify_cyc`` for the first verify; per attempt
-    ``3*W + 2 + verify_cyc``; per pulse ``wl_setup_cyc + width_cyc + 3``; for a log of n_w devices in word w,
-    ``1 + sum(max(1, n_w))``.
+    With W = ``row_words``: ``W + 2`` to find the targets; ``W + 2 + verify_cyc`` for the first verify; per
+    attempt ``3*W + 2 + verify_cyc``; per pulse ``wl_setup_cyc + width_cyc + 3``; for a log of n_w devices in
+    word w, ``1 + sum(max(1, n_w))``.
     """
     w = geometry.row_words
     cycles = w + 2
@@ -75,8 +76,8 @@ def program_row_cycles(
 ) -> int:
     """PROGRAM_ROW that runs to its end, from the cycle of ``start`` to that of ``done``.
 
-    ``4 + ready_cyc + rail_settle_cyc + sum of the ten phases + (W + 1)``, and ``W + 1 + 2*wl_setup_cyc`` for the
-    bridge read-back unless the mask is empty.
+    ``4 + ready_cyc + rail_settle_cyc + sum of the ten phases + (W + 1)``, and ``W + 1 + 2*wl_setup_cyc`` for
+    the bridge read-back unless the mask is empty.
 
     Parameters
     ----------

@@ -55,8 +55,8 @@ class ProgramSequencer(Component):
 
     All pins are registers. ``select``, ``row``, ``op``, ``side`` and levels are stable from ``wl_setup_cyc``
     cycles before a pulse to one cycle past its fall, and while ``verify`` is high. The rails are low for
-    at least ``row_words + 1`` cycles before ``precharge`` rises. In the cycle of a ``done`` without error the last
-    read phase may still be high; it is low in the next.
+    at least ``row_words + 1`` cycles before ``precharge`` rises. In the cycle of a ``done`` without error the
+    last read phase may still be high; it is low in the next.
 
     Latency, from the cycle of ``start`` to that of ``done``: `hdl.program_cycles`. Of one pulse:
     ``wl_setup_cyc + width_cyc + 3`` cycles; of one attempt: ``3*row_words + verify_cyc + 2`` more.

@@ -1,0 +1,93 @@
+"""Lowest bits within a budget, and the walk over the words."""
+
+import random
+
+import pytest
+from amaranth.sim import Simulator
+
+from hdl.group_scan import LowestBits, WordScan
+from tests.hdl.program_bench import refuses
+from tests.hdl.program_row import bits, lowest
+
+
+def simulate(dut, testbench, *, clock=False):
+    sim = Simulator(dut)
+    if clock:
+        sim.add_clock(20e-9)
+    sim.add_testbench(testbench)
+    sim.run()
+
+
+@pytest.mark.parametrize("width", [1, 3, 8, 32])
+def test_lowest_bits(width):
+    dut, rng = LowestBits(width, 16), random.Random(width)
+    words = [0, (1 << width) - 1, 1 << width - 1, *(rng.getrandbits(width) for _ in range(100))]
+    budgets = [0, 1, width - 1, width, width + 1, 65535]
+
+    async def testbench(ctx):
+        for word in words:
+            ctx.set(dut.offered, word)
+            for budget in (*budgets, rng.randrange(width + 1)):
+                ctx.set(dut.budget, budget)
+                taken = lowest(word, budget)
+                assert ctx.get(dut.taken) == taken, (word, budget)
+                assert ctx.get(dut.count) == taken.bit_count()
+                if taken.bit_count() == 1:
+                    assert ctx.get(dut.position) == bits(taken)[0]
+
+    simulate(dut, testbench)
+
+
+@pytest.mark.parametrize("words", [1, 2, 3, 5])
+def test_walk_visits_every_word_once(words):
+    dut, rng = WordScan(words), random.Random(words)
+
+    async def walk(ctx, origin, held, cut_at=None):
+        """Words seen, and cycles of the walk; ``held`` maps a word to its extra cycles."""
+        ctx.set(dut.origin, origin)
+        await ctx.tick()
+        seen, memory, left = [], None, dict(held)
+        for cycle in range(1, 100):
+            ctx.set(dut.run, 1)
+            hold = cut = False
+            if ctx.get(dut.valid):
+                index = ctx.get(dut.index)
+                assert memory == index
+                hold, cut = left.get(index, 0) > 0, index == cut_at
+                left[index] = left.get(index, 0) - 1
+                if not hold:
+                    seen.append(index)
+            ctx.set(dut.hold, hold)
+            ctx.set(dut.cut, cut)
+            if ctx.get(dut.fetch):
+                memory = ctx.get(dut.addr)
+            end = ctx.get(dut.last) or cut
+            assert not (ctx.get(dut.last) and cut)
+            await ctx.tick()
+            if end:
+                ctx.set(dut.run, 0)
+                ctx.set(dut.hold, 0)
+                ctx.set(dut.cut, 0)
+                assert not ctx.get(dut.valid)
+                return seen, cycle
+        raise AssertionError("the walk does not end")
+
+    async def testbench(ctx):
+        for origin in range(words):
+            assert await walk(ctx, origin, {}) == (list(range(origin, words)), words - origin + 1)
+            held = {w: rng.randrange(3) for w in range(origin, words)}
+            cycles = words - origin + 1 + sum(held.values())
+            assert await walk(ctx, origin, held) == (list(range(origin, words)), cycles)
+            for cut_at in range(origin, words):
+                assert await walk(ctx, origin, {}, cut_at) == (
+                    list(range(origin, cut_at + 1)),
+                    cut_at - origin + 2,
+                )
+
+    simulate(dut, testbench, clock=True)
+
+
+def test_parameters_are_checked():
+    refuses(ValueError, "LowestBits.width = 65: must be an integer from 1 to 64", lambda: LowestBits(65))
+    refuses(ValueError, "budget_width = 0: must be an integer from 1 to 32", lambda: LowestBits(32, 0))
+    refuses(ValueError, "WordScan.words = 0: must be an integer of at least 1", lambda: WordScan(0))

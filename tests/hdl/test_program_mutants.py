@@ -1,0 +1,107 @@
+"""Deliberately broken program sequencers: the bench has to see each of them."""
+
+import ast
+import dataclasses
+import inspect
+import random
+import sys
+import types
+import warnings
+
+import pytest
+from amaranth.hdl import UnusedElaboratable
+
+import hdl.column_walk
+import hdl.group_scan
+import hdl.program_sequencer
+import hdl.step_levels
+from hdl.config import Command, Geometry
+from tests.hdl.program_bench import Bench
+from tests.hdl.program_row import Row
+from tests.hdl.test_program_sequencer import SHORTEST
+
+GEOMETRY = Geometry(tiles=1, rows=2, inputs=34, bias=0)
+
+MUTANTS = {
+    "verify is skipped": (hdl.program_sequencer, "m.next = State.VERIFY", "m.next = State.DROP_PASSED"),
+    "pulse one cycle longer": (hdl.program_sequencer, "].width_cyc)", "].width_cyc + 1)"),
+    "pulse one cycle shorter": (hdl.program_sequencer, "].width_cyc)", "].width_cyc - 1)"),
+    "no hold": (hdl.program_sequencer, "m.next = State.HOLD", "m.next = State.CHOOSE_GROUP"),
+    "word line falls with the pulse": (
+        hdl.program_sequencer,
+        'm.d.comb += drive["wl_en"].eq(1)\n                m.next = State.CHOOSE',
+        "m.next = State.CHOOSE",
+    ),
+    "no set-up": (hdl.program_sequencer, "m.next = State.SET_UP", "m.next = State.PULSE"),
+    "rails stay up": (hdl.program_sequencer, "m.next = State.LOWER_RAILS", "m.next = State.SELECT_READ"),
+    "rails are not awaited": (hdl.program_sequencer, "with m.If(settled):", "with m.If(pins.hv_en):"),
+    "lost rails are not seen": (hdl.program_sequencer, "rails_on & ~pins.hv_ready", "0"),
+    "lost unlock is not seen": (hdl.program_sequencer, "armed & ~self.unlocked", "0"),
+    "abort is not seen": (hdl.program_sequencer, "m.If(self.cmd.abort)", "m.If(0)"),
+    "P and N swapped": (hdl.column_walk, "to_lrs = image.data ^", "to_lrs = ~image.data ^"),
+    "no last attempt": (hdl.step_levels, "used >= s.attempts", "used + 1 >= s.attempts"),
+    "levels wrap": (hdl.step_levels, "Signal(9,", "Signal(8,"),
+    "group too large": (hdl.group_scan, "count <= self.budget)", "count <= self.budget + 1)"),
+    "passed devices stay": (hdl.column_walk, "pending_read.data & ~columns.answer &", "pending_read.data &"),
+    "logged twice": (hdl.column_walk, "& ~forgiven", ""),
+    "read-back is not compared": (hdl.program_sequencer, "columns.differs & programming", "0"),
+}
+
+
+def broken(module, old: str, new: str):
+    """`ProgramSequencer` with ``old`` replaced in the source of ``module``, which itself is kept."""
+    source = inspect.getsource(module)
+    assert old in source, f"{module.__name__} has no {old!r}"
+    copy = types.ModuleType(module.__name__)
+    copy.__package__ = "hdl"
+    code = compile(ast.parse(source.replace(old, new)), f"<{module.__name__}, broken>", "exec")
+    chain = [hdl.group_scan, hdl.column_walk, hdl.step_levels, hdl.program_sequencer]
+    saved = {m.__name__: sys.modules[m.__name__] for m in chain}
+    try:
+        sys.modules[module.__name__] = copy
+        exec(code, copy.__dict__)
+        if module is hdl.program_sequencer:
+            return copy.ProgramSequencer
+        for user in chain[chain.index(module) + 1 :]:  # load those that use it anew
+            again = types.ModuleType(user.__name__)
+            again.__package__ = "hdl"
+            sys.modules[user.__name__] = again
+            exec(compile(inspect.getsource(user), user.__file__, "exec"), again.__dict__)
+        return again.ProgramSequencer
+    finally:
+        sys.modules.update(saved)
+
+
+async def all_rules(bench):
+    """Short, and yet every rule of the bench and every kind of outcome is asked."""
+    rng = random.Random(5)
+    image, mask = rng.getrandbits(34), (1 << 34) - 1
+    bench.row = Row.random(34, rng, most=2, never=0.03)
+    await bench.compare(Command.PROGRAM_ROW, image, mask)
+    bench.row.broken_bridges = {33}
+    bench.row.devices = Row.random(34, rng, most=1).devices
+    await bench.compare(Command.PROGRAM_ROW, image, mask)
+    for fault in ("abort", "rails", "lock"):
+        bench.row = Row.random(34, rng)
+        assert (await bench.command(Command.PROGRAM_ROW, faults={40: fault}, cap=2000)).cycles == 41
+
+
+TIMING = dataclasses.replace(
+    SHORTEST,
+    max_parallel=9,
+    form=dataclasses.replace(SHORTEST.form, prog_start=230, prog_step=60, prog_limit=255),
+)
+
+
+def test_the_sound_one_passes():
+    Bench(GEOMETRY, TIMING).run(all_rules)
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_broken_one_is_seen(name):
+    dut = broken(*MUTANTS[name])(GEOMETRY)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnusedElaboratable)
+        bench = Bench(GEOMETRY, TIMING, dut=dut)
+        with pytest.raises(AssertionError):
+            bench.run(all_rules)
