@@ -21,8 +21,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hdl.config import Geometry, ProgOp, ProgSide, VerifyRef
+from model.bridge import Decisions
 from model.device import DeviceArray
 from model.draws import Purpose, normal
+from model.neuron import Neuron
 from model.npz import read_npz, write_npz
 from model.params import MacroParams
 from model.tile import Tile
@@ -144,6 +146,18 @@ class Array:
             "ref_V": ref * part.neuron.lsb_V * part.neuron.ref_gain,
             "V_SL_V": np.where(col_en, sl, np.nan),
         }
+
+    def neuron(self, tile: int) -> Neuron:
+        """The neuron of a tile: mismatch, offset, noise and scale."""
+        return self._tiles[tile].neuron
+
+    def lsb_V(self, tile: int) -> float:
+        """Volt of dV per popcount count."""
+        return self._tiles[tile].neuron.lsb_V
+
+    def decisions(self, tile: int, rows: NDArray[np.intp]) -> Decisions:
+        """Buffer decisions, their probabilities and margins of whole rows, arrays (n, C)."""
+        return self._tiles[tile].cells(rows)[1]
 
     # -- all rows of a tile ----------------------------------------------------------------------------------
 

@@ -1,0 +1,72 @@
+"""params: ranges, JSON round trip, and what ideal means."""
+
+import dataclasses
+import json
+import math
+
+import pytest
+
+from model.params import BridgeParams, MacroParams, NeuronParams, Quantities
+
+
+@pytest.mark.parametrize("name", ["ideal", "real"])
+def test_json_round_trip(name):
+    params = MacroParams.named(name)
+    again = MacroParams.from_dict(json.loads(json.dumps(params.as_dict())))
+    assert again == params
+    assert again.name == name
+
+
+def test_parts_may_be_missing():
+    params = MacroParams.from_dict({"name": "mine", "neuron": {"cu_sigma": 0.02}})
+    assert params.neuron == NeuronParams(cu_sigma=0.02)
+    assert params.bridge == BridgeParams()
+
+
+@pytest.mark.parametrize("kind", [BridgeParams, NeuronParams])
+def test_every_number_has_unit_mark_and_enforced_range(kind):
+    for name, default, unit, about in kind.describe():
+        field = next(f for f in dataclasses.fields(kind) if f.name == name)
+        low, high = field.metadata["low"], field.metadata["high"]
+        assert low <= default <= high
+        assert unit
+        assert about.startswith(("[pub]", "[data]", "[std]", "[ours]"))
+        kind(**{name: low})
+        kind(**{name: high})
+        for wrong in (high * 1.01 + 1e-12, math.nan, math.inf, "1", None, True, low - 1.0):
+            with pytest.raises(ValueError, match=rf"{kind.__name__}\.{name} = .*: must be from .* to "):
+                kind(**{name: wrong})
+
+
+def test_a_new_parameter_is_one_line():
+    from model.params import quantity
+
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class More(Quantities):
+        droop_V: float = quantity(0.01, "V", 0.0, 1.0, "[ours] supply droop")
+
+    assert More.from_dict(More(droop_V=0.5).as_dict()).droop_V == 0.5
+    with pytest.raises(ValueError, match=r"More.droop_V = 2.0: must be from 0.0 to 1.0 V"):
+        More(droop_V=2.0)
+
+
+def test_ideal_has_no_spread():
+    ideal = MacroParams.ideal()
+    for part in (ideal.bridge, ideal.neuron):
+        for name, value in part.as_dict().items():
+            if "sigma" in name or "noise" in name:
+                assert value == 0, name
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: MacroParams.named("perfect"), "macro = 'perfect': must be ideal or real"),
+        (lambda: MacroParams.from_dict({"brige": {}}), "MacroParams has no field 'brige'"),
+        (lambda: MacroParams.from_dict({"bridge": {"v_read": 1}}), "BridgeParams has no field 'v_read'"),
+        (lambda: MacroParams.from_dict({"device": {"x": 1}}), "DeviceParams has no field 'x'"),
+    ],
+)
+def test_messages(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
