@@ -399,7 +399,7 @@ def keep_the_other_bank(m, outer, inner):
 
 
 BROKEN = [
-    (ColumnRegisters, swap_columns, "sign"),
+    (ColumnRegisters, swap_columns, "count"),
     (ColumnRegisters, move_columns_late, "sign"),
     (ScoreAdder, take_cmp_one_cycle_early, "sign"),
     (ReadSequencer, search_one_cycle_early, "search"),
