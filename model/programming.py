@@ -15,7 +15,18 @@ from numpy.typing import ArrayLike, NDArray
 from hdl.config import ProgOp, ProgSide, PulseConditions, Timing, VerifyRef, words
 from model.device import DeviceArray
 
-__all__ = ["Bound", "Failure", "ProgramReport", "RowReport", "levels", "program", "program_row", "targets"]
+__all__ = [
+    "Bound",
+    "Failure",
+    "Phase",
+    "ProgramReport",
+    "RowReport",
+    "levels",
+    "program",
+    "program_phase",
+    "program_row",
+    "targets",
+]
 
 _VERIFY = {ProgOp.FORM: VerifyRef.FORMED, ProgOp.RESET: VerifyRef.HRS_MIN, ProgOp.SET: VerifyRef.LRS_MAX}
 _PHASES = tuple((op, side) for op in (ProgOp.FORM, ProgOp.RESET, ProgOp.SET) for side in ProgSide)
@@ -42,6 +53,30 @@ class Bound(NamedTuple):
         if not isinstance(other, Bound):
             return NotImplemented
         return Bound(self.pulses + other.pulses, self.cycles + other.cycles)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """What one phase of step 2 did.
+
+    Parameters
+    ----------
+    groups : list of int
+        Pulses of each attempt.
+    given : int64, (C,)
+        Pulses that each column's device got.
+    failed : bool, (C,)
+        Devices that the attempts did not suffice for.
+    """
+
+    groups: list[int]
+    given: NDArray[np.int64]
+    failed: NDArray[np.bool_]
+
+    @property
+    def attempts(self) -> int:
+        """Attempts made; verify reads are one more."""
+        return len(self.groups)
 
 
 @dataclass(kw_only=True)
@@ -185,6 +220,38 @@ def _bits(name: str, values: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.bo
     return array.astype(bool)
 
 
+def _conditions(timing: Timing, op: ProgOp) -> PulseConditions:
+    return {ProgOp.FORM: timing.form, ProgOp.SET: timing.set, ProgOp.RESET: timing.reset}[op]
+
+
+def program_phase(
+    devices: DeviceArray,
+    tile: int,
+    row: int,
+    op: ProgOp,
+    side: ProgSide,
+    columns: NDArray[np.bool_],
+    timing: Timing,
+    *,
+    margin: float = 1.0,
+) -> Phase:
+    """Step 2: verify ``columns`` (C,), pulse what fails, until all pass or the attempts run out."""
+    conditions = _conditions(timing, op)
+    width_s = conditions.width_cyc * timing.clock_s
+    groups: list[int] = []
+    given = np.zeros(columns.size, np.int64)
+    pending = columns
+    for attempt in range(conditions.attempts + 1):
+        pending = pending & ~devices.verify(tile, row, pending, side, _VERIFY[op], margin)
+        size = int(np.count_nonzero(pending))
+        if size == 0 or attempt == conditions.attempts:
+            break
+        devices.pulse(tile, row, pending, op, side, *levels(conditions, attempt), width_s)
+        given += pending
+        groups.append(-(-size // timing.max_parallel))
+    return Phase(groups=groups, given=given, failed=pending)
+
+
 def program_row(
     target: Any,
     tile: int,
@@ -236,23 +303,16 @@ def program_row(
         meter.find()
         if not pending.any():
             continue
-        conditions: PulseConditions = (timing.form, timing.set, timing.reset)[op]
-        width_s = conditions.width_cyc * timing.clock_s
-        for attempt in range(conditions.attempts + 1):
-            verifies[op] += 1
-            pending = pending & ~devices.verify(tile, row, pending, side, _VERIFY[op], margin)
+        phase = program_phase(devices, tile, row, op, side, pending, timing, margin=margin)
+        verifies[op] += phase.attempts + 1
+        pulses[op] += sum(phase.groups)
+        given[:, side] += phase.given
+        meter.verify()
+        for groups in phase.groups:
+            meter.attempt(groups, _conditions(timing, op).width_cyc)
             meter.verify()
-            size = int(np.count_nonzero(pending))
-            if size == 0 or attempt == conditions.attempts:
-                break
-            wl_level, prog_level = levels(conditions, attempt)
-            devices.pulse(tile, row, pending, op, side, wl_level, prog_level, width_s)
-            given[pending, side] += 1
-            groups = -(-size // timing.max_parallel)
-            pulses[op] += groups
-            meter.attempt(groups, conditions.width_cyc)
-        if pending.any():
-            log(pending, side, op)
+        if phase.failed.any():
+            log(phase.failed, side, op)
 
     for op, side in _FINAL:
         wanted = targets(ones, asked, op, side)
