@@ -32,36 +32,45 @@ def place(shapes: Sequence[tuple[int, int]], geometry: Geometry) -> list[tuple[i
     """Rectangles for layers of (tiles, rows): (first tile, first row) of each.
 
     Each layer goes to the lowest free row, then to the lowest tile: beside the layers before it while tiles
-    last, above them after that. If the order of the layers fails, the widest go first.
+    last, above them after that. Where it takes fewer rows, the widest layers go first.
 
     Raises
     ------
     MappingError
         The layers do not fit.
     """
-    orders = [list(range(len(shapes)))]
-    orders.append(sorted(orders[0], key=lambda i: (-shapes[i][0], -shapes[i][1])))
-    heights: list[int] = []
-    for order in orders:
-        free = np.zeros(geometry.tiles, np.int64)
+    found, height = _stack(shapes, geometry.tiles)
+    if height <= geometry.rows:
+        return found
+    more = next(
+        (t for t in range(geometry.tiles, 65) if _stack(shapes, t)[1] <= geometry.rows), None
+    )  # 64 tiles are the most there can be
+    raise MappingError(
+        f"the {len(shapes)} layers need {height} rows on {geometry.tiles} tiles (layers as tiles x rows: "
+        f"{', '.join(f'{t} x {r}' for t, r in shapes)}), {height - geometry.rows} more than the "
+        f"{geometry.rows} there are; rows = {height} would fit" + (f", or tiles = {more}" if more else "")
+    )
+
+
+def _stack(shapes: Sequence[tuple[int, int]], tiles: int) -> tuple[list[tuple[int, int]], int]:
+    """Places of the layers on ``tiles`` tiles, and the rows they take; the better of two orders."""
+    given = list(range(len(shapes)))
+    best: tuple[list[tuple[int, int]], int] | None = None
+    for order in (given, sorted(given, key=lambda i: (-shapes[i][0], -shapes[i][1]))):
+        free = np.zeros(tiles, np.int64)
         found: dict[int, tuple[int, int]] = {}
         for i in order:
-            tiles, rows = shapes[i]
-            starts = [int(free[t : t + tiles].max()) for t in range(geometry.tiles - tiles + 1)]
+            width, rows = shapes[i]
+            starts = [int(free[t : t + width].max()) for t in range(tiles - width + 1)]
             row = min(starts)
             tile = starts.index(row)
-            free[tile : tile + tiles] = row + rows
+            free[tile : tile + width] = row + rows
             found[i] = (tile, row)
-        if free.max() <= geometry.rows:
-            return [found[i] for i in range(len(shapes))]
-        heights.append(int(free.max()))
-    cells = sum(tiles * rows for tiles, rows in shapes)
-    raise MappingError(
-        f"the {len(shapes)} layers need {min(heights)} rows on {geometry.tiles} tiles (layers as tiles x "
-        f"rows: {', '.join(f'{t} x {r}' for t, r in shapes)}), {min(heights) - geometry.rows} more than the "
-        f"{geometry.rows} there are; {min(heights)} rows would fit, or about "
-        f"{-(-cells // geometry.rows)} tiles"
-    )
+        height = int(free.max())
+        if best is None or height < best[1]:
+            best = [found[i] for i in given], height
+    assert best is not None
+    return best
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +103,8 @@ def sign_thresholds(
     Bias columns make the number of enabled columns odd, so that dV is never 0: the decision point sits midway
     between the two dot products it separates, ``b + 2*ref = 1 - t'``, where t' is the smallest value from t
     upward that the dot product can take. The fewest bias columns that carry every threshold of the layer are
-    enabled, or all of them, and ``ref`` carries what is left. A neuron that is constant needs only enough.
+    enabled, or all of them in every tile, and ``ref`` carries what is left. A constant neuron needs no more
+    than it takes to keep it so.
 
     Parameters
     ----------
@@ -112,35 +122,45 @@ def sign_thresholds(
     MappingError
         The tiles of a row need different references.
     """
+    bias, target, lowest, highest = _ranges(sizes, thresholds, available)
+    gap = lowest - highest
+    if (gap > 0).any():
+        row = int(gap.argmax())
+        fits = available
+        while (lowest - highest > 0).any():  # each second column helps
+            fits += 1
+            _, _, lowest, highest = _ranges(sizes, thresholds, fits)
+        raise MappingError(
+            f"layer {layer}: the tiles of neuron {row} have thresholds {thresholds[:, row].min()} to "
+            f"{thresholds[:, row].max()} but share one reference, which {available} bias columns miss by "
+            f"{int(gap[row])}; {fits} would fit, or COUNT with ADD"
+        )
+    enabled = np.array(bias)[:, None]
+    refs = np.clip(0, lowest, highest)
+    sums = np.clip(target - 2 * refs, -enabled, enabled)
+    ties = any((n + b) % 2 == 0 for n, b in zip(sizes, bias, strict=True))
+    return SignThresholds(bias, (sums + enabled) // 2, refs, ties)
+
+
+def _ranges(
+    sizes: Sequence[int], thresholds: NDArray[np.integer], available: int
+) -> tuple[list[int], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Bias columns (k), wanted ``b + 2*ref`` (k, n), smallest and largest possible reference (n,)."""
     size = np.asarray(sizes, np.int64)[:, None]
     reached = np.asarray(thresholds, np.int64)
     reached = reached + ((reached - size) & 1)  # t', of the parity of the dot product
-    most = [available - (1 - (n + available) % 2) for n in sizes]  # an odd number of enabled columns
-    ties = min(most) < 0
-    most = [max(m, 0) for m in most]
+    most = [max(available - (1 - (n + available) % 2), 0) for n in sizes]  # an odd number of enabled columns
     odd = np.array([[(n + m) % 2] for n, m in zip(sizes, most, strict=True)])
     target = odd - reached
-    need = np.abs(target).max(axis=1)
-    bias = [min(m, int(x)) for m, x in zip(most, need, strict=True)]  # of one parity already
+    need = np.abs(target).max(axis=1).tolist()  # each of the parity of its ``most``
+    bias = need if all(x <= m for x, m in zip(need, most, strict=True)) else most
     if len(bias) > 1:
         bias[:-1] = [max(bias[:-1])] * (len(bias) - 1)  # one descriptor field for all but the last tile
     enabled = np.array(bias)[:, None]
     far = 1 << 30
     low = np.where(reached > size, -far, (target - enabled) // 2)
     high = np.where(reached <= -size, far, (target + enabled) // 2)
-    lowest, highest = low.max(axis=0), high.min(axis=0)
-    gap = lowest - highest
-    if (gap > 0).any():
-        row = int(gap.argmax())
-        raise MappingError(
-            f"layer {layer}: the tiles of neuron {row} share one reference but need at least {lowest[row]} "
-            f"and at most {highest[row]}; their thresholds {thresholds[:, row].min()} to "
-            f"{thresholds[:, row].max()} are too far apart for {available} bias columns, "
-            f"{available + int(gap[row])} would fit, or COUNT with ADD"
-        )
-    refs = np.clip(0, lowest, highest)
-    sums = np.clip(target - 2 * refs, -enabled, enabled)
-    return SignThresholds(bias, (sums + enabled) // 2, refs, ties)
+    return bias, target, low.max(axis=0), high.min(axis=0)
 
 
 def count_bias(sizes: Sequence[int], available: int) -> tuple[list[int], bool]:
