@@ -44,17 +44,21 @@ class EnergyParams(Quantities):
     v_wl_V: float = quantity(3.3, "V", 0.5, 10.0, "[ours] word-line level while reading")
     read_s: float = quantity(24e-9, "s", 1e-12, 1.0, "[ours] how long the bridges carry current per row read")
     c_bl_F: float = quantity(50e-15, "F", 0.0, 1e-9, "[ours] one bit line, 64 rows")
-    c_sl_F: float = quantity(33e-15, "F", 0.0, 1e-9, "[ours] source line, 64 rows (30 fF), and its buffer, SKY130")
+    c_sl_F: float = quantity(29e-15, "F", 0.0, 1e-9, "[ours] source line, 64 rows, SKY130")
     c_wl_F: float = quantity(0.0, "F", 0.0, 1e-9, "[ours] wire of the word line")
-    c_select_F: float = quantity(1.64e-15, "F", 0.0, 1e-12, "[ours] gate of a select transistor, SL at 0, SKY130")
-    c_channel_F: float = quantity(1.6e-15, "F", 0.0, 1e-12, "[ours] its channel against SL, SKY130")
-    c_rise_F: float = quantity(4e-15, "F", 0.0, 1e-12, "[ours] buffer, when q rises, SKY130")
-    c_fall_F: float = quantity(5e-15, "F", 0.0, 1e-12, "[ours] buffer, when q falls, SKY130")
-    c_plate_F: float = quantity(1e-15, "F", 0.0, 1e-12, "[ours] plate gates of a column besides Cu, SKY130")
-    c_change_F: float = quantity(1.3e-15, "F", 0.0, 1e-12, "[ours] plate gates, when q changes, SKY130")
-    c_comparator_F: float = quantity(59e-15, "F", 0.0, 1e-9, "[ours] comparator, per comparison, SKY130")
-    c_gate_F: float = quantity(6.2e-15, "F", 0.0, 1e-12, "[ours] evaluate line, per column, SKY130")
-    c_precharge_F: float = quantity(30e-15, "F", 0.0, 1e-9, "[ours] precharge and sense lines, SKY130")
+    c_select_F: float = quantity(
+        1.71e-15, "F", 0.0, 1e-12, "[ours] gate of a select transistor, SL at 0, SKY130"
+    )
+    c_channel_F: float = quantity(1.49e-15, "F", 0.0, 1e-12, "[ours] its channel against SL, SKY130")
+    c_rise_F: float = quantity(3.79e-15, "F", 0.0, 1e-12, "[ours] buffer, when q rises, SKY130")
+    c_fall_F: float = quantity(5.16e-15, "F", 0.0, 1e-12, "[ours] buffer, when q falls, SKY130")
+    c_plate_F: float = quantity(
+        8.12e-15, "F", 0.0, 1e-12, "[ours] plate gates of a column besides Cu, SKY130"
+    )
+    c_change_F: float = quantity(1.18e-15, "F", 0.0, 1e-12, "[ours] plate gates, when q changes, SKY130")
+    c_comparator_F: float = quantity(55.0e-15, "F", 0.0, 1e-9, "[ours] comparator, per comparison, SKY130")
+    c_gate_F: float = quantity(6.25e-15, "F", 0.0, 1e-12, "[ours] evaluate line, per column, SKY130")
+    c_precharge_F: float = quantity(29.9e-15, "F", 0.0, 1e-9, "[ours] precharge and sense lines, SKY130")
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,9 +16,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from model.spice.compare import Comparison, Context, Report, all_steps, run_all
+from model.spice.energies import FITTED_F, fit_energy, fit_runs
 from model.spice.fit import FITTED, fit_select_transistor, iv_curves
 from model.spice.run import SpiceRunError, SpiceUnavailableError, find_tools
-from model.spice.sizes import DEFAULT_SIZES
 
 __all__ = ["main"]
 
@@ -40,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write comparisons and figures as JSON")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write plots (PNG) there")
     parser.add_argument(
-        "--fit", action="store_true", help="fit the select transistor again, print it, and stop"
+        "--fit", action="store_true", help="fit select transistor and energies again, print, and stop"
     )
     return parser
 
@@ -79,10 +79,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         context = Context(tools=find_tools(), seed=args.seed, quick=args.quick, processes=args.processes)
         if args.fit:
-            params, rms_V = fit_select_transistor(iv_curves(context.tools, DEFAULT_SIZES))
-            for name in FITTED:
-                console.print(f"{name} = {getattr(params, name):.4g}")
-            console.print(f"rms error of the source voltage: {rms_V * 1e3:.2f} mV")
+            _print_fits(context, console)
             return 0
         reports = _run(context, args.steps or list(all_steps()), console)
     except (SpiceUnavailableError, SpiceRunError, ValueError) as error:
@@ -114,6 +111,17 @@ def main(argv: list[str] | None = None) -> int:
         f"seed {args.seed}: {len(comparisons) - len(failed)} of {len(comparisons)} inside their bounds"
     )
     return 1 if failed else 0
+
+
+def _print_fits(context: Context, console: Console) -> None:
+    """Print the fitted parameters as they stand in model/select_transistor.py and model/energy.py."""
+    params, rms_V = fit_select_transistor(iv_curves(context.tools, context.sizes))
+    for name in FITTED:
+        console.print(f"SelectTransistorParams.{name} = {getattr(params, name):.4g}", highlight=False)
+    console.print(f"rms error of the source voltage: {rms_V * 1e3:.2f} mV", highlight=False)
+    energy = fit_energy(context, *fit_runs(context))
+    for name in (name for rail in FITTED_F.values() for name in rail):
+        console.print(f"EnergyParams.{name} = {getattr(energy, name):.3g}", highlight=False)
 
 
 def _run(context: Context, names: list[str], console: Console) -> dict[str, Report]:

@@ -94,13 +94,14 @@ Step = Callable[[Context], Report]
 
 def all_steps() -> dict[str, Step]:
     """Return the steps by name, in the order in which they run."""
-    from model.spice import bridges, comparators, energies, neurons
+    from model.spice import bridges, comparators, energies, neurons, settling
 
     return {
         "bridge": bridges.compare_source_line,
         "buffer": bridges.compare_buffer,
         "neuron": neurons.compare_neuron,
         "large": neurons.compare_large_neurons,
+        "settling": settling.compare_settling,
         "comparator": comparators.compare_comparator,
         "energy": energies.compare_energy,
     }

@@ -15,7 +15,7 @@ from model.spice.decks import row_read
 from model.spice.neurons import line_load_F, row_devices
 from model.spice.run import Deck, run_deck
 
-__all__ = ["PARTS", "compare_energy", "fit_energy", "measure_rails"]
+__all__ = ["FITTED_F", "PARTS", "compare_energy", "fit_energy", "fit_runs", "measure_rails"]
 
 FloatArray = NDArray[np.float64]
 
@@ -37,7 +37,9 @@ class RowRun:
     """What SPICE measured on one row: rails (K,) in J per part, and what was read."""
 
     rails_J: dict[str, FloatArray]
-    static_A: FloatArray  # (K,) sum over the columns of the current out of the high lines, at the end of the read
+    static_A: (
+        FloatArray  # (K,) sum over the columns of the current out of the high lines, at the end of the read
+    )
     inputs: NDArray[np.int8]  # (K + 1, C), from the read before the first
     q: NDArray[np.bool_]  # (K + 1, C)
     r_p_ohm: FloatArray
@@ -81,7 +83,9 @@ def measure_rails(context: Context, columns: int, reads: int, purpose: str) -> R
     stop = start + z.read_s
     high = np.concatenate([inputs > 0, inputs < 0], axis=1)[1:-1]
     begin = start + z.edge_s
-    bit_lines = sum(np.where(high[:, k], between(name, begin, stop + z.edge_s), 0.0) for k, name in enumerate(drivers))
+    bit_lines = sum(
+        np.where(high[:, k], between(name, begin, stop + z.edge_s), 0.0) for k, name in enumerate(drivers)
+    )
     static = sum(
         np.where(high[:, k], np.interp(stop - 5 * z.edge_s, time_s, current[name]), 0.0)
         for k, name in enumerate(drivers)
@@ -124,7 +128,9 @@ def default_params(context: Context) -> EnergyParams:
     )
 
 
-def model_rails(context: Context, run: RowRun, params: EnergyParams, cpar_F: float) -> tuple[RowEnergy, FloatArray]:
+def model_rails(
+    context: Context, run: RowRun, params: EnergyParams, cpar_F: float
+) -> tuple[RowEnergy, FloatArray]:
     """Return the model's energy of the reads of ``run``, and its static current (K,)."""
     z = context.sizes
     v_sl, current = _points(context, run)
@@ -143,7 +149,7 @@ def model_rails(context: Context, run: RowRun, params: EnergyParams, cpar_F: flo
 
 
 #: Capacitances that ``fit_energy`` finds, by rail.
-_FITTED = {
+FITTED_F = {
     "bit_lines": ("c_sl_F",),
     "word_line": ("c_select_F", "c_channel_F"),
     "buffers": ("c_rise_F", "c_fall_F"),
@@ -154,26 +160,39 @@ _FITTED = {
 
 
 def fit_energy(context: Context, runs: list[RowRun], cpar_F: list[float]) -> EnergyParams:
-    """Fit the equivalent capacitances to runs of at least two widths; every rail is linear in its own."""
-    names = [name for rail in _FITTED.values() for name in rail]
+    """Fit the equivalent capacitances to runs of at least two widths; every rail is linear in its own.
+
+    The comparator is fitted to the last run alone: its energy follows the common mode, hence the number of columns.
+    """
+    names = [name for rail in FITTED_F.values() for name in rail]
     zero = dataclasses.replace(default_params(context), **dict.fromkeys(names, 0.0))
     found: dict[str, float] = {}
-    for rail, fitted in _FITTED.items():
+    for rail, fitted in FITTED_F.items():
+        used = list(zip(runs, cpar_F, strict=True))[-1 if rail == "comparator" else 0 :]
 
-        def of_model(params: EnergyParams, parts: tuple[str, ...] = PARTS[rail]) -> FloatArray:
-            both = [model_rails(context, run, params, c)[0] for run, c in zip(runs, cpar_F, strict=True)]
-            return np.concatenate([sum(getattr(energy, part) for part in parts) for energy in both])
+        def of_model(
+            params: EnergyParams, rail: str = rail, used: list[tuple[RowRun, float]] = used
+        ) -> FloatArray:
+            energies = [model_rails(context, run, params, c)[0] for run, c in used]
+            return np.concatenate([sum(getattr(energy, part) for part in PARTS[rail]) for energy in energies])
 
         base = of_model(zero)
         unit_F = 1e-15
         slopes = np.stack(
             [of_model(dataclasses.replace(zero, **{name: unit_F})) - base for name in fitted], axis=1
         )
-        wanted = np.concatenate([run.rails_J[rail] for run in runs]) - base
+        wanted = np.concatenate([run.rails_J[rail] for run, _ in used]) - base
         scale = np.max(np.abs(slopes))
         solution = np.linalg.lstsq(slopes / scale, wanted / scale, rcond=None)[0] * unit_F
         found |= dict(zip(fitted, np.maximum(solution, 0.0).tolist(), strict=True))
     return dataclasses.replace(zero, **found)
+
+
+def fit_runs(context: Context) -> tuple[list[RowRun], list[float]]:
+    """Return the runs that the defaults of ``EnergyParams`` come from: rows of 12 and 23 columns, and their Cpar."""
+    widths = (12, 23)
+    runs = [measure_rails(context, columns, 16, f"fit {columns}") for columns in widths]
+    return runs, [line_load_F(context, columns) for columns in widths]
 
 
 def compare_energy(context: Context, params: EnergyParams | None = None) -> Report:
@@ -191,7 +210,9 @@ def compare_energy(context: Context, params: EnergyParams | None = None) -> Repo
     for rail, parts in PARTS.items():
         spice, ours = run.rails_J[rail], sum(getattr(energy, part) for part in parts)
         total_spice, total_model = total_spice + spice, total_model + ours
-        report.comparisons.append(_line(f"f.{rail}", f"energy of a read: {rail.replace('_', ' ')}", spice, ours))
+        report.comparisons.append(
+            _line(f"f.{rail}", f"energy of a read: {rail.replace('_', ' ')}", spice, ours)
+        )
         report.figures[f"{rail}_mean_J"] = float(spice.mean())
         report.curves[rail] = np.stack([spice, ours])
     report.comparisons.append(_line("f.static", "static current of the bridges", run.static_A, static_A))

@@ -11,8 +11,15 @@ from numpy.typing import NDArray
 from model.neuron import Neuron
 from model.params import NeuronParams
 from model.spice.compare import Comparison, Context, Report
-from model.spice.decks import ANALOG_OPTIONS, cells, comparator, level_source, neuron_capacitors
-from model.spice.decks import precharge_switches, row_read
+from model.spice.decks import (
+    ANALOG_OPTIONS,
+    cells,
+    comparator,
+    level_source,
+    neuron_capacitors,
+    precharge_switches,
+    row_read,
+)
 from model.spice.run import Deck, run_deck, run_decks
 from model.spice.sizes import CircuitSizes
 
@@ -23,7 +30,7 @@ FloatArray = NDArray[np.float64]
 NeuronModel = Callable[[Neuron, FloatArray], FloatArray]
 
 _DV_BOUND = 0.001  # of the full scale Vdd * C Cu / (C Cu + Cpar)
-_SAMPLE_BEFORE_S = 1e-10
+SAMPLE_BEFORE_S = 1e-10  # lines are read this long before a phase ends
 
 
 def charge_sharing_dv(neuron: Neuron, q: FloatArray) -> FloatArray:
@@ -46,7 +53,12 @@ def _params(sizes: CircuitSizes, cpar_F: float) -> NeuronParams:
 
 
 def ideal_plates(
-    context: Context, columns: int, chips: list[tuple[FloatArray, FloatArray, FloatArray]], hold_s: float = 0.0
+    context: Context,
+    columns: int,
+    chips: list[tuple[FloatArray, FloatArray, FloatArray]],
+    *,
+    hold_s: float = 0.0,
+    corner: str = "tt",
 ) -> tuple[FloatArray, FloatArray]:
     """Simulate neurons whose plates are driven by ideal steps; line, switches and comparator are real.
 
@@ -58,6 +70,8 @@ def ideal_plates(
         One neuron each: its bits and its capacitors, float64 (C,).
     hold_s : float
         How much longer than one phase evaluate lasts, s.
+    corner : str
+        Section of the device models.
 
     Returns
     -------
@@ -67,7 +81,13 @@ def ideal_plates(
     """
     z = context.sizes
     on, end = z.phase_s + 3 * z.edge_s, 2 * z.phase_s + hold_s
-    falls = [(0, 0.0), (2 * z.edge_s, 0.0), (3 * z.edge_s, z.vdd_V), (z.phase_s, z.vdd_V), (z.phase_s + z.edge_s, 0.0)]
+    falls = [
+        (0, 0.0),
+        (2 * z.edge_s, 0.0),
+        (3 * z.edge_s, z.vdd_V),
+        (z.phase_s, z.vdd_V),
+        (z.phase_s + z.edge_s, 0.0),
+    ]
     netlist = [
         ANALOG_OPTIONS,
         *cells(z),
@@ -82,18 +102,21 @@ def ideal_plates(
         netlist += precharge_switches(f"{k}", columns, z)
         netlist += [comparator(f"{k}", f"vp{k}", f"vn{k}", "clk", f"op{k}", f"on{k}", "cmp")]
     vectors = " ".join(f"v(vp{k}) v(vn{k})" for k in range(len(chips)))
-    step = max(0.5e-9, hold_s / 50)
+    step = max(0.5e-9, hold_s / 100)
     deck = Deck(
         name=f"{columns}-column neurons",
         netlist="\n".join(netlist),
         control=f"save {vectors}\ntran 0.1n {end:.6g} 0 {step:.6g}\nwrdata lines {vectors}",
         outputs=("lines",),
+        corner=corner,
+        seed=context.seed + 1,
     )
     table = run_deck(deck, context.tools)["lines"]
     return table[:, 0], table[:, 1:].reshape(len(table), len(chips), 2)
 
 
-def _dv_at(time_s: FloatArray, lines_V: FloatArray, at_s: float) -> FloatArray:
+def dv_at(time_s: FloatArray, lines_V: FloatArray, at_s: float) -> FloatArray:
+    """Return VP - VN of every neuron at one time, V."""
     dv = lines_V[..., 0] - lines_V[..., 1]
     return np.array([np.interp(at_s, time_s, column) for column in dv.T])
 
@@ -107,7 +130,7 @@ def line_load_F(context: Context, columns: int) -> float:
     z = context.sizes
     c = np.full(columns, z.c_unit_F)
     time_s, lines_V = ideal_plates(context, columns, [(np.zeros(columns), c, c), (np.ones(columns), c, c)])
-    dv = _dv_at(time_s, lines_V, 2 * z.phase_s - _SAMPLE_BEFORE_S)
+    dv = dv_at(time_s, lines_V, 2 * z.phase_s - SAMPLE_BEFORE_S)
     return float(columns * z.c_unit_F * (2.0 * z.vdd_V / (dv[1] - dv[0]) - 1.0))
 
 
@@ -118,7 +141,9 @@ def row_devices(rng: np.random.Generator, weights: NDArray[np.int8]) -> tuple[Fl
     return np.where(weights > 0, lrs, hrs), np.where(weights > 0, hrs, lrs)
 
 
-def _row_deck(context: Context, neuron: Neuron, chip: int, pops: NDArray[np.int64]) -> tuple[Deck, FloatArray]:
+def _row_deck(
+    context: Context, neuron: Neuron, chip: int, pops: NDArray[np.int64]
+) -> tuple[Deck, FloatArray]:
     """Return the deck of one complete row read at each of ``pops``, and the bits q (K, C)."""
     z = context.sizes
     columns = neuron.a.size
@@ -148,15 +173,18 @@ def compare_neuron(context: Context, model: NeuronModel = charge_sharing_dv) -> 
     z, columns = context.sizes, 23
     cpar_F = line_load_F(context, columns)
     pops = np.array([0, 8, 11, 12, 15, 23]) if context.quick else np.arange(columns + 1)
-    neurons = [Neuron.of(_params(z, cpar_F), columns, context.seed, chip) for chip in range(1 if context.quick else 6)]
+    neurons = [
+        Neuron.of(_params(z, cpar_F), columns, context.seed, chip)
+        for chip in range(1 if context.quick else 6)
+    ]
     built = [_row_deck(context, neuron, chip, pops) for chip, neuron in enumerate(neurons)]
     tables = run_decks([deck for deck, _ in built], context.tools, processes=context.processes)
     dv, dv_model, decided = [], [], []
     for neuron, (_, q), table in zip(neurons, built, tables, strict=True):
         row = table["row"]
         start = np.arange(pops.size) * z.read_s
-        dv.append(np.interp(start + 2 * z.phase_s - _SAMPLE_BEFORE_S, row[:, 0], row[:, 1] - row[:, 2]))
-        decided.append(np.interp(start + 3 * z.phase_s - _SAMPLE_BEFORE_S, row[:, 0], row[:, 3]) > z.vdd_V / 2)
+        dv.append(np.interp(start + 2 * z.phase_s - SAMPLE_BEFORE_S, row[:, 0], row[:, 1] - row[:, 2]))
+        decided.append(np.interp(start + 3 * z.phase_s - SAMPLE_BEFORE_S, row[:, 0], row[:, 3]) > z.vdd_V / 2)
         dv_model.append(model(neuron, q))
     spice, ours, out = np.array(dv), np.array(dv_model), np.array(decided)
     full_scale_V = z.vdd_V * columns * z.c_unit_F / (columns * z.c_unit_F + cpar_F)
@@ -201,7 +229,7 @@ def compare_large_neurons(context: Context, model: NeuronModel = charge_sharing_
             chips.append((q, neuron.a * z.c_unit_F, neuron.b * z.c_unit_F))
             ours.append(float(model(neuron, q[None, :])[0]))
         time_s, lines_V = ideal_plates(context, columns, chips)
-        spice = _dv_at(time_s, lines_V, 2 * z.phase_s - _SAMPLE_BEFORE_S)
+        spice = dv_at(time_s, lines_V, 2 * z.phase_s - SAMPLE_BEFORE_S)
         full_scale_V = z.vdd_V * columns * z.c_unit_F / (columns * z.c_unit_F + cpar_F)
         error = np.abs(spice - np.array(ours)) / full_scale_V
         report.comparisons.append(
