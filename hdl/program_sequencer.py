@@ -9,7 +9,7 @@ from amaranth.utils import bits_for
 
 from .column_walk import ColumnWalk, Walk
 from .config import Command, ErrorCode, Geometry, ProgOp, VerifyRef
-from .signatures import CommandPort, ProgramPins, ProgramSettings, WindowPort
+from .signatures import CommandPort, ProgramPins, ProgramSettings, PulseSettings, WindowPort
 from .step_levels import StepLevels
 
 __all__ = ["ProgramSequencer", "State"]
@@ -177,8 +177,13 @@ class ProgramSequencer(Component):
             pins.select.eq(columns.select),
         ]
         m.submodules.levels = levels = StepLevels()
+        conditions = Signal(PulseSettings)
+        with m.Switch(pins.op):
+            for op in ProgOp:
+                with m.Case(op):
+                    m.d.comb += conditions.eq(s.ops[op])
         m.d.comb += [
-            levels.settings.eq(s.ops[pins.op]),
+            levels.settings.eq(conditions),
             pins.wl_level.eq(levels.wl_level),
             pins.prog_level.eq(levels.prog_level),
         ]
@@ -316,7 +321,7 @@ class ProgramSequencer(Component):
             # Drives the pulse for its width.
             with running(State.PULSE):
                 m.d.comb += [drive["wl_en"].eq(1), drive["pulse"].eq(1)]
-                m.d.comb += [timing.eq(1), limit.eq(s.ops[pins.op].width_cyc)]
+                m.d.comb += [timing.eq(1), limit.eq(conditions.width_cyc)]
                 with m.If(expired):
                     m.next = State.HOLD
 

@@ -24,8 +24,8 @@ GEOMETRY = Geometry(tiles=1, rows=2, inputs=34, bias=0)
 
 MUTANTS = {
     "verify is skipped": (hdl.program_sequencer, "m.next = State.VERIFY", "m.next = State.DROP_PASSED"),
-    "pulse one cycle longer": (hdl.program_sequencer, "].width_cyc)", "].width_cyc + 1)"),
-    "pulse one cycle shorter": (hdl.program_sequencer, "].width_cyc)", "].width_cyc - 1)"),
+    "pulse one cycle longer": (hdl.program_sequencer, "conditions.width_cyc)", "conditions.width_cyc + 1)"),
+    "pulse one cycle shorter": (hdl.program_sequencer, "conditions.width_cyc)", "conditions.width_cyc - 1)"),
     "no hold": (hdl.program_sequencer, "m.next = State.HOLD", "m.next = State.CHOOSE_GROUP"),
     "word line falls with the pulse": (
         hdl.program_sequencer,

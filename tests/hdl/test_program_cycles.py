@@ -1,0 +1,39 @@
+"""The cycle formulas by hand; tests of the program sequencer hold them against every simulated command."""
+
+import dataclasses
+
+from hdl.config import Geometry, ProgOp, Timing
+from hdl.program_cycles import (
+    PhaseWork,
+    phase_cycles,
+    program_row_cycles,
+    read_row_cycles,
+    verify_row_cycles,
+)
+
+GEOMETRY = Geometry(inputs=40, bias=4)  # two words
+TIMING = dataclasses.replace(Timing(), wl_setup_cyc=3, verify_cyc=5, rail_settle_cyc=20)  # pulses of 50
+
+
+def test_phase():
+    empty = PhaseWork(op=ProgOp.SET, targets=0)
+    assert phase_cycles(GEOMETRY, TIMING, empty) == 3 + 1
+    passes = PhaseWork(op=ProgOp.SET)
+    assert phase_cycles(GEOMETRY, TIMING, passes) == 3 + 1 + 5 + 3 + 1
+    # Two attempts, of two groups and of one; choosing walks 2 words + 2 * groups - 1.
+    pulsed = dataclasses.replace(passes, attempts=2, pulses=3)
+    attempts = (2 + 3) + (2 + 1) + 2 * (3 + 5 + 3 + 1) + 3 * (3 + 50 + 1)
+    assert phase_cycles(GEOMETRY, TIMING, pulsed) == 13 + attempts
+    failed = dataclasses.replace(pulsed, failing=(0, 4))
+    assert phase_cycles(GEOMETRY, TIMING, failed) == 13 + attempts + 1 + 1 + 4
+
+
+def test_commands():
+    phases = [PhaseWork(op=op) for op in (0, 0, 2, 2, 1, 1, 2, 2, 1, 1)]
+    start = 1 + (1 + 7 + 20)  # address, rails
+    read = 3 + 3 + 3 + 3  # select, precharge, evaluate, capture
+    assert program_row_cycles(GEOMETRY, TIMING, phases, ready_cyc=7) == start + 10 * 13 + 1 + read + 1
+    assert verify_row_cycles(GEOMETRY, TIMING, phases[6:]) == 1 + 4 * 13 + 1
+    assert read_row_cycles(GEOMETRY, TIMING) == 1 + read + 1
+    nothing = [dataclasses.replace(work, targets=0) for work in phases]
+    assert program_row_cycles(GEOMETRY, TIMING, nothing, ready_cyc=0, masked=False) == 22 + 10 * 4 + 1 + 3 + 1
