@@ -229,7 +229,8 @@ class StrobeAgent(MacroAgent):
     Parameters
     ----------
     sl_rows : set of (tile, row) or None
-        Rows read through ``sl``; for others ``sl`` stays unknown while evaluating. None: all rows.
+        Rows read through ``sl``; for others ``sl`` stays unknown while evaluating, once programming is over (`load`).
+        None: all rows.
     watch : bool
         Watch that inputs hold still while they must (two callbacks a change).
 
@@ -249,7 +250,8 @@ class StrobeAgent(MacroAgent):
         watch: bool = True,
     ):
         super().__init__(env, array, faults)
-        self.sl_rows, self.watch = sl_rows, watch
+        self.sl_rows, self.watch = None, watch
+        self._sl_rows_later = sl_rows
         self.cmp, self.cmp_valid = Pin(self.dut.cmp), Pin(self.dut.cmp_valid)
         self.row_reads = 0
         self.on_evaluate: list[Any] = []  # callables (tiles, row)
@@ -267,6 +269,10 @@ class StrobeAgent(MacroAgent):
         if self.watch:
             for name in ("row", "wl_en", "ref", "bl", "col_en", "prog_op", "prog_side", "wl_level", "prog_level"):
                 self.spawn(self._still(name))
+
+    def load(self) -> None:
+        """Programming, with its read-back of every row, is over."""
+        self.sl_rows = self._sl_rows_later
 
     async def _precharge(self) -> None:
         while True:

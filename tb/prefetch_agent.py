@@ -145,7 +145,11 @@ class PrefetchAgent(MacroAgent):
         changed, columns = ValueChange(self.dut.request), self.geometry.columns
         while True:
             await changed
-            ask, row = self.at["ask"].int(), self.number("row")
+            if self.env.in_reset:
+                continue
+            if "1" not in (asked := self.at["ask"].text()) or not set(asked) <= {"0", "1"}:
+                self.fail(Fault.UNKNOWN_PIN, pin="wl_en, row, bl or col_en", ask=asked)
+            ask, row = int(asked, 2), self.number("row")
             if row >= self.geometry.rows:
                 self.fail(Fault.ROW_OUTSIDE, row=row)
             bl, en = self.pin["bl"].text(), self.pin["col_en"].text()

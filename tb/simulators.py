@@ -182,7 +182,27 @@ class _Verilator(_Base, cocotb_simulator.Verilator):
         if self.stage == "run":
             return [commands[-1]]
         # Only what the .vlt file names is public: everything-public costs a third of the speed.
-        return [[arg for arg in command if arg != "--public-flat-rw"] for command in commands]
+        verilate, make = ([arg for arg in command if arg != "--public-flat-rw"] for command in commands)
+        runtime = sorted(_runtime().glob("*.o"))
+        return [verilate, ["cp", *map(str, runtime), self.sim_dir], make] if runtime else [verilate, make]
+
+
+def _runtime() -> Path:
+    """Folder of Verilator's own runtime, compiled: the same for every design, and most of the time of a small one."""
+    flags = json.dumps([_version("verilator"), VERILATOR_MAKE, TIMESCALE])
+    return BUILD / f"runtime-{hashlib.sha256(flags.encode()).hexdigest()[:16]}"
+
+
+def _keep_runtime(folder: Path) -> None:
+    target = _runtime()
+    if target.exists():
+        return
+    part = Path(tempfile.mkdtemp(prefix="part-", dir=BUILD))
+    for item in folder.glob("verilated*.o"):
+        shutil.copy(item, part)
+    with contextlib.suppress(OSError):  # another process was first
+        part.rename(target)
+    shutil.rmtree(part, ignore_errors=True)
 
 
 def _make(simulation: Simulation, stage: str, folder: Path, log: Path, **kwargs: Any):
@@ -247,6 +267,8 @@ def build(simulation: Simulation) -> tuple[Path, float]:
             sim.run()
         except SystemExit as error:
             raise SimulationError("Build", f"{simulation.sim} could not build {simulation.top}: {error}", log) from None
+        if simulation.sim == "verilator":
+            _keep_runtime(folder)
         seconds = time.monotonic() - start
         done.write_text(f"{seconds:.1f}\n")
         return folder, seconds

@@ -89,7 +89,7 @@ async def program(env: Env, job: dict[str, Any], mapping: Mapping, progress: Pro
         if env.array is not None:
             inference.load(mapping, env.array)
         counters = {"pulses": 0, "verify_reads": 0, "failures": 0, "failed_rows": 0}
-    if env.attach == "prefetch":
+    if env.agent is not None:
         env.agent.load()
     cycles = env.cycle() - begin if job["program"] == "bus" else 0
     return {**counters, "cycles": cycles, "wall_s": round(time.monotonic() - start, 3), "how": job["program"]}
