@@ -4,7 +4,7 @@ import gc
 import warnings
 
 import pytest
-from amaranth.hdl import UnusedElaboratable
+from amaranth.hdl import Module, Signal, UnusedElaboratable
 from amaranth.sim import Simulator
 
 
@@ -19,7 +19,10 @@ def clocked(dut, scenario, *, cycles=2000):
         await scenario(ctx)
         finished.append(True)
 
-    simulator = Simulator(dut)
+    m = Module()
+    m.submodules.dut = dut
+    m.d.sync += Signal().eq(1)  # a component without registers gets a clock too
+    simulator = Simulator(m)
     simulator.add_clock(1e-6)
     simulator.add_testbench(body)
     simulator.run_until((cycles + 0.5) * 1e-6)

