@@ -243,10 +243,13 @@ class LayerSequencer(wiring.Component):
 
         # The command.
         bad_layers, bad_vectors, able = Signal(), Signal(), Signal()
+        unresolved = Signal(24)
         m.d.comb += [
             bad_layers.eq((self.layer_count == 0) | (self.layer_count > g.layers)),
             bad_vectors.eq(self.infer_count == 0),
             able.eq((~first | inputs.loaded) & (~final | results.free)),
+            unresolved[:16].eq(reader.pins.row),
+            unresolved[16:].eq(reader.timeout_tile),
             self.active.eq(self.cmd.busy),
             self.cmd.busy.eq(1),
         ]
@@ -304,7 +307,7 @@ class LayerSequencer(wiring.Component):
                     inputs.enable.eq(first & ~last_vector),
                 ]
                 with m.If(reader.timeout):
-                    fail(ErrorCode.COMPARATOR_TIMEOUT, reader.pins.row | (reader.timeout_tile << 16))
+                    fail(ErrorCode.COMPARATOR_TIMEOUT, unresolved)
                 with m.Elif(stored):
                     m.next = LayerState.START_LAYER
                     with m.If(running_final & last_vector):
