@@ -191,14 +191,21 @@ class Array:
         return np.stack([self.min_refs(tile, bl, col_en, first + k, rows) for k in range(count)], axis=1)
 
     def live_rows(self, tile: int, col_en: Bits | None = None) -> Bits:
-        """Rows in which read noise can change a bit of an enabled column (default: of any), (R,) bool.
+        """Rows in which read noise can change a bit of an enabled column.
 
-        Cells that were never formed are often live, so the mask of the columns in use matters.
+        Parameters
+        ----------
+        col_en : bool, (C,) or (R, C), optional
+            Columns in use, of all rows or of each (a mapping's ``masks[tile]``). All by default; but cells
+            that were never formed are often live, so after programming by pulses nearly every row then is.
+
+        Returns
+        -------
+        bool, (R,)
         """
-        asked = np.ones(self.geometry.columns, bool) if col_en is None else col_en
-        live = np.zeros(self.geometry.rows, bool)
-        live[list(self._tiles[tile].live(asked))] = True
-        return live
+        shape = (self.geometry.rows, self.geometry.columns)
+        asked = np.broadcast_to(True if col_en is None else col_en, shape)
+        return (self._tiles[tile].unsure() & asked).any(axis=1)
 
     def planes(self, tile: int) -> tuple[Bits, Bits]:
         """Likelier bits of every cell with input +1 and with -1, each (R, C) bool; copies."""

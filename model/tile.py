@@ -117,6 +117,14 @@ class Tile:
         voltages = source_line(self._devices.resistance_ohm[self.tile, rows], rows, self.params.bridge)
         return voltages, decide(voltages, self.threshold_V)
 
+    def unsure(self) -> NDArray[np.bool_]:
+        """Live cells, (R, C) bool. Refreshes all rows."""
+        self.refresh()
+        found = np.zeros(self.s1.shape, bool)
+        for row, cells in self._live.items():
+            found[row, cells.columns] = True
+        return found
+
     def live(self, col_en: NDArray[np.bool_]) -> dict[int, LiveCells]:
         """Rows, ascending, with live cells among the enabled columns, and those cells. Refreshes all rows."""
         self.refresh()

@@ -166,6 +166,10 @@ def test_live_rows_of_the_columns_in_use():
     single = [array.live_rows(0, np.arange(45) == c) for c in range(45)]
     assert np.array_equal(np.any(single, axis=0), array.live_rows(0))
     assert 0 < np.sum(single) < 12 * 45
+    mask = np.zeros((12, 45), bool)
+    mask[3] = [one[3] for one in single]
+    assert np.flatnonzero(array.live_rows(0, mask)).tolist() == [3]
+    assert not array.live_rows(0, np.array(single).T == 0).any()
 
 
 def test_live_cells_read_one_with_their_probability():
