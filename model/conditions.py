@@ -121,7 +121,7 @@ STRENGTHS: tuple[Strength, ...] = (
     _single("weakest", 111, 114),
     _single("weak", 119, 121),
     _single("strong", 121, 128),
-    _single("strongest", 125, 135),
+    _single("strongest", 122, 132),
 )
 """Counterparts of the four published strengths: one pulse each, levels found by this study [ours]."""
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hdl.config import ProgOp, ProgSide, PulseConditions, Timing, VerifyRef, words
+from hdl.config import ErrorCode, ProgOp, ProgSide, PulseConditions, Timing, VerifyRef, words
 from model.device import DeviceArray
 
 __all__ = [
@@ -92,7 +92,7 @@ class RowReport:
     failures : list of Failure
         In the order of the log.
     mismatch : (n,) int
-        Columns whose devices all verified but whose bridge reads back wrong, ascending.
+        Columns whose bridge reads back wrong, ascending; it counts only when no device failed.
     cycles : int
         Clock cycles from ``start`` to ``done``, with ``hv_ready`` high as soon as ``hv_en`` is.
     energy_J : float64, (3,)
@@ -113,8 +113,20 @@ class RowReport:
 
     @property
     def ok(self) -> bool:
-        """The command would end in DONE."""
-        return not self.failures and self.mismatch.size == 0
+        """The command ends in DONE."""
+        return self.code is ErrorCode.NONE
+
+    @property
+    def code(self) -> ErrorCode:
+        """Code of register ERROR."""
+        if self.failures:
+            return ErrorCode.NOT_CONVERGED
+        return ErrorCode.READBACK_MISMATCH if self.mismatch.size else ErrorCode.NONE
+
+    @property
+    def detail(self) -> int:
+        """Detail of register ERROR: entries logged, or the lowest column that reads back wrong."""
+        return len(self.failures) or (int(self.mismatch[0]) if self.mismatch.size else 0)
 
 
 @dataclass(kw_only=True)
@@ -157,7 +169,7 @@ class ProgramReport:
 
     @property
     def ok(self) -> bool:
-        """Every row would end in DONE."""
+        """Every row ends in DONE."""
         return self.failed_rows == 0
 
     def add(self, report: RowReport, columns: int) -> None:
@@ -328,7 +340,8 @@ def program_row(
     mismatch = np.zeros(0, np.intp)
     if asked.any():
         read = _read_back(target, devices, tile, row, asked)
-        mismatch = np.flatnonzero(asked & (read != ones) & ~logged.any(axis=1))
+        if not failures:
+            mismatch = np.flatnonzero(asked & (read != ones))
     meter.read_back(bool(asked.any()))
     return RowReport(
         tile=tile,

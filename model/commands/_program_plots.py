@@ -117,7 +117,7 @@ def plot_map(
 def plot_resistances(
     states: Mapping[str, NDArray[np.float64]], limits: Mapping[str, float], path: Path
 ) -> None:
-    """Cumulative distributions of ln R of every state, on a normal-quantile axis of shares, with the limits.
+    """Cumulative distributions of every state on a logit axis of shares, with the verify limits.
 
     Parameters
     ----------
@@ -130,7 +130,8 @@ def plot_resistances(
         values = np.sort(np.asarray(ohm).reshape(-1))
         if values.size == 0:
             continue
-        picks = np.unique(np.linspace(0, values.size - 1, 4000).astype(np.intp))
+        shares = 1 / (1 + 10.0 ** np.linspace(8, -8, 2000))  # dense in both tails
+        picks = np.unique((shares * values.size).astype(np.intp).clip(0, values.size - 1))
         shares = (picks + 0.5) / values.size
         axis.plot(
             values[picks], np.log10(shares / (1 - shares)), color=colour, label=f"{name} ({values.size:,})"

@@ -60,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     device = getattr(DeviceParams, arguments.devices)()
     params = dataclasses.replace(MacroParams.real(), name=arguments.devices, device=device)
     console = Console()
+    console.width = max(console.width, 100)  # a piped table keeps its columns
     forming = conditions.forming_sweep(arguments.cells, params, timing, arguments.chip)
     bench = Bench(arguments.cells, params, timing, arguments.chip)
     points = [bench.evaluate(s) for s in _progress(conditions.sweep_strengths(timing), "conditions")]
@@ -185,7 +186,9 @@ def _show_strengths(console: Console, points: list[Point]) -> None:
 
 
 def _show_differential(console: Console) -> None:
-    table = _table("Two devices against one, equal spread, mid threshold", "1T1R", "2T2R")
+    table = _table(
+        "Two devices against one, equal spread, mid threshold", "1T1R error rate", "2T2R error rate"
+    )
     for rate in _SINGLE_RATES:
         table.add_row(f"{rate:.0e}", f"{differential_rate(rate):.1e}")
     console.print(table)

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from hdl.config import Geometry, ProgOp, ProgSide, PulseConditions, Timing, VerifyRef
+from hdl.config import ErrorCode, Geometry, ProgOp, ProgSide, PulseConditions, Timing, VerifyRef
 from hdl.program_cycles import PhaseWork, program_row_cycles
 from model.array import Array
 from model.device import DeviceArray, DeviceParams, Stuck
@@ -233,7 +233,17 @@ def test_mismatch_is_reported_when_the_bridge_contradicts():
     report = program_row(Contrary(GEOMETRY, MacroParams.ideal(), 1), 0, 0, IMAGE, ALL, TIMING)
     assert not report.failures
     assert report.mismatch.tolist() == [6]
-    assert not report.ok
+    assert (report.ok, report.code, report.detail) == (False, ErrorCode.READBACK_MISMATCH, 6)
+
+
+def test_a_failed_device_goes_before_a_mismatch():
+    array = Array(GEOMETRY, MacroParams.ideal(), 1)
+    array.devices.stick(0, 0, [6], P, Stuck.LRS)
+    array.devices.stick(0, 0, [8], N, Stuck.LRS)
+    report = program_row(array, 0, 0, ~ALL, ALL, TIMING)  # column 6: both devices in LRS
+    assert report.failures == [Failure(0, 0, 6, P, ProgOp.RESET)]
+    assert (report.code, report.detail, report.mismatch.size) == (ErrorCode.NOT_CONVERGED, 1, 0)
+    assert array.reads[0, 0] == 1
 
 
 def test_refresh_at_a_margin_repairs_drift():
@@ -258,3 +268,25 @@ def test_refresh_at_a_margin_repairs_drift():
 def test_errors_name_shape_and_range(image, mask, message):
     with pytest.raises(ValueError, match=message):
         program_row(DeviceArray(GEOMETRY, DeviceParams.ideal(), 1), 0, 0, image, mask, TIMING)
+
+
+def test_lower_bound_follows_from_the_draws_alone():
+    """Forming from the draws, without verify reads: the first attempt whose voltage exceeds the threshold."""
+    devices = DeviceArray(GEOMETRY, sound(program_disturb_log=0.0), 8)
+    p, form = devices.params, TIMING.form
+    pulses = 0
+    for side in (P, N):
+        traits = devices.traits(0, 0).forming[:, side]
+        need = np.full(C, form.attempts)
+        for attempt in reversed(range(form.attempts)):
+            z = devices.cycle(0, 0, side, np.full(C, attempt), np.arange(C))[0]
+            threshold_V = (
+                p.forming_floor_V
+                + p.forming_excess_V * np.exp(p.forming_sigma * traits)
+                + p.forming_jitter_V * z
+            )
+            volt = levels(form, attempt)[1] * 0.02
+            need[volt > threshold_V] = attempt + 1
+        pulses += sum(-(-int((need > a).sum()) // TIMING.max_parallel) for a in range(form.attempts))
+    report = program_row(devices, 0, 0, IMAGE, ALL, TIMING)
+    assert report.pulses[ProgOp.FORM] == pulses
