@@ -301,3 +301,76 @@ def test_availability_is_an_event(name):
         assert (await host.fields("IRQ_PENDING"))[event] == 1
 
     clocked(dut, scenario)
+
+
+def test_pulse_leaves_only_while_unlocked():
+    dut = make()
+
+    async def scenario(ctx):
+        host = Host(ctx, dut)
+        for signal in ("active", "pulse", "hv_en", "wl_en"):
+            ctx.set(getattr(dut.program.pins, signal), 1)
+        ctx.set(dut.hv_ready, 1)
+        assert (ctx.get(dut.hv_en), ctx.get(dut.wl_en), ctx.get(dut.pulse)) == (1, 1, 0)
+        await host.unlock()
+        assert (ctx.get(dut.pulse), ctx.get(dut.program.unlocked)) == (1, 1)
+        ctx.set(dut.hv_ready, 0)
+        assert ctx.get(dut.pulse) == 0
+        ctx.set(dut.hv_ready, 1)
+        await host.write("LOCK", 1)
+        assert (ctx.get(dut.pulse), ctx.get(dut.program.unlocked)) == (0, 0)
+        await host.unlock()
+        assert (ctx.get(dut.pulse), ctx.get(dut.program.unlocked)) == (0, 0)
+
+    clocked(dut, scenario)
+
+
+def test_columns_leave_only_while_the_layer_sequencer_is_active():
+    dut = make()
+
+    async def scenario(ctx):
+        ctx.set(dut.layer.bl, 0x155)
+        ctx.set(dut.layer.col_en, 0x1FF)
+        ctx.set(dut.layer.pins.wl_en, 3)
+        assert (ctx.get(dut.bl), ctx.get(dut.col_en), ctx.get(dut.wl_en)) == (0, 0, 0)
+        ctx.set(dut.layer.active, 1)
+        assert (ctx.get(dut.bl), ctx.get(dut.col_en), ctx.get(dut.wl_en)) == (0x155, 0x1FF, 3)
+
+    clocked(dut, scenario)
+
+
+def test_irq_line_needs_pending_and_enable():
+    dut = make()
+
+    async def scenario(ctx):
+        host = Host(ctx, dut)
+        await host.write("COMMAND", Command.NOP)
+        assert ctx.get(dut.irq) == 0
+        await host.write("IRQ_ENABLE", 0x3E)
+        assert ctx.get(dut.irq) == 0
+        await host.write("IRQ_ENABLE", 0x01)
+        assert ctx.get(dut.irq) == 1
+        await host.write("IRQ_PENDING", 0x01)
+        assert ctx.get(dut.irq) == 0
+
+    clocked(dut, scenario)
+
+
+def test_clear_log_clears_the_counters_once():
+    dut = make()
+
+    async def scenario(ctx):
+        ctx.set(dut.wb_adr, REGS.address("COMMAND") // 4)
+        ctx.set(dut.wb_dat_w, Command.CLEAR_LOG)
+        ctx.set(dut.wb_sel, 0xF)
+        for line in (dut.wb_we, dut.wb_cyc, dut.wb_stb):
+            ctx.set(line, 1)
+        seen = []
+        for cycle in range(6):
+            seen.append(ctx.get(dut.program.clear))
+            await ctx.tick()
+            if cycle == 1:
+                ctx.set(dut.wb_stb, 0)
+        assert sum(seen) == 1
+
+    clocked(dut, scenario)

@@ -186,6 +186,24 @@ def test_windows_see_exactly_their_accesses():
     assert len(seen) == 6 * 2 + 1 + 32
 
 
+def test_windows_leave_the_registers_alone():
+    bank = RegisterBank(SMALL)
+
+    async def scenario(ctx):
+        for w in SMALL.windows:
+            for word in range(w.words):
+                ctx.set(bank.bus.addr, w.offset // 4 + word)
+                ctx.set(bank.bus.w_data, 0xFFFFFFFF)
+                ctx.set(bank.bus.write, 1)
+                ctx.set(bank.bus.request, 1)
+                assert ctx.get(bank.act.strobe) == 0
+                await ctx.tick()
+                ctx.set(bank.bus.request, 0)
+        assert [await read(ctx, bank, a) for a in (0x08, 0x0C, 0x10, 0x14)] == [RESET] * 4
+
+    clocked(bank, scenario)
+
+
 @pytest.mark.parametrize(("denied", "reads", "writes"), [("deny_read", 0, 1), ("deny_write", 1, 0)])
 def test_denied_windows(denied, reads, writes):
     bank = RegisterBank(SMALL)

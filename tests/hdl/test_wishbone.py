@@ -107,6 +107,7 @@ def test_withdrawn_window_read_does_not_answer_the_next_access():
         await ctx.tick()
         ctx.set(dut.stb, 0)
         await ctx.tick()
+        assert not ctx.get(dut.ack) | ctx.get(dut.err)
         cycles, ack, *_ = await access(ctx, dut, write=1)
         assert (cycles, ack) == (2, 1)
 
