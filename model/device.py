@@ -21,7 +21,9 @@ from model.switching import Traits
 
 __all__ = ["DeviceArray", "DeviceParams", "Stuck"]
 
-_STATE = ("resistance_ohm", "formed", "stuck", "pulse_count", "wear", "age_s", "row_version", "energy_J")
+_STATE = ("resistance_ohm", "formed", "stuck", "pulse_count", "wear", "age_s", "energy_units")
+_ENERGY_UNIT_J = 2.0**-64
+"""Energies are counted in whole units of 5e-20 J, so that sums do not depend on the grouping."""
 _CACHED_ROWS = 16
 _CACHED_PULSES = 64
 _PRELOAD_TRIES = 8
@@ -59,8 +61,8 @@ class DeviceArray:
         Equivalent seconds at the drift temperature since the last switching.
     row_version : int64, (T, R)
         Goes up with every call that may change the row: the key for caches of what follows from it.
-    energy_J : float64, (3,)
-        Energy of all pulses so far by ProgOp, in joule; 0 for a deterministic population.
+    energy_units : int64, (3,)
+        What ``energy_J`` is counted in.
     """
 
     def __init__(self, geometry: Geometry, params: DeviceParams, chip: int = 0) -> None:
@@ -77,7 +79,7 @@ class DeviceArray:
         self.wear = np.zeros(shape, np.float32)
         self.age_s = np.zeros(shape, np.float32)
         self.row_version = np.zeros(shape[:2], np.int64)
-        self.energy_J = np.zeros(3)
+        self.energy_units = np.zeros(3, np.int64)
         self._traits: OrderedDict[tuple[int, int], Traits] = OrderedDict()
         self._cycles: OrderedDict[tuple[int, int, int], OrderedDict[int, NDArray[np.float64]]] = OrderedDict()
         self._draw_fresh()
@@ -237,7 +239,8 @@ class DeviceArray:
         formed = formed | acts
         self.formed[place] = formed
         self.age_s[place] = np.where(acts, np.float32(0), self.age_s[place])
-        self.energy_J[op] += prog_V * width_s * float(out.current_A.sum())
+        energy_J = prog_V * width_s * out.current_A
+        self.energy_units[op] += np.rint(energy_J / _ENERGY_UNIT_J).astype(np.int64).sum()
         wear = wear + np.where(formed, np.float32(switching.wear_of_pulse(p, prog_V, width_s)), np.float32(0))
         self.wear[place] = wear
         worn = free & (wear > limit)
@@ -254,6 +257,11 @@ class DeviceArray:
         ohm = self.resistance_ohm[place]
         moved = self.formed[place] & (self.stuck[place] == Stuck.NONE) & (ohm > self.middle_ohm)
         self.resistance_ohm[place] = np.where(moved, ohm * math.exp(-log_fall), ohm)
+
+    @property
+    def energy_J(self) -> NDArray[np.float64]:
+        """Energy of all pulses so far by ProgOp, (3,), in joule; 0 for a deterministic population."""
+        return self.energy_units * _ENERGY_UNIT_J
 
     @property
     def middle_ohm(self) -> float:
@@ -407,18 +415,17 @@ class DeviceArray:
     # -- copies ----------------------------------------------------------------------------------------------
 
     def snapshot(self) -> dict[str, Any]:
-        """Copy of the whole state, for :meth:`restore`."""
+        """Copy of the chip's state, for :meth:`restore`; it does not show how pulses were grouped."""
         return {name: getattr(self, name).copy() for name in _STATE}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take back a :meth:`snapshot` of the same geometry; row versions keep going up."""
+        """Take back a :meth:`snapshot` of the same geometry; row versions go up."""
         for name in _STATE:
             if state[name].shape != getattr(self, name).shape:
                 raise ValueError(f"{name} of shape {state[name].shape}: must be {getattr(self, name).shape}")
-        version = np.maximum(self.row_version, state["row_version"]) + 1
         for name in _STATE:
             getattr(self, name)[...] = state[name]
-        self.row_version[...] = version
+        self.row_version += 1
 
 
 def _first(values: NDArray[np.float64], good: NDArray[np.bool_]) -> NDArray[np.float64]:

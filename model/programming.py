@@ -298,7 +298,7 @@ def program_row(
     devices: DeviceArray = target if isinstance(target, DeviceArray) else target.devices
     count = devices.geometry.columns
     ones, asked = _bits("image", image, (count,)), _bits("mask", mask, (count,))
-    energy_before_J = devices.energy_J.copy()
+    energy_before_J = devices.energy_J
     pulses, verifies = np.zeros(3, np.int64), np.zeros(3, np.int64)
     given = np.zeros((count, 2), np.int64)
     logged = np.zeros((count, 2), bool)

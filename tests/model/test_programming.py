@@ -78,9 +78,10 @@ def test_grouping_changes_the_pulse_count_only():
         devices = DeviceArray(GEOMETRY, DeviceParams.real(), 3)
         timing = dataclasses.replace(TIMING, max_parallel=max_parallel)
         reports.append(program_row(devices, 1, 2, IMAGE, ALL, timing))
-        chips.append(devices.resistance_ohm)
-    for report, ohm in zip(reports, chips, strict=True):
-        np.testing.assert_array_equal(ohm, chips[0])
+        chips.append(devices.snapshot())
+    for report, state in zip(reports, chips, strict=True):
+        for name in state:
+            np.testing.assert_array_equal(state[name], chips[0][name], err_msg=name)
         np.testing.assert_array_equal(report.attempts, reports[0].attempts)
         assert report.failures == reports[0].failures
     assert reports[0].pulses.sum() == reports[0].attempts.sum()
