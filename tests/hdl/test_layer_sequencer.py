@@ -1,6 +1,7 @@
 """Layer sequencer against an ideal macro and a reference in plain Python."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from amaranth.hdl import Cat, Module, Signal
@@ -261,6 +262,32 @@ def test_abort_in_every_cycle_then_clean_runs():
 
     bench.run(scenario)
     assert compared > took
+
+
+def test_a_loaded_vector_is_loaded_anew_after_an_abort():
+    """The next INFER may have its first layer on other tiles."""
+    rng = random.Random(8)
+    layers = [dict(cols=37, tile_first=0), dict(cols=9, row_count=8, mode=COUNT, score=True)]
+    network = Network.random(SMALL, layers, rng)
+    bench = Bench(network)
+    inputs = [random_bits(rng, 37) for _ in range(2)]
+
+    async def scenario(bench):
+        await bench.load_network()
+        for bits in inputs:
+            await bench.push(bits)
+        await bench.start(2)
+        took = infer_cycles(network.descriptors, Timing(), SMALL)
+        await bench.cycle(took - 3)
+        await bench.abort()
+        assert (await bench.wait_done())[1:] == (ErrorCode.ABORTED, 0)
+        network.descriptors[0] = replace(network.descriptors[0], tile_first=1)
+        await bench.load_network()
+        await bench.start(1)
+        assert (await bench.wait_done())[1:] == (0, 0)
+        assert await bench.take_result() == (network.infer(inputs[1]), 0)
+
+    bench.run(scenario)
 
 
 def test_input_and_result_backpressure():
