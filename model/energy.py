@@ -1,21 +1,23 @@
 """Energy of one row read, part by part, in closed form.
 
-Energy is what the rails deliver: a node of capacitance C that is pulled up to V takes C V^2 from its rail, and
-nothing when it is pulled down. Per row read, sums over the enabled columns c:
+Energy is what the rails deliver: a node of capacitance C that is pulled up to V takes C V^2 from its rail,
+and nothing when it is pulled down. Per row read, sums over the enabled columns c:
 
     bridges       Vread t_read sum |i_c|                     static; i_c the current of bridge c
     bit lines     C_bl Vread^2  sum [x_c changed]            one of BL, BLb rises where the input changed
     source lines  C_sl Vread    sum max(dv_sl_c, 0)          charged through the bridge from the high line
     word line     Vwl (2 sum (C_select Vwl - C_channel v_sl_c) + C_wl Vwl)
-                  gates of both select transistors of every column: less charge where the channel stands at v_sl
+                  gates of both select transistors of every column, less what the channel takes at v_sl
     buffers       Vdd^2 sum (C_rise [q_c rose] + C_fall [q_c fell])   short-circuit current included
-    plates        Cu Vdd (pop (Vdd - VP) + (C - pop) (Vdd - VN)) + Vdd^2 sum (C_plate + C_change [q_c changed])
+    plates        Cu Vdd (pop (Vdd - VP) + (C - pop) (Vdd - VN))
+                  + Vdd^2 sum (C_plate + C_change [q_c changed])
                   with VP = Vdd pop Cu / (C Cu + Cpar), VN = Vdd (C - pop) Cu / (C Cu + Cpar)
     comparator    C_comparator Vdd^2 per comparison
-    clocks        (C C_gate + C_precharge) Vdd^2             evaluate line with two gates a column, precharge, sense
+    clocks        (C C_gate + C_precharge) Vdd^2
+                  evaluate line with two gates a column, precharge, sense
 
-The plate term is the charge Cu (Vdd - V_line) of every plate that rises, taken at Vdd: largest at half popcount.
-Adders, sequencers and the converters of the programming rails are not part of a row read here.
+The plate term is the charge Cu (Vdd - V_line) of every plate that rises, taken at Vdd: largest at half
+popcount. Adders, sequencers and the converters of the programming rails are not part of a row read here.
 """
 
 from __future__ import annotations
@@ -36,8 +38,8 @@ FloatArray = NDArray[np.float64]
 class EnergyParams(Quantities):
     """Capacitances that move in a row read, and its levels and times. Equations: ``model/energy.py``.
 
-    Those marked "SKY130" are equivalent capacitances (charge per full swing, short-circuit current included), fitted to
-    rows of 12 and 23 columns and printed by ``python -m model.spice --fit``.
+    Those marked "SKY130" are equivalent capacitances (charge per full swing, short-circuit current
+    included), fitted to rows of 12 and 23 columns and printed by ``python -m model.spice --fit``.
     """
 
     v_read_V: float = quantity(1.8, "V", 0.05, 5.0, "[ours] level of the high bit line")
@@ -112,7 +114,8 @@ def row_read_energy(
     comparisons : int
         Comparisons of this read, 0 or more (1 in SIGN, several in SEARCH, 0 in COUNT).
     enabled : (C,) bool, optional
-        Columns that take part; all by default. The others hold their lines and plates but load the word line and VP, VN.
+        Columns that take part; all by default. The others hold their lines and plates but load the word
+        line and VP, VN.
 
     Returns
     -------

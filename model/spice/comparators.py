@@ -1,4 +1,4 @@
-"""Comparison (e): offset, noise and decision time of the clocked comparator, and the figures for NeuronParams."""
+"""Comparison (e): offset, noise and decision time of the clocked comparator; figures for NeuronParams."""
 
 from __future__ import annotations
 
@@ -106,10 +106,10 @@ def decision_times_s(context: Context, dv: FloatArray) -> tuple[FloatArray, NDAr
 def input_noise_V(context: Context, count: int, runs: int) -> tuple[float, float]:
     """Estimate the rms input noise: thermal noise of the input pair injected as current, decisions counted.
 
-    The simulator's transients hold no transistor noise. Each input transistor gets a white current source of its
-    one-sided density ``4 k T gamma g_m`` between drain and source, with the g_m of the moment when both drains are
-    still high (its largest, so the estimate is on the safe side) [ours]. At a given dV the share of ones p gives
-    sigma = dV / Phi^-1(p).
+    The simulator's transients hold no transistor noise. Each input transistor gets a white current source
+    of its one-sided density ``4 k T gamma g_m`` between drain and source, with the g_m of the moment when
+    both drains are still high (its largest, so the estimate is on the safe side) [ours]. At a given dV the
+    share of ones p gives sigma = dV / Phi^-1(p).
 
     Returns
     -------

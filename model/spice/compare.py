@@ -64,7 +64,7 @@ class Comparison:
 
     @property
     def passed(self) -> bool:
-        """True when at least one point was compared and the measured figure is finite and within the bound."""
+        """True when points were compared and the measured figure is finite and within the bound."""
         return self.points > 0 and bool(np.isfinite(self.measured)) and self.measured <= self.bound
 
 

@@ -24,8 +24,8 @@ __all__ = [
     "two_level_waveform",
 ]
 
-#: Tight enough that charge on a floating line is kept to 1e-5 of its value; ngspice's own chgtol (10 fC) is more
-#: than all the charge of interest here.
+#: Tight enough that charge on a floating line is kept to 1e-5 of its value; ngspice's own chgtol (10 fC)
+#: is more than all the charge of interest here.
 ANALOG_OPTIONS = ".option reltol=1e-3 vntol=1e-6 abstol=1e-13 chgtol=1e-16 gmin=1e-14 method=gear"
 
 _NFET_5V = "sky130_fd_pr__nfet_g5v0d10v5"
@@ -169,8 +169,8 @@ def row_read(
 ) -> tuple[list[str], float]:
     """Return the netlist of one complete row, read once per input vector, and the end time in s.
 
-    Read k occupies ``[k, k + 1) * sizes.read_s``: precharge (the lines are shorted to 0 V, all plates rest at 0 V,
-    the bit lines take their levels), evaluate (``evb`` falls: dV develops), sense (``clk`` rises).
+    Read k occupies ``[k, k + 1) * sizes.read_s``: precharge (the lines are shorted to 0 V, all plates rest
+    at 0 V, the bit lines take their levels), evaluate (``evb`` falls: dV develops), sense (``clk`` rises).
     Nodes: ``bl{c} blb{c} wl s{c} q{c} qb{c} tp{c} tn{c} vp vn cp cn``; supplies ``vbuf`` (buffers), ``vgat``
     (plate gates), ``vcmp`` (comparator), and the drivers ``vbl{c} vblb{c} vwl vpre vevb vclk``.
 

@@ -30,6 +30,7 @@ PARTS: dict[str, tuple[str, ...]] = {
 }
 
 _BOUND = 0.1
+READS_QUICK = 6  # row reads of a quick comparison
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -51,8 +52,8 @@ def measure_rails(context: Context, columns: int, reads: int, purpose: str) -> R
 
     ``reads`` are returned; one more before them and one after them are simulated.
 
-    A rail at V delivers V times the charge that flows while the driver holds its node high, from the start of the
-    rising edge on; what flows while it is held low goes to ground.
+    A rail at V delivers V times the charge that flows while the driver holds its node high, from the start
+    of the rising edge on; what flows while it is held low goes to ground.
     """
     z, rng = context.sizes, context.rng(purpose)
     weights = rng.choice(np.array([-1, 1], dtype=np.int8), columns)
@@ -162,7 +163,8 @@ FITTED_F = {
 def fit_energy(context: Context, runs: list[RowRun], cpar_F: list[float]) -> EnergyParams:
     """Fit the equivalent capacitances to runs of at least two widths; every rail is linear in its own.
 
-    The comparator is fitted to the last run alone: its energy follows the common mode, hence the number of columns.
+    The comparator is fitted to the last run alone: its energy follows the common mode, hence the number of
+    columns.
     """
     names = [name for rail in FITTED_F.values() for name in rail]
     zero = dataclasses.replace(default_params(context), **dict.fromkeys(names, 0.0))
@@ -189,7 +191,7 @@ def fit_energy(context: Context, runs: list[RowRun], cpar_F: list[float]) -> Ene
 
 
 def fit_runs(context: Context) -> tuple[list[RowRun], list[float]]:
-    """Return the runs that the defaults of ``EnergyParams`` come from: rows of 12 and 23 columns, and their Cpar."""
+    """Return the runs behind the defaults of ``EnergyParams``, rows of 12 and 23 columns, and their Cpar."""
     widths = (12, 23)
     runs = [measure_rails(context, columns, 16, f"fit {columns}") for columns in widths]
     return runs, [line_load_F(context, columns) for columns in widths]
@@ -198,10 +200,10 @@ def fit_runs(context: Context) -> tuple[list[RowRun], list[float]]:
 def compare_energy(context: Context, params: EnergyParams | None = None) -> Report:
     """(f) Energy of the reads of a row of 23 columns at random popcounts, rail by rail and in all.
 
-    Error of a rail: the largest |model - SPICE| of one read, relative to the mean of that rail. The row, its inputs and
-    its devices are not those of the fit.
+    Error of a rail: the largest |model - SPICE| of one read, relative to the mean of that rail. The row,
+    its inputs and its devices are not those of the fit.
     """
-    columns, reads = 23, 6 if context.quick else 24
+    columns, reads = 23, READS_QUICK if context.quick else 24
     cpar_F = line_load_F(context, columns)
     run = measure_rails(context, columns, reads, "energy")
     energy, static_A = model_rails(context, run, params or default_params(context), cpar_F)

@@ -1,9 +1,9 @@
 """Fits the select transistor of the model to the SKY130 thick-oxide transistor; run once, by hand.
 
 The residual of a point is the error of the source voltage that the current error means in a bridge,
-``(i_model - i_spice) / (g_ms + 1 / 10 kohm)``, weighted by ``(i / 10 uA)^-0.3`` so that the many points at high
-current do not outvote the currents a bridge really carries (0.1 to 200 uA). Levenberg-Marquardt on the logarithms
-of the seven parameters. The bridges of comparison (a) take no part in the fit.
+``(i_model - i_spice) / (g_ms + 1 / 10 kohm)``, weighted by ``(i / 10 uA)^-0.3`` so that the many points at
+high current do not outvote the currents a bridge really carries (0.1 to 200 uA). Levenberg-Marquardt on
+the logarithms of the seven parameters. The bridges of comparison (a) take no part in the fit.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ FloatArray = NDArray[np.float64]
 NeuronModel = Callable[[Neuron, FloatArray], FloatArray]
 
 _DV_BOUND = 0.001  # of the full scale Vdd * C Cu / (C Cu + Cpar)
-SAMPLE_BEFORE_S = 1e-10  # lines are read this long before a phase ends
+SAMPLE_BEFORE_S = 1e-10  # the lines are read this early
 
 
 def charge_sharing_dv(neuron: Neuron, q: FloatArray) -> FloatArray:
@@ -124,8 +124,9 @@ def dv_at(time_s: FloatArray, lines_V: FloatArray, at_s: float) -> FloatArray:
 def line_load_F(context: Context, columns: int) -> float:
     """Return Cpar of a line with its switches and comparator, from the range of dV.
 
-    ``dV(pop = C) - dV(pop = 0) = 2 Vdd C Cu / (C Cu + Cpar)``; capacitors alike, plates ideal. The gates load the
-    line a little less when it is low, so the whole range gives the constant that fits all popcounts best.
+    ``dV(pop = C) - dV(pop = 0) = 2 Vdd C Cu / (C Cu + Cpar)``; capacitors alike, plates ideal. The gates
+    load the line a little less when it is low, so the whole range gives the constant that fits all
+    popcounts best.
     """
     z = context.sizes
     c = np.full(columns, z.c_unit_F)
@@ -165,10 +166,11 @@ def _row_deck(
 
 
 def compare_neuron(context: Context, model: NeuronModel = charge_sharing_dv) -> Report:
-    """(c) Complete rows of 23 columns: bridges, buffers, plate gates, neuron and comparator, all in transistors.
+    """(c) Complete rows of 23 columns in transistors: bridges, buffers, plate gates, neuron, comparator.
 
-    Every popcount from 0 to 23, one random pattern of each per chip, several chips with their own weights, devices and
-    capacitors. Error: |dV_model - dV_spice| / (Vdd C Cu / (C Cu + Cpar)) at the end of the evaluate phase.
+    Every popcount from 0 to 23, one random pattern of each per chip, several chips with their own weights,
+    devices and capacitors. Error: |dV_model - dV_spice| / (Vdd C Cu / (C Cu + Cpar)) at the end of the
+    evaluate phase.
     """
     z, columns = context.sizes, 23
     cpar_F = line_load_F(context, columns)
@@ -214,7 +216,7 @@ def compare_neuron(context: Context, model: NeuronModel = charge_sharing_dv) -> 
 
 
 def compare_large_neurons(context: Context, model: NeuronModel = charge_sharing_dv) -> Report:
-    """(d) 127 and 1025 columns, plates idealised (bridges and buffers are (a) to (c)), a few popcounts each."""
+    """(d) 127 and 1025 columns at a few popcounts, plates idealised: the rest is in (a) to (c)."""
     z = context.sizes
     report = Report(comparisons=[])
     for columns in (127,) if context.quick else (127, 1025):

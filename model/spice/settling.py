@@ -47,8 +47,8 @@ def compare_settling(context: Context) -> Report:
 
     * ``settle_tau_s``: the exponential that reaches 1 % when SPICE does, delay of the plate gates included;
     * what is missing after half of the evaluate phase, against the bound of (c);
-    * change of the largest dV during the sense phase, and over 20 us of holding (it creeps up as the comparator's
-      floating tail charges; the switches' leakage does not show in the typical corner at 27 C);
+    * change of the largest dV during the sense phase, and over 20 us of holding (it creeps up as the
+      comparator's floating tail charges; leakage does not show in the typical corner at 27 C);
     * ``injection_sigma_V``: spread of dV under the PDK's local mismatch with equal capacitors.
     """
     z = context.sizes
@@ -61,7 +61,8 @@ def compare_settling(context: Context) -> Report:
     held_s, lines_V = ideal_plates(context, _COLUMNS, [(np.ones(_COLUMNS), c, c)], hold_s=_HOLD_S)
     end_s = 2 * z.phase_s
     at_sense, after_sense, at_end = (
-        float(dv_at(held_s, lines_V, t)[0]) for t in (end_s, end_s + z.phase_s, end_s + _HOLD_S - SAMPLE_BEFORE_S)
+        float(dv_at(held_s, lines_V, t)[0])
+        for t in (end_s, end_s + z.phase_s, end_s + _HOLD_S - SAMPLE_BEFORE_S)
     )
 
     count = 16 if context.quick else 60

@@ -11,8 +11,8 @@ __all__ = ["DEFAULT_SIZES", "CircuitSizes"]
 class CircuitSizes:
     """Sizes and supplies of the bridge, buffer, neuron and comparator in SKY130.
 
-    Widths and lengths in um, capacitors in farad, voltages in volt. All of them are our choice [ours] in a process
-    whose device models are public [std]; none is a figure of the fabricated chip.
+    Widths and lengths in um, capacitors in farad, voltages in volt. All of them are our choice [ours] in a
+    process whose device models are public [std]; none is a figure of the fabricated chip.
     """
 
     # supplies
