@@ -14,28 +14,34 @@ from torch.nn import functional
 from hdl.config import Combine
 from model.network import Layer
 from train.limits import groups_of, threshold_range, usable_bias
+from train.recipes import Estimator
 
 MOMENTUM = 0.1
 """Share of the newest batch in the running mean and deviation."""
 
 
 class _Sign(torch.autograd.Function):
-    """sign with sign(0) = +1; the gradient passes where |z| <= 1 (straight-through estimator)."""
+    """sign with sign(0) = +1, and the gradient of an estimator."""
 
     @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, z: Tensor) -> Tensor:
-        ctx.save_for_backward(z.abs() <= 1)
+    def forward(ctx: torch.autograd.function.FunctionCtx, z: Tensor, estimator: Estimator) -> Tensor:
+        slope = 2 * (1 - z.abs()).clamp_min(0) if estimator == "triangle" else z.abs() <= 1
+        ctx.save_for_backward(slope)
         return torch.where(z >= 0, 1.0, -1.0)
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> Tensor:
-        (passes,) = ctx.saved_tensors
-        return grad * passes
+    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor, None]:
+        (slope,) = ctx.saved_tensors
+        return grad * slope, None
 
 
-def sign(z: Tensor) -> Tensor:
-    """Sign in {-1, +1} with a straight-through gradient; shape as ``z``."""
-    return _Sign.apply(z)
+def sign(z: Tensor, estimator: Estimator = "box") -> Tensor:
+    """Sign in {-1, +1}, shape as ``z``, with a stand-in for its gradient (straight-through estimator).
+
+    "box" passes the gradient where |z| <= 1; "triangle" passes 2 * (1 - |z|) of it there, more where the sign
+    is nearer to a change.
+    """
+    return _Sign.apply(z, estimator)
 
 
 class SignLayer(nn.Module):
@@ -55,12 +61,21 @@ class SignLayer(nn.Module):
         Inputs that one analog neuron sees; None: all of them.
     generator : torch.Generator
         Source of the initial weights.
+    estimator : "box" or "triangle"
+        Gradient of the outputs' sign, see ``sign``.
     """
 
     def __init__(
-        self, n_in: int, n_out: int, bias_cells: int, group: int | None, generator: torch.Generator
+        self,
+        n_in: int,
+        n_out: int,
+        bias_cells: int,
+        group: int | None,
+        generator: torch.Generator,
+        estimator: Estimator = "box",
     ) -> None:
         super().__init__()
+        self.estimator = estimator
         sizes = groups_of(n_in, group)
         ranges = [threshold_range(size, usable_bias(size, bias_cells)) for size in sizes]
         self.sizes = sizes
@@ -99,11 +114,11 @@ class SignLayer(nn.Module):
                 self.deviation.lerp_(deviation, MOMENTUM)
         else:
             mean, deviation = self.mean, self.deviation
-        votes = sign((dots - self.threshold(mean, deviation)[:, None]) / deviation[:, None])
+        votes = sign((dots - self.threshold(mean, deviation)[:, None]) / deviation[:, None], self.estimator)
         if len(self.sizes) == 1:
             return votes[0]
         # sqrt(n_groups) is the spread of the sum of independent votes.
-        return sign(votes.sum(dim=0) / len(self.sizes) ** 0.5)
+        return sign(votes.sum(dim=0) / len(self.sizes) ** 0.5, self.estimator)
 
     def export(self) -> Layer:
         """The layer with integer thresholds of the legal parity, all polarities +1."""

@@ -34,7 +34,7 @@ class BinaryNetwork(nn.Module):
         sizes = recipe.sizes
         self.hidden = nn.Sequential(
             *(
-                SignLayer(n_in, n_out, bias_cells, recipe.group, generator)
+                SignLayer(n_in, n_out, bias_cells, recipe.group, generator, recipe.estimator)
                 for n_in, n_out, bias_cells in zip(sizes, sizes[1:-1], recipe.bias_cells, strict=False)
             )
         )
@@ -109,7 +109,12 @@ def train(
     network = BinaryNetwork(recipe, generator)
     source = Shifter(images, recipe.shift)
     classes = torch.tensor(labels, dtype=torch.long)
-    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.rate)
+    optimizer = torch.optim.Adam(
+        [
+            {"params": network.hidden.parameters(), "lr": recipe.rate},
+            {"params": network.last.parameters(), "lr": recipe.rate * recipe.last_rate},
+        ]
+    )
     steps = math.ceil(len(images) / recipe.batch)
     rate = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps * recipe.epochs)
     start = time.monotonic()

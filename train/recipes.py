@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from hdl.config import bias_columns
+
+Estimator = Literal["box", "triangle"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +32,10 @@ class Recipe:
         First learning rate of Adam; falls to zero along half a cosine.
     shift : int, pixels
         Training images move at random by up to this much, in both directions.
+    last_rate : float
+        Learning rate of the last layer, in parts of ``rate``.
+    estimator : "box" or "triangle"
+        Gradient of the hidden layers' sign, see ``train.layers.sign``.
     summary : str
         One line for the command line's help.
     """
@@ -41,6 +48,8 @@ class Recipe:
     batch: int = 100
     rate: float = 2e-3
     shift: int = 1
+    last_rate: float = 1.0
+    estimator: Estimator = "box"
     summary: str
 
     @property
@@ -57,7 +66,10 @@ RECIPES = {
             file="mnist-784-512-512-10.npz",
             sizes=(784, 512, 512, 10),
             group=None,
-            epochs=60,
+            epochs=40,
+            batch=200,
+            last_rate=0.2,
+            estimator="triangle",
             summary="unsplit layers, thresholds within 77 and 49 bias cells",
         ),
         Recipe(
