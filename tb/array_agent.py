@@ -40,6 +40,8 @@ class MacroFaults:
         Cycles that the comparator needs after ``sense`` rises.
     resolve_never : bool
         ``cmp_valid`` never comes.
+    pulses_lost : bool
+        Pulses do not reach the devices.
     """
 
     rail_delay_s: float = 0.0
@@ -47,6 +49,7 @@ class MacroFaults:
     rails_drop_after: int | None = None
     resolve_cyc: int = 0
     resolve_never: bool = False
+    pulses_lost: bool = False
 
 
 class MacroAgent:
@@ -89,6 +92,10 @@ class MacroAgent:
         self.unknown(self.sl)
         for reaction in (self._rails(), self._pulse(), self._verify()):
             self.spawn(reaction)
+
+    def misbehave(self, faults: MacroFaults) -> None:
+        """From now on the macro has these faults."""
+        self.faults = faults
 
     def spawn(self, reaction: Coroutine) -> None:
         """Run a reaction; what it raises ends the test."""
@@ -183,7 +190,8 @@ class MacroAgent:
                 await FallingEdge(self.dut.pulse)
             width_s = round(get_sim_time("ns") - start) * 1e-9
             self.pulses += 1
-            self.array.pulse(tile, row, columns, op, side, wl_level, prog_level, width_s)
+            if not self.faults.pulses_lost:
+                self.array.pulse(tile, row, columns, op, side, wl_level, prog_level, width_s)
             self.tell("pulse_end")
 
     async def _verify(self) -> None:

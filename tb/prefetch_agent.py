@@ -61,8 +61,7 @@ class PrefetchAgent(MacroAgent):
 
     def start(self) -> None:
         super().start()
-        faults = self.faults
-        self.at["resolve_cyc"].set(_NEVER if faults.resolve_never else faults.resolve_cyc)
+        self.misbehave(self.faults)
         self.at["seed"].set_text(f"{self.env.seed & 0xFFFFFFFF:032b}")
         digital = np.zeros(self._live.shape, bool)
         for tile, row in self.digital_rows:
@@ -71,6 +70,10 @@ class PrefetchAgent(MacroAgent):
         self.at["live"].set_bits(self._live.ravel())  # until the devices are known
         self.spawn(self._answer())
         self.spawn(self._fault())
+
+    def misbehave(self, faults: MacroFaults) -> None:
+        super().misbehave(faults)
+        self.at["resolve_cyc"].set(_NEVER if faults.resolve_never else faults.resolve_cyc)
 
     @property
     def row_reads(self) -> int:

@@ -22,7 +22,7 @@ from tb.simulators import ROOT, Simulation, run
 
 __all__ = ["generated", "infer", "infer_preset", "run_layers", "simulation"]
 
-GENERATED = ROOT / "build" / "verilog"
+GENERATED = ROOT / "build" / "generated"
 CONTROLLER = "bridgebnn"
 Show = Callable[[dict[str, Any]], None]
 
@@ -98,6 +98,8 @@ def infer(
     verilog: Path | None = None,
     show: Show | None = None,
     timeout_s: float = 3600.0,
+    testbench: str = "tb.testbenches.infer",
+    comparisons: int | None = None,
     **job: Any,
 ) -> dict[str, Any]:
     """Run a network on the RTL with the macro attached.
@@ -129,6 +131,10 @@ def infer(
         Another controller than the generated one (tests use broken ones).
     show : callable, optional
         Gets progress records.
+    testbench : str
+        Module to run over the job.
+    comparisons : int, optional
+        Comparisons of a row that the shell has room for; by default what the mapping needs.
     **job
         Further fields of the job: ``faults``, ``bus_gaps``, ``push_gaps``, ``pop_gaps``, ``sl_rows``, ``watch``.
 
@@ -157,6 +163,7 @@ def infer(
         network.save(where / "network.npz")
         np.save(where / "inputs.npy", images.astype(np.uint8))
         job |= {
+            "comparisons": comparisons,
             "network": str(where / "network.npz"),
             "inputs": str(where / "inputs.npy"),
             "labels": None if labels is None else [int(label) for label in labels],
@@ -178,10 +185,10 @@ def infer(
             attach,
             geometry,
             verilog or generated(geometry, timing),
-            comparisons=most_comparisons(mapping),
+            comparisons=comparisons or most_comparisons(mapping),
             tied=tied,
         )
-        result = run(built, "tb.testbenches.infer", job, progress=show, timeout_s=timeout_s)
+        result = run(built, testbench, job, progress=show, timeout_s=timeout_s)
     return {"sim": sim, "attach": attach, "macro": macro, "seed": chip, "tb_seed": seed} | result
 
 

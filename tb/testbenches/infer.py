@@ -61,7 +61,7 @@ def environment(dut: Any, job: dict[str, Any], mapping: Mapping, array: Array | 
     if attach == "strobe":
         options = {"sl_rows": read, "watch": job.get("watch", True)}
     elif attach == "prefetch":
-        most = max(comparisons(d) for d in mapping.descriptors)
+        most = job.get("comparisons") or max(comparisons(d) for d in mapping.descriptors)
         options = {"comparisons": most, "sl_rows": read, "digital": sl_rows(mapping.descriptors)}
     return Env(
         dut,
@@ -114,7 +114,9 @@ async def infer(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
         result: dict[str, Any] = {"programming": await program(env, job, mapping, progress)}
         references, alone = {}, None
         if not tied:
-            alone, result["state_equal"], result["model_programming"] = model_alone(job, mapping, env)
+            alone, result["state_equal"], result["model_programming"] = model_alone(
+                job, mapping, env, result["programming"]
+            )
             references = {
                 "golden": Reference.of(golden.forward(mapping.network, images)),
                 "model": Reference.of(inference.run(mapping, alone, images)),
@@ -131,16 +133,26 @@ async def infer(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
             scoreboard.observe_result(outcome)
             progress("infer", scoreboard.compared, len(images))
 
-        start, begin = time.monotonic(), env.cycle()
+        start, begin, busy = time.monotonic(), env.cycle(), time.process_time()
         await env.host.infer(mapping.descriptors, vectors, seen, scoreboard.send)
-        wall_s, cycles = time.monotonic() - start, env.cycle() - begin
+        wall_s, cycles, cpu_s = time.monotonic() - start, env.cycle() - begin, time.process_time() - busy
         if not tied:
             scoreboard.close()
         counts = {name.lower(): await env.bus.read(name) for name in ("PERF_ROWS", "PERF_READ", "PERF_BUSY")}
         if env.attach == "prefetch" and not tied:
             env.agent.flush()
         env.check()
-        return result | summary(job, env, scoreboard, alone, wall_s, cycles, counts)
+        result["read_numbers_equal"] = tied or bool((alone.reads == array.reads).all())
+        result |= summary(job, env, scoreboard, alone, wall_s, cycles, counts) | {"cpu_s": round(cpu_s, 3)}
+        if not tied:
+            # The chip itself is a result, too: each of these that differs counts as one more mismatch.
+            checks = ("state_equal", "state_equal_after", "read_numbers_equal")
+            wrong = [name for name in checks if not result[name]]
+            wrong += ["programming"] if not result["model_programming"].get("equal", True) else []
+            result["model_mismatches"] += len(wrong)
+            if wrong:
+                result["model_first"] = result["model_first"] or ", ".join(wrong)
+        return result
 
     try:
         return await env.run(main())
@@ -149,8 +161,10 @@ async def infer(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
             trace.close()
 
 
-def model_alone(job: dict[str, Any], mapping: Mapping, env: Env) -> tuple[Array, bool, dict[str, Any]]:
-    """A second chip of the same seed, programmed by the model itself; and whether it is in the first one's state."""
+def model_alone(
+    job: dict[str, Any], mapping: Mapping, env: Env, programmed: dict[str, Any]
+) -> tuple[Array, bool, dict[str, Any]]:
+    """A second chip of the same seed, programmed by the model itself; is it in the first one's state?"""
     alone, report = chip_of(job), {}
     if job["program"] == "bus":
         done = programming.program(alone, mapping.images, mapping.masks, timing_of(job))
@@ -160,10 +174,15 @@ def model_alone(job: dict[str, Any], mapping: Mapping, env: Env) -> tuple[Array,
             "failures": len(done.failures),
             "failed_rows": done.failed_rows,
         }
+        report["equal"] = all(programmed[key] == value for key, value in report.items())
     else:
         inference.load(mapping, alone)
     if env.attach == "prefetch":
         env.agent.flush()
+    ours, theirs = env.array.devices.snapshot(), alone.devices.snapshot()
+    wrong = [name for name in theirs if name != "row_version" and not np.array_equal(ours[name], theirs[name])]
+    if wrong:
+        report["differ"] = wrong
     return alone, alone.state_hash() == env.array.state_hash(), report
 
 

@@ -1,0 +1,169 @@
+"""The main job in one command: Verilog, a fresh array programmed over the bus, digits on both simulators.
+
+Generates the controller, programs an unformed array over Wishbone on Verilator and classifies test
+images; classifies the first of them on Icarus too, with waveforms. Every hidden bit, score and class is
+compared with golden. Writes everything under --out. Exit status: 0; 1 on any mismatch or when a simulation
+failed; 2 on bad input.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from hdl.config import PRESETS, preset
+from model.dataset import load_mnist_test
+from tb.commands import shown, whole
+from tb.commands.infer import table, verdict
+from tb.runner import infer_preset
+
+SIDE = 28
+SHADES = {(0, 0): " ", (1, 0): "▀", (0, 1): "▄", (1, 1): "█"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``demo``."""
+    add = parser.add_argument
+    add("--preset", default="mnist", metavar="P", help=f"one of {', '.join(PRESETS)} (default %(default)s)")
+    add(
+        "--images",
+        type=whole(1, 10_000),
+        default=100,
+        metavar="K",
+        help="images on Verilator (default %(default)s)",
+    )
+    add(
+        "--icarus-images",
+        type=whole(1, 100),
+        default=5,
+        metavar="K",
+        help="images on Icarus (default %(default)s)",
+    )
+    add(
+        "--out",
+        type=Path,
+        default=Path("build/demo"),
+        metavar="DIR",
+        help="where to write (default %(default)s)",
+    )
+    add("--json", type=Path, metavar="F", help="results as JSON (default DIR/demo.json)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it; the exit status."""
+    from hdl.verilog import generate  # Amaranth and Yosys are slow to load
+
+    start = time.monotonic()
+    chosen, out = preset(arguments.preset), arguments.out
+    images, labels = load_mnist_test()
+    say = Console(stderr=True, highlight=False).print
+
+    say(f"1/3  Verilog of preset {chosen.name}: {chosen.summary}")
+    verilog = generate(out / "verilog", chosen.geometry, chosen.timing, preset=chosen.name)
+    reports = []
+    for step, sim, count, program in (
+        (2, "verilator", arguments.images, "bus"),
+        (3, "icarus", arguments.icarus_images, "preload"),
+    ):
+        how = "program a fresh array over Wishbone" if program == "bus" else "preload the array"
+        say(f"{step}/3  {sim}: {how}, classify {count} image{'s' * (count > 1)}")
+        with shown(sim) as show:
+            report = infer_preset(
+                chosen,
+                images[:count],
+                labels=labels[:count].tolist(),
+                sim=sim,
+                program=program,
+                verilog=verilog,
+                waves=out / "icarus.vcd" if sim == "icarus" else None,
+                show=show,
+            )
+        reports.append({"preset": chosen.name, **report, "ok": verdict(report)})
+    table(reports)
+
+    seen = reports[0]
+    some = interesting(seen["classes"], labels)
+    print(ascii_digits(images, labels, seen, some[:4]))
+    picture(out / "digits.png", images, labels, seen, some)
+    wall_s = time.monotonic() - start
+    target = arguments.json or out / "demo.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps({"wall_s": round(wall_s, 1), "runs": reports}, indent=2) + "\n")
+    for what, path in (
+        ("Verilog", out / "verilog" / "bridgebnn.v"),
+        ("digits", out / "digits.png"),
+        ("waveform", f"{out / 'icarus.vcd'}  (pins; VP, VN, dV, SL and rails as real variables)"),
+        ("results", target),
+    ):
+        print(f"  {what:9} {os.fspath(path)}")
+    ok = all(r["ok"] for r in reports)
+    print(f"  {'bit for bit as golden says' if ok else 'MISMATCHES, see the table'}, {wall_s:.0f} s in all")
+    return 0 if ok else 1
+
+
+def interesting(classes: list[int], labels: np.ndarray, most: int = 12) -> list[int]:
+    """Image numbers worth a look: wrong answers first, then the first of each digit."""
+    wrong = [i for i, c in enumerate(classes) if c != labels[i]]
+    firsts = [
+        int(np.flatnonzero(labels[: len(classes)] == d)[0]) for d in range(10) if d in labels[: len(classes)]
+    ]
+    return list(dict.fromkeys(wrong[: most // 3] + firsts))[:most]
+
+
+def ascii_digits(images: np.ndarray, labels: np.ndarray, report: dict[str, Any], chosen: list[int]) -> str:
+    """Some digits side by side, two pixel rows a line, with label, answer and the two best scores."""
+    columns = []
+    for i in chosen:
+        pixels = images[i].reshape(SIDE, SIDE)
+        lines = [
+            "".join(SHADES[int(a), int(b)] for a, b in zip(*pair, strict=True))
+            for pair in pixels.reshape(-1, 2, SIDE)
+        ]
+        scores = report["scores"][i]
+        best = sorted(range(len(scores)), key=lambda k: -scores[k])[:2]
+        judged = "right" if report["classes"][i] == labels[i] else "WRONG"
+        lines.append(f"#{i}: label {labels[i]}, answer {report['classes'][i]}, {judged}".ljust(SIDE))
+        lines.append("scores " + ", ".join(f"{k}: {scores[k]:+d}" for k in best).ljust(SIDE - 7))
+        columns.append(lines)
+    return "\n".join("   " + "  ".join(parts) for parts in zip(*columns, strict=True))
+
+
+def picture(
+    path: Path, images: np.ndarray, labels: np.ndarray, report: dict[str, Any], chosen: list[int]
+) -> None:
+    """The chosen digits with label, answer and all scores, as PNG."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(2, len(chosen), figsize=(1.5 * len(chosen), 3.6), squeeze=False)
+    for (digit, bars), i in zip(axes.T, chosen, strict=True):
+        right = report["classes"][i] == labels[i]
+        digit.imshow(images[i].reshape(SIDE, SIDE), cmap="gray_r")
+        digit.set_title(
+            f"#{i} label {labels[i]}\nanswer {report['classes'][i]}",
+            fontsize=8,
+            color="black" if right else "crimson",
+        )
+        digit.set_axis_off()
+        scores = report["scores"][i]
+        colours = [
+            "crimson" if k == report["classes"][i] and not right else "tab:blue" for k in range(len(scores))
+        ]
+        bars.barh(range(len(scores)), scores, color=colours)
+        bars.set_yticks(range(len(scores)), [str(k) for k in range(len(scores))], fontsize=6)
+        bars.tick_params(axis="x", labelsize=6)
+        bars.invert_yaxis()
+    axes[1, 0].set_xlabel("score", fontsize=7)
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)

@@ -1,0 +1,383 @@
+"""Bad input and bad hardware: each ends in a clear error, and leaves weights and results as they were.
+
+One run goes through the scenarios of the job, one after the other on the same chip. After each, the programmed
+devices must be in the state they were in, and an inference must give golden's results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from hdl.config import Combine, Command, Descriptor, ErrorCode, ReadMode, Timing
+from model import golden, inference
+from tb.array_agent import MacroFaults
+from tb.driver import CommandError, HostDriver
+from tb.env import Env
+from tb.job import testbench
+from tb.testbenches.infer import chip_of, environment, mapping_of
+from tb.wishbone import BusError
+
+__all__ = ["SCENARIOS", "faults"]
+
+Scenario = Callable[["Bench"], Awaitable[None]]
+SCENARIOS: dict[str, Scenario] = {}
+
+
+class Wrong(AssertionError):
+    """A scenario did not end as it must."""
+
+
+class Bench:
+    """What a scenario has at hand."""
+
+    def __init__(self, env: Env, mapping: Any, images: np.ndarray):
+        self.env, self.mapping, self.images = env, mapping, images
+        self.host: HostDriver = env.host
+        self.bus = env.bus
+        self.vectors = mapping.pack_inputs(images)
+        self.expected = golden.forward(mapping.network, images)
+        self.used = mapping.masks
+
+    def state(self) -> dict[str, np.ndarray]:
+        """State of the programmed devices."""
+        devices = self.env.array.devices.snapshot()
+        return {n: v[self.used] for n, v in devices.items() if v.shape[:3] == self.used.shape}
+
+    async def infer(self) -> None:
+        """All images give golden's results."""
+        got: list[Any] = []
+        await self.host.load_network(self.mapping.descriptors, self.mapping.thresholds)
+        await self.host.infer(self.mapping.descriptors, self.vectors, got.append)
+        check(len(got) == len(self.images) > 0, f"{len(got)} results for {len(self.images)} vectors")
+        for index, result in enumerate(got):
+            check(result.index == index, f"result {index} calls itself {result.index}")
+            check((result.scores == self.expected.scores[index]).all(), f"scores of vector {index} differ")
+            check(result.label == self.expected.classes[index], f"class of vector {index} differs")
+
+    async def refused(self, access: Awaitable[Any], what: str) -> None:
+        """The access ends in wb_err."""
+        try:
+            await access
+        except BusError:
+            return
+        raise Wrong(f"{what} was accepted")
+
+    async def ends(self, command: Awaitable[Any], code: ErrorCode, detail: int | None = None) -> None:
+        """The command ends in ERROR with this code."""
+        try:
+            await command
+        except CommandError as error:
+            check(error.code == code, f"ended in {error}, not in {code.name}")
+            check(detail is None or error.detail == detail, f"detail {error.detail}, not {detail}")
+            return
+        raise Wrong(f"ended in DONE, not in {code.name}")
+
+    async def safe(self) -> None:
+        """All pins that could hurt are low."""
+        for name in ("hv_en", "pulse", "verify", "precharge", "evaluate", "sense", "wl_en"):
+            value = self.env.agent.pin[name].text()
+            check(set(value) == {"0"}, f"{name} = {value} after the command")
+
+
+def check(holds: Any, message: str) -> None:
+    """Raise `Wrong` unless it holds."""
+    if not holds:
+        raise Wrong(message)
+
+
+def scenario(function: Scenario) -> Scenario:
+    """Enter a scenario under its name."""
+    SCENARIOS[function.__name__] = function
+    return function
+
+
+@scenario
+async def nothing(b: Bench) -> None:
+    """The chip works at all."""
+
+
+@scenario
+async def unmapped_address(b: Bench) -> None:
+    for address in (0x0A8, 0x0FC, 0x7FFC, 0x1FFFC):
+        await b.refused(b.bus.access(address), f"read of 0x{address:x}")
+        await b.refused(b.bus.access(address, 1), f"write to 0x{address:x}")
+    await b.refused(b.bus.read("ROW_IMAGE", b.mapping.geometry.row_words), "read past ROW_IMAGE")
+    await b.refused(b.bus.write("ID", 0), "write to a read-only register")
+    await b.refused(b.bus.read("COMMAND"), "read of a write-only register")
+
+
+@scenario
+async def bad_size(b: Bench) -> None:
+    await b.bus.write("IRQ_ENABLE", 3)
+    for sel in (1, 2, 3, 8, 12, 14, 0):
+        await b.refused(b.bus.access(0x020, 0, sel=sel), f"a write with sel = {sel}")
+        await b.refused(b.bus.access(0x020, sel=sel), f"a read with sel = {sel}")
+    check(await b.bus.read("IRQ_ENABLE") == 3, "a refused write changed IRQ_ENABLE")
+
+
+@scenario
+async def command_while_busy(b: Bench) -> None:
+    await b.host.load_network(b.mapping.descriptors, b.mapping.thresholds)
+    await b.bus.write("INFER_COUNT", 1)
+    await b.host.enable_interrupts()
+    await b.host.start(Command.INFER)  # waits for its vector
+    for command in (Command.INFER, Command.PROGRAM_ROW, Command.CLEAR_LOG, Command.NOP):
+        await b.refused(b.host.start(command), f"{command.name} while busy")
+    for name in ("ROW_IMAGE", "ROW_MASK", "DESCRIPTOR", "THRESHOLD", "TIMING_READ", "INFER_COUNT"):
+        await b.refused(b.bus.write(name, 0), f"a write to {name} while busy")
+    pending = await b.bus.fields("IRQ_PENDING")
+    check(pending["rejected"] == 1, "no interrupt for the refused command")
+    check((await b.host.status())["busy"] == 1, "the running command was disturbed")
+    await b.host.push(b.vectors[0])
+    while not (await b.host.status())["done"]:
+        pass
+    result = await b.host.pop(b.mapping.descriptors[-1])
+    check((result.scores == b.expected.scores[0]).all(), "scores differ")
+
+
+@scenario
+async def unknown_command(b: Bench) -> None:
+    for opcode in range(6, 15):
+        await b.host.enable_interrupts(done=1, error=1)
+        await b.bus.set("COMMAND", opcode=opcode)
+        await b.ends(b.host.finish(Command.NOP), ErrorCode.BAD_COMMAND)
+
+
+@scenario
+async def bad_descriptor(b: Bench) -> None:
+    g, good = b.mapping.geometry, b.mapping.descriptors
+    first, last = good[0], len(good) - 1
+    bad: list[tuple[int, Descriptor]] = [
+        (0, replace(first, tile_first=g.tiles)),
+        (0, replace(first, tile_count=g.tiles + 1)),
+        (0, replace(first, row_first=g.rows)),
+        (0, replace(first, row_count=g.rows + 1)),
+        (0, replace(first, cols=g.inputs + 1)),
+        (0, replace(first, cols_last=g.inputs + 1)),
+        (0, replace(first, bias_last=g.bias + 1)),
+        (0, replace(first, threshold_base=g.thresholds, use_threshold=True)),
+        (0, replace(first, score=True)),
+        (0, replace(first, mode=ReadMode.COUNT, combine=Combine.VOTE)),
+        (last, replace(good[last], row_first=0xFFFF)),
+        (last, replace(good[last], threshold_base=0xFFFF, use_threshold=True)),
+    ]
+    reads = b.env.agent.row_reads
+    await b.bus.write("INFER_COUNT", 1)
+    for index, descriptor in bad:
+        table = list(good)
+        table[index] = descriptor
+        await b.host.load_network(table, b.mapping.thresholds)
+        await b.ends(b.host.run(Command.INFER), ErrorCode.BAD_DESCRIPTOR, index)
+    check(b.env.agent.row_reads == reads, "a row was read for a table that is bad")
+    await b.safe()
+
+
+@scenario
+async def program_without_unlock(b: Bench) -> None:
+    await b.bus.write("UNLOCK", 0)
+    await b.host.load_row(0, b.mapping.geometry.rows - 1, *spare(b))
+    pulses = b.env.agent.pulses
+    for keys in ((), (0x554E4C4B,), (0x50524F47, 0x554E4C4B), (0x554E4C4B, 0x554E4C4B), (0x554E4C4B, 1, 0x50524F47)):
+        for key in keys:
+            await b.bus.write("UNLOCK", key)
+        await b.ends(b.host.run(Command.PROGRAM_ROW), ErrorCode.LOCKED)
+    check(b.env.agent.pulses == pulses, "a locked controller gave a pulse")
+    await b.safe()
+
+
+@scenario
+async def lock_bit(b: Bench) -> None:
+    await b.host.unlock()
+    await b.bus.set("LOCK", lock=1)
+    await b.bus.write("LOCK", 0)
+    await b.host.unlock()
+    await b.host.load_row(0, b.mapping.geometry.rows - 1, *spare(b))
+    await b.ends(b.host.run(Command.PROGRAM_ROW), ErrorCode.LOCKED)
+    await b.env.reset()
+
+
+@scenario
+async def read_back_lock(b: Bench) -> None:
+    await b.bus.set("LOCK", read_lock=1)
+    await b.bus.set("PROG_ADDRESS", row=0, tile=0)
+    await b.ends(b.host.run(Command.READ_ROW), ErrorCode.READ_LOCKED)
+    await b.refused(b.bus.read("ROW_IMAGE"), "a read of the hidden window")
+    await b.env.reset()
+
+
+@scenario
+async def bad_address(b: Bench) -> None:
+    g = b.mapping.geometry
+    await b.host.unlock()
+    for tile, row in ((g.tiles, 0), (0, g.rows), (255, 65535)):
+        await b.host.load_row(tile, row, *spare(b))
+        await b.ends(b.host.run(Command.PROGRAM_ROW), ErrorCode.BAD_ADDRESS)
+    await b.safe()
+
+
+@scenario
+async def rails_never_up(b: Bench) -> None:
+    await b.host.unlock()
+    await b.host.load_timing(Timing(rail_limit_cyc=200))
+    b.env.agent.misbehave(MacroFaults(rails_never=True))
+    await b.host.load_row(0, b.mapping.geometry.rows - 1, *spare(b))
+    await b.ends(b.host.run(Command.PROGRAM_ROW), ErrorCode.RAILS_TIMEOUT)
+    await b.safe()
+
+
+@scenario
+async def rails_lost(b: Bench) -> None:
+    await b.host.unlock()
+    b.env.agent.misbehave(MacroFaults(rails_drop_after=b.env.agent.pulses))
+    pulses = b.env.agent.pulses
+    await b.host.load_row(0, b.mapping.geometry.rows - 1, *spare(b))
+    await b.ends(b.host.run(Command.PROGRAM_ROW), ErrorCode.RAILS_LOST)
+    check(b.env.agent.pulses == pulses + 1, "pulses went on without rails")
+    await b.safe()
+
+
+@scenario
+async def devices_that_do_not_converge(b: Bench) -> None:
+    await b.host.unlock()
+    await b.host.run(Command.CLEAR_LOG)
+    b.env.agent.misbehave(MacroFaults(pulses_lost=True))
+    row = b.mapping.geometry.rows - 2
+    await b.host.load_row(1, row, *spare(b))
+    await b.ends(b.host.run(Command.PROGRAM_ROW), ErrorCode.NOT_CONVERGED)
+    counters, log = await b.host.program_counters(), await b.host.failure_log()
+    check(counters["failures"] > 0 and len(log) > 0, f"{counters} with {len(log)} lines of log")
+    check(all((e.tile, e.row) == (1, row) for e in log), "the log names another row")
+    await b.host.run(Command.CLEAR_LOG)
+    check(not await b.host.failure_log(), "CLEAR_LOG left something")
+    await b.safe()
+
+
+@scenario
+async def comparator_never_resolves(b: Bench) -> None:
+    b.env.agent.misbehave(MacroFaults(resolve_never=True))
+    await b.ends(b.infer(), ErrorCode.COMPARATOR_TIMEOUT)
+    await b.safe()
+    b.env.agent.misbehave(MacroFaults())
+    await drain(b)
+
+
+@scenario
+async def comparator_resolves_late(b: Bench) -> None:
+    b.env.agent.misbehave(MacroFaults(resolve_cyc=7))
+    await b.infer()
+
+
+@scenario
+async def result_bank_empty_and_input_banks_full(b: Bench) -> None:
+    await b.refused(b.bus.write("RESULT_POP"), "RESULT_POP without a result")
+    pushed = 0
+    while (await b.host.status())["input_ready"]:
+        await b.host.push(b.vectors[0])
+        pushed += 1
+        check(pushed < 5, "the input banks never fill")
+    await b.refused(b.bus.write("INPUT_PUSH"), "INPUT_PUSH without a free bank")
+    check((await b.bus.fields("IRQ_PENDING"))["rejected"] == 1, "no interrupt for the refused push")
+    await b.env.reset()
+
+
+@scenario
+async def abort_inference(b: Bench) -> None:
+    await b.host.load_network(b.mapping.descriptors, b.mapping.thresholds)
+    await b.bus.write("INFER_COUNT", 3)
+    await b.host.enable_interrupts(done=1, error=1)
+    await b.host.start(Command.INFER)
+    await b.host.push(b.vectors[0])
+    await b.host.cycles(20)
+    await b.host.start(Command.ABORT)
+    await b.ends(b.host.finish(Command.INFER), ErrorCode.ABORTED)
+    await b.safe()
+    await drain(b)
+
+
+@scenario
+async def abort_programming(b: Bench) -> None:
+    await b.host.unlock()
+    await b.host.load_row(0, b.mapping.geometry.rows - 1, *spare(b))
+    await b.host.enable_interrupts(done=1, error=1)
+    await b.host.start(Command.PROGRAM_ROW)
+    while b.env.agent.pin["pulse"].text() != "1":
+        await b.host.cycles(1)
+    await b.host.start(Command.ABORT)
+    await b.ends(b.host.finish(Command.PROGRAM_ROW), ErrorCode.ABORTED)
+    await b.safe()
+
+
+@scenario
+async def reset_in_inference(b: Bench) -> None:
+    for wait in (3, 11, 26, 47):
+        await b.host.load_network(b.mapping.descriptors, b.mapping.thresholds)
+        await b.bus.write("INFER_COUNT", 2)
+        await b.host.start(Command.INFER)
+        await b.host.push(b.vectors[0])
+        await b.host.cycles(wait)
+        await b.env.reset(1)
+        await b.safe()
+        check((await b.host.status())["busy"] == 0, "busy after reset")
+        await b.infer()
+
+
+@scenario
+async def reset_in_programming(b: Bench) -> None:
+    await b.host.unlock()
+    await b.host.load_row(0, b.mapping.geometry.rows - 1, *spare(b))
+    await b.host.start(Command.PROGRAM_ROW)
+    while b.env.agent.pin["pulse"].text() != "1":
+        await b.host.cycles(1)
+    await b.env.reset(1)
+    await b.safe()
+    check((await b.host.status())["unlocked"] == 0, "unlocked after reset")
+
+
+async def drain(b: Bench) -> None:
+    """Take what an ended INFER left; banks still filled are dropped by a reset."""
+    while (await b.host.status())["result_valid"]:
+        await b.bus.write("RESULT_POP")
+    await b.env.reset()
+
+
+def spare(b: Bench) -> tuple[np.ndarray, np.ndarray]:
+    """Image and mask for a row that no layer uses."""
+    columns = b.mapping.geometry.columns
+    return np.arange(columns) % 2, np.ones(columns, np.uint8)
+
+
+@testbench
+async def faults(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
+    """Run the job's ``scenarios`` (default all); the result has an entry for each, "ok" or what was wrong."""
+    mapping, images = mapping_of(job), np.load(job["inputs"])
+    array = chip_of(job)
+    env = environment(dut, job | {"sl_rows": "all", "limit_cyc": 100_000}, mapping, array)
+    bench = Bench(env, mapping, images)
+    outcomes: dict[str, str] = {}
+
+    async def main() -> None:
+        await env.start()
+        inference.load(mapping, array)
+        env.agent.load()
+        before = bench.state()
+        for name in job.get("scenarios") or SCENARIOS:
+            try:
+                await SCENARIOS[name](bench)
+                env.agent.misbehave(MacroFaults())
+                await bench.host.load_timing(env.timing)
+                await bench.infer()
+                after = bench.state()
+                check(all((before[n] == after[n]).all() for n in before), "weights are not as they were")
+            except (Wrong, BusError, CommandError) as error:
+                outcomes[name] = f"{type(error).__name__}: {error}"
+                env.agent.misbehave(MacroFaults())
+                await env.reset()
+            else:
+                outcomes[name] = "ok"
+
+    await env.run(main())
+    return {"outcomes": outcomes}

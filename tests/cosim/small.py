@@ -1,0 +1,60 @@
+"""One small chip for the co-simulation tests: every read mode's paths, two tiles, one build a simulator and attachment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hdl.config import Combine, Geometry, ReadMode
+from model.network import Layer, Network
+from tb.runner import infer
+
+GEOMETRY = Geometry(
+    tiles=2, rows=24, inputs=23, bias=2, thresholds=64, layers=4, scores=16, count_width=8, log_depth=8
+)
+COMPARISONS = 5  # room for SEARCH over 25 columns, whatever the test reads: one build for all
+SIMS = ("icarus", "verilator")
+ATTACHMENTS = ("strobe", "prefetch")
+
+
+def network(seed: int = 0, sizes: tuple[int, ...] = (40, 9, 7, 5), limit: int = 5) -> Network:
+    """A network of random weights, thresholds and polarities; layers over 23 inputs split over both tiles."""
+    rng = np.random.default_rng(seed)
+    layers = []
+    for index, (n_in, n_out) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        last = index == len(sizes) - 2
+        layers.append(
+            Layer(
+                weights=rng.choice([-1, 1], (n_out, n_in)),
+                thresholds=rng.integers(-limit, limit + 1, (1, n_out)) if not last else np.zeros((1, n_out), int),
+                polarity=rng.choice([-1, 1], (1, n_out)) if not last else np.ones((1, n_out), int),
+                group_sizes=np.array([n_in]),
+                combine=Combine.ADD,
+                output="score" if last else "sign",
+            )
+        )
+    return Network(name="small", layers=tuple(layers))
+
+
+def vectors(count: int, inputs: int = 40, seed: int = 1) -> np.ndarray:
+    """Random input vectors."""
+    return np.random.default_rng(seed).integers(0, 2, (count, inputs), dtype=np.uint8)
+
+
+def run(sim: str, attach: str, count: int = 4, **options: Any) -> dict[str, Any]:
+    """`tb.runner.infer` of the small network."""
+    options.setdefault("program", "preload")
+    options.setdefault("network", network())
+    options.setdefault("images", vectors(count, options["network"].n_in))
+    return infer(
+        geometry=GEOMETRY,
+        sim=sim,
+        attach=attach,
+        comparisons=COMPARISONS,
+        timeout_s=300.0,
+        **options,
+    )
+
+
+__all__ = ["ATTACHMENTS", "COMPARISONS", "GEOMETRY", "SIMS", "ReadMode", "network", "run", "vectors"]
