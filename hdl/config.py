@@ -460,7 +460,7 @@ PRESETS: dict[str, Preset] = {
             name="paper23",
             geometry=Geometry(tiles=35, rows=544, inputs=23, bias=2, thresholds=576),
             network="mnist-paper23.npz",
-            summary="23 inputs + 2 bias columns a tile, the macro of the published silicon; groups of 23 vote",
+            summary="23 inputs + 2 bias columns a tile, as in the published silicon; groups of 23 vote",
         ),
         Preset(
             name="mnist",
@@ -472,7 +472,14 @@ PRESETS: dict[str, Preset] = {
             name="split",
             geometry=Geometry(tiles=4, rows=1040, inputs=234, bias=bias_columns(234), thresholds=1040),
             network="mnist-784-512-512-10.npz",
-            summary="784-512-512-10 on 256-column tiles, partial results added or voted",
+            summary="784-512-512-10 on 256-column tiles, partial popcounts added",
+        ),
+        Preset(
+            name="split-vote",
+            geometry=Geometry(tiles=4, rows=1040, inputs=234, bias=bias_columns(234), thresholds=1040),
+            network="mnist-split-vote.npz",
+            combine=Combine.VOTE,
+            summary="784-512-512-10 trained for tiles of 196 inputs whose signs vote",
         ),
     )
 }

@@ -80,5 +80,16 @@ RECIPES = {
             epochs=20,
             summary="784-256-256-10, groups of 23 inputs and 2 bias cells that vote",
         ),
+        Recipe(
+            name="mnist-split-vote",
+            file="mnist-split-vote.npz",
+            sizes=(784, 512, 512, 10),
+            group=196,
+            epochs=16,
+            batch=200,
+            last_rate=0.2,
+            estimator="triangle",
+            summary="784-512-512-10 trained for tiles of 196 inputs that vote",
+        ),
     )
 }
