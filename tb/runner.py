@@ -100,6 +100,7 @@ def infer(
     timeout_s: float = 3600.0,
     testbench: str = "tb.testbenches.infer",
     comparisons: int | None = None,
+    plus_args: Sequence[str] = (),
     **job: Any,
 ) -> dict[str, Any]:
     """Run a network on the RTL with the macro attached.
@@ -135,6 +136,8 @@ def infer(
         Module to run over the job.
     comparisons : int, optional
         Comparisons of a row that the shell has room for; by default what the mapping needs.
+    plus_args : sequence of str
+        Arguments ``+name=value`` of the simulation.
     **job
         Further fields of the job: ``faults``, ``bus_gaps``, ``push_gaps``, ``pop_gaps``, ``sl_rows``, ``watch``.
 
@@ -188,7 +191,7 @@ def infer(
             comparisons=comparisons or most_comparisons(mapping),
             tied=tied,
         )
-        result = run(built, testbench, job, progress=show, timeout_s=timeout_s)
+        result = run(built, testbench, job, progress=show, timeout_s=timeout_s, plus_args=plus_args)
     return {"sim": sim, "attach": attach, "macro": macro, "seed": chip, "tb_seed": seed} | result
 
 
