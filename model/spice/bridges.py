@@ -123,18 +123,23 @@ def compare_source_line(context: Context, model: BridgeModel = default_bridge_mo
     )
 
 
-def buffer_threshold(context: Context) -> float:
-    """Return the input at which the first inverter's output equals its input, V."""
+def buffer_thresholds(context: Context, count: int, corner: str) -> FloatArray:
+    """Return the input at which each of ``count`` first inverters has its output at its input, V."""
     z = context.sizes
-    netlist = [_DC_OPTIONS, *cells(z), f"vdd vdd 0 {z.vdd_V}", "vin in 0 0", "xb in out vdd buffer_inv"]
+    inverters = [f"xb{k} in o{k} vdd buffer_inv" for k in range(count)]
+    outputs = " ".join(f"v(o{k})" for k in range(count))
+    netlist = [_DC_OPTIONS, *cells(z), f"vdd vdd 0 {z.vdd_V}", "vin in 0 0", *inverters]
     deck = Deck(
         name="buffer threshold",
         netlist="\n".join(netlist),
-        control=f"dc vin 0 {z.vdd_V} 0.005\nwrdata sweep v(in) v(out)",
+        control=f"dc vin {0.3 * z.vdd_V:.6g} {0.7 * z.vdd_V:.6g} 0.005\nwrdata sweep v(in) {outputs}",
         outputs=("sweep",),
+        corner=corner,
+        seed=context.seed + 1,
     )
-    v_in, v_out = run_deck(deck, context.tools)["sweep"][:, 1:3].T
-    return float(np.interp(0.0, v_in - v_out, v_in))
+    table = run_deck(deck, context.tools)["sweep"]
+    v_in, v_out = table[:, 1], table[:, 2:]
+    return np.array([float(np.interp(0.0, v_in - column, v_in)) for column in v_out.T])
 
 
 def compare_buffer(context: Context, model: BridgeModel = default_bridge_model) -> Report:
@@ -143,9 +148,10 @@ def compare_buffer(context: Context, model: BridgeModel = default_bridge_model) 
     The model decides ``v_sl > threshold``; SPICE decides by the second inverter's output against vdd / 2.
     Measured: the largest distance of SPICE's source line from the threshold at which the two disagree.
     """
-    threshold = buffer_threshold(context)
+    threshold = float(buffer_thresholds(context, 1, "tt")[0])
+    spread = buffer_thresholds(context, 40 if context.quick else 200, "tt_mm")
     base = np.array([7e3, 3e4, 3e5])
-    ratio = np.geomspace(1 / 30.0, 30.0, 13 if context.quick else 81)
+    ratio = np.geomspace(1 / 30.0, 30.0, 13 if context.quick else 61)
     r_p, r_n = (
         x.ravel() for x in np.broadcast_arrays(base[:, None] * np.sqrt(ratio), base[:, None] / np.sqrt(ratio))
     )
@@ -165,6 +171,6 @@ def compare_buffer(context: Context, model: BridgeModel = default_bridge_model) 
                 note=f"{int(np.sum(distance < BUFFER_BAND_V))} points inside the band",
             )
         ],
-        figures={"buffer_threshold_V": threshold},
+        figures={"buffer_threshold_V": threshold, "buffer_sigma_V": float(np.std(spread, ddof=1))},
         curves={"v_sl": v_sl, "v_q": v_q},
     )

@@ -16,16 +16,29 @@ from model.spice.decks import ANALOG_OPTIONS, cells, comparator, level_source
 from model.spice.run import Deck, run_deck, run_decks
 from model.spice.sizes import CircuitSizes
 
-__all__ = ["PELGROM_V_UM", "compare_comparator", "input_noise_V", "offsets_V"]
+__all__ = ["PELGROM_V_UM", "compare_comparator", "input_noise_V", "offsets_V", "threshold_sigma_V"]
 
 FloatArray = NDArray[np.float64]
 
 #: sigma(V_T) * sqrt(W L) of one thin-oxide n transistor, from ``models_global.spice`` of the models [std].
 PELGROM_V_UM = 3.356e-3
 
+
+def threshold_sigma_V(w_um: float, l_um: float) -> float:
+    """Return sigma(V_T) of one nfet_01v8 as the models draw it (``delvto`` in ``models_fet.spice``) [std].
+
+    Pelgrom's law times the models' factors for short and narrow channels, which they apply to mismatch too.
+    """
+    short = 0.008 * 8.0 / l_um + 0.992
+    narrow = 0.035 * 7.0 / w_um + 0.965
+    small = 0.001 * 56.0 / (w_um * l_um) + 0.999
+    return PELGROM_V_UM / math.sqrt(w_um * l_um) * short * narrow * small
+
+
 _CLOCK_S = 1e-9
+_WATCH_S = 1.5e-9  # simulated after the clock edge; 0.1 mV takes 0.4 ns
 _OFFSET_RANGE_V = 0.04
-_OFFSET_BOUND = 0.5  # Monte Carlo against the hand estimate, which leaves the latch out
+_OFFSET_BOUND = 0.3  # the estimate leaves out the latch; 60 draws know sigma to 9 %
 _TIME_BOUND = 0.01  # of the sense phase: what the controller can notice
 _NOISE_STEP_S = 10e-12
 _NOISE_GAMMA = 1.0  # short channel; 2/3 holds for long ones [std]
@@ -49,7 +62,7 @@ def _deck(
     """Return a deck that clocks one comparator per element of ``dv`` once."""
     z = context.sizes
     middle = common_mode_V(z)
-    end = _CLOCK_S + z.phase_s
+    end = _CLOCK_S + _WATCH_S
     netlist = [ANALOG_OPTIONS, *cells(z), f"vcmp cmp 0 {z.vdd_V}"]
     netlist.append(level_source("clk", "clk", [(0, 0.0), (_CLOCK_S, 0.0), (_CLOCK_S + z.edge_s, z.vdd_V)]))
     if noise_A:
@@ -155,7 +168,7 @@ def compare_comparator(context: Context) -> Report:
     """(e) What the comparator adds to dV, and how long it takes.
 
     * offset: standard deviation over the PDK's local mismatch against the hand estimate
-      ``sqrt(2) A_VT / sqrt(W L)`` of the input pair alone (the latch adds to it);
+      ``sqrt(2) sigma(V_T)`` of the input pair alone (the latch adds to it);
     * decision time: ``t = t0 + tau ln(Vdd / |dV|)`` fitted to 0.1 mV to 1 V, error of the macro model's
       ``Neuron.resolve_s`` with these two numbers;
     * without mismatch the answer is the sign of dV at 0.1 mV and above.
@@ -164,7 +177,7 @@ def compare_comparator(context: Context) -> Report:
     count, steps = (16, 6) if context.quick else (60, 9)
     offsets = offsets_V(context, count, steps)
     sigma_V = float(np.std(offsets, ddof=1))
-    hand_V = math.sqrt(2.0) * PELGROM_V_UM / math.sqrt(z.input_w_um * z.input_l_um)
+    hand_V = math.sqrt(2.0) * threshold_sigma_V(z.input_w_um, z.input_l_um)
     magnitude = np.geomspace(1e-4, 1.0, 13)
     dv = np.concatenate([magnitude, -magnitude])
     times, right = decision_times_s(context, dv)
@@ -175,11 +188,11 @@ def compare_comparator(context: Context) -> Report:
     )
     neuron = Neuron.of(params, 23, 0, 0)
     ours = neuron.resolve_s(dv / neuron.lsb_V, None, np.zeros(dv.size, dtype=np.int32))
-    noise_V, gm_S = input_noise_V(context, *((24, 2) if context.quick else (64, 6)))
+    noise_V, gm_S = input_noise_V(context, *((24, 2) if context.quick else (32, 8)))
     comparisons = [
         Comparison(
             key="e.offset",
-            what="comparator offset sigma, relative to Pelgrom estimate",
+            what="comparator offset sigma, against sqrt(2) sigma(V_T)",
             measured=abs(sigma_V / hand_V - 1.0),
             bound=_OFFSET_BOUND,
             unit="",

@@ -81,6 +81,7 @@ class Deck:
         return "\n".join(
             [
                 f"* {self.name}",
+                f".option seed={self.seed}",  # setseed in .spiceinit comes too late for draws in the netlist
                 f'.lib "{model_lib}" {self.corner}',
                 self.netlist.rstrip(),
                 ".control",
@@ -141,7 +142,7 @@ def run_deck(deck: Deck, tools: Tools, *, timeout_s: float = 900.0) -> dict[str,
     """
     with tempfile.TemporaryDirectory(prefix="bridgebnn-spice-") as folder:
         work = Path(folder)
-        (work / ".spiceinit").write_text(_SPICEINIT + f"setseed {deck.seed}\n")
+        (work / ".spiceinit").write_text(_SPICEINIT)
         (work / "deck.sp").write_text(deck.text(tools.model_lib))
         env = dict(os.environ, HOME=folder)  # the user's own ~/.spiceinit must not reach the run
         try:
