@@ -39,16 +39,14 @@ def charge_sharing_dv(neuron: Neuron, q: FloatArray) -> FloatArray:
 
 
 def _params(sizes: CircuitSizes, cpar_F: float) -> NeuronParams:
-    """Return the neuron of these sizes without what dV does not depend on here (settled, no leakage)."""
+    """Return the neuron of these sizes: mismatch, nothing else (settled, no leakage, no offset)."""
     return dataclasses.replace(
-        NeuronParams(),
+        NeuronParams.ideal(),
         vdd_V=sizes.vdd_V,
         v_common_V=0.0,
         cu_F=sizes.c_unit_F,
         cu_sigma=sizes.c_unit_sigma,
         cpar_F=cpar_F,
-        settle_tau_s=0.0,
-        leak_tau_s=1e9,
     )
 
 
