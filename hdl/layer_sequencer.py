@@ -134,9 +134,12 @@ class LayerSequencer(wiring.Component):
         connect(m, flipped(self.pins), reader.pins)
 
         # Which layer, which vector. `layer` is the one that the table shows: the next to start.
-        layer, layer_after = Signal.like(table.index), Signal.like(table.index)
-        running_final, running_scored = Signal(), Signal()
-        remaining, vector = Signal(32), Signal(32)
+        layer = Signal.like(table.index)
+        layer_after = Signal.like(table.index)
+        running_final = Signal()
+        running_scored = Signal()
+        remaining = Signal(32)
+        vector = Signal(32)
         clear, start_layer = Signal(), Signal()
         first, final, last_vector = Signal(), Signal(), Signal()
         m.d.comb += [

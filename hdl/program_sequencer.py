@@ -142,7 +142,8 @@ class ProgramSequencer(Component):
                 m.d.sync += final.eq(pins.op == ProgOp.SET)
 
         # --- what ends a command at once -----------------------------------------------------------
-        armed, rails_on = Signal(), Signal()  # unlock needed; hv_ready needed
+        armed = Signal()  # unlock needed
+        rails_on = Signal()  # hv_ready needed
         stop = Signal()
         stop_code, end_code = Signal(ErrorCode), Signal(ErrorCode)
         with m.If(self.cmd.abort):
@@ -153,7 +154,8 @@ class ProgramSequencer(Component):
             m.d.comb += [stop.eq(1), stop_code.eq(ErrorCode.RAILS_LOST)]
 
         # --- timers: ``expired`` in the last of ``limit`` cycles of ``timing`` ---------------------
-        timing, expired, limit, timer = Signal(), Signal(), Signal(16), Signal(16)
+        timing, expired, limit = Signal(), Signal(), Signal(16)
+        timer = Signal(16)
         m.d.comb += expired.eq(timing & (timer + 1 >= limit))
         m.d.sync += timer.eq(Mux(timing & ~expired, timer + 1, 0))
         raising, settled, ready_for = Signal(), Signal(), Signal(16)
@@ -189,7 +191,8 @@ class ProgramSequencer(Component):
         ]
 
         # --- results -------------------------------------------------------------------------------
-        failed_now, mismatch, mismatch_column = Signal(24), Signal(), Signal(13)
+        failed_now = Signal(24)
+        mismatch, mismatch_column = Signal(), Signal(13)
         m.d.comb += [
             self.log_push.eq(columns.push),
             self.log_entry[0:13].eq(columns.column),
@@ -215,7 +218,8 @@ class ProgramSequencer(Component):
         drive = {name: Signal(name=f"drive_{name}") for name in driven}
         for name, value in drive.items():
             m.d.sync += getattr(pins, name).eq(value)
-        active, last_group = Signal(), Signal()
+        active = Signal()
+        last_group = Signal()
         m.d.sync += pins.active.eq(active)
         for total, event in (
             (self.pulses, drive["pulse"] & ~pins.pulse),
