@@ -1,0 +1,113 @@
+"""From Verilog to a verdict: Yosys makes an AIGER file of one property, ABC proves or refutes it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Verdict", "check", "cover", "prepare", "yosys"]
+
+ABC = "yosys-abc"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What came out of one run of the solver.
+
+    ``status`` is ``proven``, ``violated`` or ``undecided``; ``frames`` the depth of the invariant's frames or
+    of the counterexample; ``witness`` the input file of a counterexample.
+    """
+
+    status: str
+    seconds: float
+    frames: int = 0
+    latches: int = 0
+    ands: int = 0
+    witness: Path | None = None
+
+
+def yosys(commands: list[str], log: Path) -> None:
+    """Run Yosys on ``commands`` in a process of its own; ``RuntimeError`` with the end of the log."""
+    code = (
+        "import sys\nfrom pyosys import libyosys as ys\nd = ys.Design()\n"
+        "for line in sys.argv[1].split(chr(10)): ys.run_pass(line, d)\n"
+    )
+    with log.open("w") as out:
+        run = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", code, "\n".join(commands)],
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+    if run.returncode:
+        raise RuntimeError(f"Yosys failed, {log}:\n{log.read_text()[-2000:]}")
+
+
+def prepare(folder: Path, files: list[Path]) -> Path:
+    """Flatten the design with its observer, turn memories into flip-flops, and write one AIGER file.
+
+    Flip-flops and memories of the design lose their initial values: power-up is arbitrary. Those of the
+    observer keep theirs, but for ``any_*`` (arbitrary constants) and ``past_*``.
+    """
+    base = folder / "top"
+    log = folder / "prepare.log"
+    yosys(
+        [
+            *(f"read_verilog {file}" for file in files),
+            "hierarchy -check -top top",
+            "proc",
+            "flatten",
+            "opt_clean",
+            "check",
+            "memory -nomap",
+            "memory_map",
+            "setattr -unset init w:dut.*",
+            "setattr -unset init w:mon.any_*",
+            "setattr -unset init w:mon.past_*",
+            "opt_clean",
+            "opt -fast -full",
+            "techmap",
+            "opt -fast",
+            "dffunmap",
+            "simplemap",
+            "aigmap",
+            "opt_clean",
+            f"write_aiger -zinit -symbols -vmap {base}.vmap {base}.aig",
+        ],
+        log,
+    )
+    # A tap that nothing drives would be a free input: no proof holds then, but for a silly reason.
+    if undriven := re.findall(r"Wire top\.\\(dut\.\S+) .*has no driver", log.read_text()):
+        raise RuntimeError(f"not driven: {', '.join(sorted(set(undriven)))}")
+    return base.with_suffix(".aig")
+
+
+def check(aiger: Path, commands: str, limit_s: float) -> Verdict:
+    """Run ABC ``commands`` on ``aiger``; the witness of a violated output goes beside it."""
+    witness = aiger.with_suffix(".cex")
+    witness.unlink(missing_ok=True)
+    from pyosys import libyosys  # only for the place of the bundled ABC
+
+    abc = Path(libyosys.__file__).parent / ABC
+    script = f"read_aiger {aiger}; scl; print_stats; {commands}; write_cex -a {witness}"
+    begin = time.monotonic()
+    try:
+        run = subprocess.run([abc, "-c", script], capture_output=True, text=True, timeout=limit_s)
+        text = run.stdout + run.stderr
+    except subprocess.TimeoutExpired as late:
+        text = (late.stdout or b"").decode()
+    seconds = time.monotonic() - begin
+    aiger.with_suffix(".abclog").write_text(text)
+    size = re.search(r"lat\s*=\s*(\d+)\s+and\s*=\s*(\d+)", text)
+    facts = {"latches": int(size[1]), "ands": int(size[2])} if size else {}
+    if found := re.search(r"was asserted in frame (\d+)", text):
+        return Verdict(
+            status="violated", seconds=seconds, frames=int(found[1]), witness=witness, **facts
+        )
+    if "Property proved" in text or "are equivalent" in text:
+        depth = re.findall(r"Verification of invariant with (\d+) clauses", text)
+        return Verdict(status="proven", seconds=seconds, frames=int(depth[-1]) if depth else 0, **facts)
+    return Verdict(status="undecided", seconds=seconds, **facts)
