@@ -87,8 +87,9 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     comparisons = [c for report in reports.values() for c in report.comparisons]
     console.print(_table(comparisons))
-    for name, value in (item for report in reports.values() for item in report.figures.items()):
-        console.print(f"  {name} = {value:.5g}", highlight=False)
+    for step, report in reports.items():
+        figures = ", ".join(f"{name} {value:.4g}" for name, value in report.figures.items())
+        console.print(f"  {step}: {figures}", highlight=False)
     try:
         if args.json:
             args.json.parent.mkdir(parents=True, exist_ok=True)
