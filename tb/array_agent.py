@@ -24,6 +24,7 @@ from tb.shell import MACRO_OUTPUTS
 
 __all__ = ["MacroAgent", "MacroFaults", "StrobeAgent"]
 
+
 @dataclass
 class MacroFaults:
     """Ways in which the macro itself can misbehave; all off by default. Times in seconds of simulated time.
@@ -71,7 +72,9 @@ class MacroAgent:
         Seen on the pins.
     """
 
-    def __init__(self, env: Any, array: Any, faults: MacroFaults | None = None, names: dict[str, str] | None = None):
+    def __init__(
+        self, env: Any, array: Any, faults: MacroFaults | None = None, names: dict[str, str] | None = None
+    ):
         self.env, self.dut, self.array = env, env.dut, array
         self.geometry: Geometry = array.geometry
         self.faults = faults or MacroFaults()
@@ -170,7 +173,9 @@ class MacroAgent:
             start = get_sim_time("ns")
             await ReadWrite()  # every pin of this clock edge has its value
             if self.pin["hv_en"].text() != "1" or self.hv_ready.text() != "1":
-                self.fail(Fault.PULSE_WITHOUT_RAILS, hv_en=self.pin["hv_en"].text(), hv_ready=self.hv_ready.text())
+                self.fail(
+                    Fault.PULSE_WITHOUT_RAILS, hv_en=self.pin["hv_en"].text(), hv_ready=self.hv_ready.text()
+                )
             if self.pin["verify"].text() != "0":
                 self.fail(Fault.PULSE_WITH_VERIFY)
             if not self.low("precharge", "evaluate", "sense"):
@@ -275,7 +280,17 @@ class StrobeAgent(MacroAgent):
         for reaction in (self._precharge(), self._evaluate(), self._evaluated(), self._sense()):
             self.spawn(reaction)
         if self.watch:
-            for name in ("row", "wl_en", "ref", "bl", "col_en", "prog_op", "prog_side", "wl_level", "prog_level"):
+            for name in (
+                "row",
+                "wl_en",
+                "ref",
+                "bl",
+                "col_en",
+                "prog_op",
+                "prog_side",
+                "wl_level",
+                "prog_level",
+            ):
                 self.spawn(self._still(name))
 
     def load(self) -> None:
@@ -405,7 +420,9 @@ class StrobeAgent(MacroAgent):
             if name == "ref" and sense() == "1":
                 self.fail(Fault.REF_MOVED_IN_SENSE)
             if name != "ref" and pulse() == "1":
-                self.fail(Fault.COLUMNS_MOVED_IN_PULSE if columns else Fault.SETTINGS_MOVED_IN_PULSE, pin=name)
+                self.fail(
+                    Fault.COLUMNS_MOVED_IN_PULSE if columns else Fault.SETTINGS_MOVED_IN_PULSE, pin=name
+                )
             if name in ("row", "wl_en", "col_en", "prog_side") and verify() == "1" and self._verify_open:
                 self.fail(Fault.PINS_MOVED_IN_VERIFY, pin=name)
 
@@ -418,4 +435,3 @@ class StrobeAgent(MacroAgent):
 
     def _check_verify(self, asked: tuple) -> None:
         self._verify_open = False
-

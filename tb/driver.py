@@ -192,7 +192,9 @@ class HostDriver:
         await self.load_row(tile, row, image, mask)
         await self.run(Command.PROGRAM_ROW)
 
-    async def program(self, mapping: Any, progress: Callable[[int, int], None] | None = None) -> dict[str, int]:
+    async def program(
+        self, mapping: Any, progress: Callable[[int, int], None] | None = None
+    ) -> dict[str, int]:
         """Program every row of a mapping; rows that do not converge are counted, everything else raises.
 
         Returns

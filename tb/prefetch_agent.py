@@ -48,7 +48,17 @@ class PrefetchAgent(MacroAgent):
         super().__init__(env, array, faults, {"sl": "py_sl", "hv_ready": "py_hv_ready"})
         self.comparisons, self.sl_rows, self.digital_rows = comparisons, sl_rows, digital
         tiles, g = range(self.geometry.tiles), self.geometry
-        names = ("request", "ask", "layer_count", "row_reads", "fault", "answered", "py_stale", "resolve_cyc", "seed")
+        names = (
+            "request",
+            "ask",
+            "layer_count",
+            "row_reads",
+            "fault",
+            "answered",
+            "py_stale",
+            "resolve_cyc",
+            "seed",
+        )
         names += ("known", "live", "digital", "marked")
         self.at = {name: Pin(getattr(self.dut, name)) for name in names}
         self._decisions = [Pin(self.dut.decisions[t]) for t in tiles]
@@ -142,7 +152,9 @@ class PrefetchAgent(MacroAgent):
             await ValueChange(self.dut.fault)
             code = self.at["fault"].int()
             if code:
-                raise ProtocolError(Fault(code), f"row = {self.pin['row'].text()}, wl_en = {self.pin['wl_en'].text()}")
+                raise ProtocolError(
+                    Fault(code), f"row = {self.pin['row'].text()}, wl_en = {self.pin['wl_en'].text()}"
+                )
 
     async def _answer(self) -> None:
         changed, columns = ValueChange(self.dut.request), self.geometry.columns

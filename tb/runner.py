@@ -127,7 +127,8 @@ def infer(
     seed : int
         Of everything random in the testbench.
     waves : path, optional
-        Waveform file to write.
+        Waveform file to write, of the inference (and the programming, with ``waves_program=True``); needs attachment
+        ``strobe``. ``waves_tile`` and ``waves_column`` choose the neuron and the source line.
     verilog : path, optional
         Another controller than the generated one (tests use broken ones).
     show : callable, optional
@@ -158,6 +159,8 @@ def infer(
     mapping = map_network(network, geometry, combine=combine, final_mode=final_mode)
     images = np.asarray(images)
     mapping.pack_inputs(images[:1] if len(images) else images)
+    if waves is not None and attach != "strobe":
+        raise ValueError(f"waves with attachment {attach!r}: the analog nodes need strobe")
     if len(images) == 0:
         raise ValueError("no input vectors: at least one is needed")
     (ROOT / "build").mkdir(exist_ok=True)
@@ -198,7 +201,8 @@ def infer(
 def most_comparisons(mapping: Mapping) -> int:
     """Most comparisons that a row of the mapping gets for one vector."""
     return max(
-        (d.enabled(0).bit_length() if d.mode is ReadMode.SEARCH else 1 for d in mapping.descriptors), default=1
+        (d.enabled(0).bit_length() if d.mode is ReadMode.SEARCH else 1 for d in mapping.descriptors),
+        default=1,
     )
 
 

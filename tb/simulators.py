@@ -27,7 +27,7 @@ from typing import Any
 
 import cocotb_test.simulator as cocotb_simulator
 
-__all__ = ["SIMULATORS", "SimulationError", "Simulation", "build", "run"]
+__all__ = ["SIMULATORS", "Simulation", "SimulationError", "build", "run"]
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "sim"
@@ -35,7 +35,18 @@ SIMULATORS = ("icarus", "verilator")
 TIMESCALE = "1ns/1ps"
 
 # Two-state, no assertions, registers start at their reset values: Amaranth initialises every one.
-VERILATOR_ARGS = ["-O3", "--default-language", "1364-2005", "--x-assign", "fast", "--x-initial", "fast", "--no-assert", "-Wno-fatal", "-Wno-lint"]
+VERILATOR_ARGS = [
+    "-O3",
+    "--default-language",
+    "1364-2005",
+    "--x-assign",
+    "fast",
+    "--x-initial",
+    "fast",
+    "--no-assert",
+    "-Wno-fatal",
+    "-Wno-lint",
+]
 # The package's verilated.mk leaves CFG_CXXFLAGS_PCH_I empty, and g++ then takes the precompiled header for a linker input.
 VERILATOR_MAKE = ["-j", "2", "CFG_CXXFLAGS_PCH_I=-include", "OPT_FAST=-O2", "OPT_SLOW=-O1", "OPT_GLOBAL=-O2"]
 
@@ -221,7 +232,9 @@ def _make(simulation: Simulation, stage: str, folder: Path, log: Path, **kwargs:
     if verilator:
         config = folder / "public.vlt"
         if stage == "build":
-            lines = [f'public_flat_rw -module "{simulation.top}" -var "{name}"' for name in simulation.written]
+            lines = [
+                f'public_flat_rw -module "{simulation.top}" -var "{name}"' for name in simulation.written
+            ]
             lines += [f'public_flat_rd -module "{simulation.top}" -var "{name}"' for name in simulation.read]
             config.write_text("\n".join(["`verilator_config", *lines, ""]))
         options |= {"compile_args": [*VERILATOR_ARGS, str(config)], "make_args": list(VERILATOR_MAKE)}
@@ -266,7 +279,9 @@ def build(simulation: Simulation) -> tuple[Path, float]:
         try:
             sim.run()
         except SystemExit as error:
-            raise SimulationError("Build", f"{simulation.sim} could not build {simulation.top}: {error}", log) from None
+            raise SimulationError(
+                "Build", f"{simulation.sim} could not build {simulation.top}: {error}", log
+            ) from None
         if simulation.sim == "verilator":
             _keep_runtime(folder)
         seconds = time.monotonic() - start
@@ -325,7 +340,14 @@ def run(
     full.setdefault("sim", simulation.sim)
     (folder / "job.json").write_text(json.dumps(full))
     sim = _make(
-        simulation, "run", build_folder, log, module=module, testcase=testcase, plus_args=list(plus_args), work_dir=str(folder)
+        simulation,
+        "run",
+        build_folder,
+        log,
+        module=module,
+        testcase=testcase,
+        plus_args=list(plus_args),
+        work_dir=str(folder),
     )
     sim.extra["BRIDGEBNN_JOB"] = str(folder / "job.json")
     sim.extra["COCOTB_RESULTS_FILE"] = str(folder / "results.xml")

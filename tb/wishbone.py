@@ -49,7 +49,9 @@ class WishboneMaster:
         Cycles to leave the bus idle before each access.
     """
 
-    def __init__(self, dut: Any, registers: RegisterMap, *, limit_cyc: int = 64, idle: Iterator[int] | None = None):
+    def __init__(
+        self, dut: Any, registers: RegisterMap, *, limit_cyc: int = 64, idle: Iterator[int] | None = None
+    ):
         self.map = registers
         self.limit_cyc = limit_cyc
         self.idle = idle

@@ -29,18 +29,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``infer``."""
     add = parser.add_argument
     add("--preset", default="mnist", metavar="P", help=f"one of {', '.join(PRESETS)} (default %(default)s)")
-    add("--images", type=whole(1, 10_000), default=20, metavar="K", help="first K test images (default %(default)s)")
+    add(
+        "--images",
+        type=whole(1, 10_000),
+        default=20,
+        metavar="K",
+        help="first K test images (default %(default)s)",
+    )
     add("--sim", choices=SIMULATORS, default="verilator", help="simulator (default %(default)s)")
     add("--macro", choices=("ideal", "real"), default="ideal", help="parameter set (default %(default)s)")
-    add("--chip", type=whole(0, SEEDS), default=0, metavar="SEED", help="seed of the chip (default %(default)s)")
+    add(
+        "--chip",
+        type=whole(0, SEEDS),
+        default=0,
+        metavar="SEED",
+        help="seed of the chip (default %(default)s)",
+    )
     add(
         "--attach",
         choices=("strobe", "prefetch"),
-        default="prefetch",
         help="how the model sits on the pins: every strobe in Python, or decisions handed to a simulation-only "
-        "shell once a vector (default %(default)s; the results are the same)",
+        "shell once a vector (default: prefetch, strobe with --waves; the results are the same)",
     )
-    add("--combine", choices=("add", "vote"), help="how layers wider than a tile split (default: the preset's)")
+    add(
+        "--combine",
+        choices=("add", "vote"),
+        help="how layers wider than a tile split (default: the preset's)",
+    )
     add("--final", choices=("count", "search"), help="read mode of the scores (default: the preset's)")
     add(
         "--program",
@@ -49,8 +64,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "preload on Icarus, where the pulses of a large preset take very long)",
     )
     add("--network", type=Path, metavar="FILE", help="network file (default: the preset's)")
-    add("--seed", type=whole(0, 2**32 - 1), default=1, metavar="S", help="seed of the testbench (default %(default)s)")
-    add("--waves", type=Path, metavar="FILE", help="write a VCD of pins and analog nodes (few images, please)")
+    add(
+        "--seed",
+        type=whole(0, 2**32 - 1),
+        default=1,
+        metavar="S",
+        help="seed of the testbench (default %(default)s)",
+    )
+    add(
+        "--waves", type=Path, metavar="FILE", help="write a VCD of pins and analog nodes (few images, please)"
+    )
     add("--json", type=Path, metavar="F", help="also write the results as JSON")
 
 
@@ -68,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
             combine=Combine[arguments.combine.upper()] if arguments.combine else chosen.combine,
             final_mode=ReadMode[arguments.final.upper()] if arguments.final else chosen.final_mode,
             sim=arguments.sim,
-            attach=arguments.attach,
+            attach=arguments.attach or ("strobe" if arguments.waves else "prefetch"),
             macro=arguments.macro,
             chip=arguments.chip,
             program=arguments.program or ("bus" if arguments.sim == "verilator" else "preload"),
@@ -118,5 +141,8 @@ def table(reports: list[dict[str, Any]]) -> None:
     row("cycles an image", lambda r: f"{r['cycles_per_image']:,}")
     row("row reads", lambda r: f"{r['row_reads']:,}")
     row("clock cycles a second", lambda r: f"{r['cycles_per_s']:,.0f}")
-    row("build, program, infer", lambda r: f"{r['build_s']:.1f}, {r['programming']['wall_s']:.1f}, {r['wall_s']:.1f} s")
+    row(
+        "build, program, infer",
+        lambda r: f"{r['build_s']:.1f}, {r['programming']['wall_s']:.1f}, {r['wall_s']:.1f} s",
+    )
     Console().print(shown_table)

@@ -29,11 +29,33 @@ MACRO_OUTPUTS = (
 """The controller's outputs to the macro."""
 
 WRITTEN = (
-    *("py_hv_ready", "py_sl", "py_stale", "decisions", "plane1", "plane0", "known", "live", "digital", "marked"),
+    *(
+        "py_hv_ready",
+        "py_sl",
+        "py_stale",
+        "decisions",
+        "plane1",
+        "plane0",
+        "known",
+        "live",
+        "digital",
+        "marked",
+    ),
     *("resolve_cyc", "answered", "seed"),
 )
 """Variables of the shell that Python writes."""
-READ = ("request", "ask", "used", "layer_count", "row_reads", "fault", "sl", "cmp", "cmp_valid", *MACRO_OUTPUTS)
+READ = (
+    "request",
+    "ask",
+    "used",
+    "layer_count",
+    "row_reads",
+    "fault",
+    "sl",
+    "cmp",
+    "cmp_valid",
+    *MACRO_OUTPUTS,
+)
 """Variables of the shell that Python reads."""
 
 

@@ -181,7 +181,13 @@ async def program_without_unlock(b: Bench) -> None:
     await b.bus.write("UNLOCK", 0)
     await b.host.load_row(0, b.mapping.geometry.rows - 1, *spare(b))
     pulses = b.env.agent.pulses
-    for keys in ((), (0x554E4C4B,), (0x50524F47, 0x554E4C4B), (0x554E4C4B, 0x554E4C4B), (0x554E4C4B, 1, 0x50524F47)):
+    for keys in (
+        (),
+        (0x554E4C4B,),
+        (0x50524F47, 0x554E4C4B),
+        (0x554E4C4B, 0x554E4C4B),
+        (0x554E4C4B, 1, 0x50524F47),
+    ):
         for key in keys:
             await b.bus.write("UNLOCK", key)
         await b.ends(b.host.run(Command.PROGRAM_ROW), ErrorCode.LOCKED)

@@ -107,10 +107,14 @@ async def infer(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
     if job.get("waves"):
         from tb.waves import Trace
 
-        trace = Trace(env, Path(job["waves"]), tile=job.get("waves_tile", 0), column=job.get("waves_column", 0))
+        trace = Trace(
+            env, Path(job["waves"]), tile=job.get("waves_tile", 0), column=job.get("waves_column", 0)
+        )
 
     async def main() -> dict[str, Any]:
         await env.start()
+        if trace is not None and job.get("waves_program"):
+            trace.start()
         result: dict[str, Any] = {"programming": await program(env, job, mapping, progress)}
         references, alone = {}, None
         if not tied:
@@ -126,7 +130,7 @@ async def infer(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
             LayerMonitor(env, mapping, scoreboard.observe_layer).start()
         await env.host.load_network(mapping.descriptors, mapping.thresholds)
         vectors = mapping.pack_inputs(images)
-        if trace is not None:
+        if trace is not None and not job.get("waves_program"):
             trace.start()
 
         def seen(outcome: Any) -> None:
@@ -180,7 +184,9 @@ def model_alone(
     if env.attach == "prefetch":
         env.agent.flush()
     ours, theirs = env.array.devices.snapshot(), alone.devices.snapshot()
-    wrong = [name for name in theirs if name != "row_version" and not np.array_equal(ours[name], theirs[name])]
+    wrong = [
+        name for name in theirs if name != "row_version" and not np.array_equal(ours[name], theirs[name])
+    ]
     if wrong:
         report["differ"] = wrong
     return alone, alone.state_hash() == env.array.state_hash(), report
@@ -218,5 +224,9 @@ def summary(
         record[f"{name}_images"] = len(reference.images)
     if alone is not None:
         record["state_equal_after"] = alone.state_hash() == env.array.state_hash()
-        record["agent"] = {"pulses": env.agent.pulses, "verifies": env.agent.verifies, "row_reads": env.agent.row_reads}
+        record["agent"] = {
+            "pulses": env.agent.pulses,
+            "verifies": env.agent.verifies,
+            "row_reads": env.agent.row_reads,
+        }
     return record

@@ -158,7 +158,13 @@ def broken_controller(geometry: Geometry, folder: Path) -> Path:
     """
     t, c = geometry.tiles, geometry.tiles * geometry.columns
     inputs = INPUTS | {"cmp": t, "cmp_valid": t, "sl": c, "hv_ready": 1}
-    outputs = {"wb_dat_r": 32, "wb_ack": 1, "wb_err": 1, "irq": 1, "row": max(1, (geometry.rows - 1).bit_length())}
+    outputs = {
+        "wb_dat_r": 32,
+        "wb_ack": 1,
+        "wb_err": 1,
+        "irq": 1,
+        "row": max(1, (geometry.rows - 1).bit_length()),
+    }
     outputs |= {"wl_en": t, "bl": c, "col_en": c, "precharge": 1, "evaluate": 1, "sense": 1}
     outputs |= {"\\ref ": geometry.ref_width, "hv_en": 1, "prog_op": 2, "prog_side": 1, "wl_level": 8}
     outputs |= {"prog_level": 8, "pulse": 1, "verify": 1, "verify_ref": 2}

@@ -27,7 +27,9 @@ def network(seed: int = 0, sizes: tuple[int, ...] = (40, 9, 7, 5), limit: int = 
         layers.append(
             Layer(
                 weights=rng.choice([-1, 1], (n_out, n_in)),
-                thresholds=rng.integers(-limit, limit + 1, (1, n_out)) if not last else np.zeros((1, n_out), int),
+                thresholds=rng.integers(-limit, limit + 1, (1, n_out))
+                if not last
+                else np.zeros((1, n_out), int),
                 polarity=rng.choice([-1, 1], (1, n_out)) if not last else np.ones((1, n_out), int),
                 group_sizes=np.array([n_in]),
                 combine=Combine.ADD,

@@ -1,4 +1,4 @@
-"""The kept broken designs must fail, each for its own reason; the unbroken one, in the same wrapper, must pass."""
+"""The kept broken designs must fail, each for its own reason; the same wrapper without a fault must pass."""
 
 import re
 

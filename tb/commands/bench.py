@@ -1,0 +1,154 @@
+"""Measure simulators and attachments against the same RTL with the comparator tied off, and the models.
+
+Rates of the simulators are row reads and clock cycles a second while inferring, by processor time, so that other work
+on the machine does not count; wall-clock rates are in the JSON beside them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from hdl.config import PRESETS, preset
+from model import inference
+from model.array import Array
+from model.dataset import load_mnist_test
+from model.golden import Golden
+from model.mapping import map_preset
+from model.network import Network
+from model.params import MacroParams
+from tb.commands import shown, whole
+from tb.runner import ROOT, infer_preset
+from tb.simulators import SIMULATORS
+
+ATTACHMENTS = ("none", "prefetch", "strobe")
+LIMIT = 0.25
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``bench``."""
+    add = parser.add_argument
+    add("--preset", default="mnist", metavar="P", help=f"one of {', '.join(PRESETS)} (default %(default)s)")
+    add("--verilator-images", type=whole(1, 10_000), default=200, metavar="K", help="default %(default)s")
+    add("--icarus-images", type=whole(1, 100), default=2, metavar="K", help="default %(default)s")
+    add("--repeat", type=whole(1, 20), default=3, metavar="N", help="runs of each, best counts (default %(default)s)")
+    add("--json", type=Path, default=ROOT / "build" / "bench.json", metavar="F", help="default build/bench.json")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it; the exit status, 1 when the prefetched physics costs more than a quarter on Verilator."""
+    chosen = preset(arguments.preset)
+    images, labels = load_mnist_test()
+    counts = {"verilator": arguments.verilator_images, "icarus": arguments.icarus_images}
+    runs = []
+    for sim in SIMULATORS:
+        for macro in ("ideal", "real"):
+            runs += _simulator(chosen, sim, macro, images[: counts[sim]], labels, arguments.repeat)
+    report = {
+        "preset": chosen.name,
+        "cores": os.cpu_count(),
+        "simulators": runs,
+        "model": _models(chosen, images),
+    }
+    worst = max(r["cost"] for r in runs if r["sim"] == "verilator" and r["attach"] == "prefetch")
+    report["prefetch_cost"], report["prefetch_cost_limit"] = worst, LIMIT
+    _show(report)
+    arguments.json.parent.mkdir(parents=True, exist_ok=True)
+    arguments.json.write_text(json.dumps(report, indent=2) + "\n")
+    return int(worst > LIMIT)
+
+
+def _simulator(chosen: Any, sim: str, macro: str, images: np.ndarray, labels: Any, repeat: int) -> list[dict]:
+    """Best of the repeats for each attachment, interleaved so that a busy moment does not hit one alone."""
+    best: dict[str, dict] = {}
+    with shown(f"{sim} {macro}") as show:
+        for _ in range(repeat if sim == "verilator" else 1):
+            for attach in ATTACHMENTS:
+                got = infer_preset(
+                    chosen, images, sim=sim, attach=attach, macro=macro, chip=1, program="preload", show=show
+                )
+                if attach not in best or got["cpu_s"] < best[attach]["cpu_s"]:
+                    best[attach] = got
+    base = best["none"]["cpu_s"]
+    return [
+        {
+            "sim": sim,
+            "macro": macro,
+            "attach": attach,
+            "images": got["images"],
+            "cycles_per_s": round(got["cycles"] / got["cpu_s"], 1),
+            "row_reads_per_s": round(got["row_reads"] / got["cpu_s"], 1),
+            "cycles_per_wall_s": got["cycles_per_s"],
+            "row_reads_per_wall_s": got["row_reads_per_s"],
+            "cpu_s": got["cpu_s"],
+            "wall_s": got["wall_s"],
+            "cost": round(got["cpu_s"] / base - 1, 4),
+            "build_s": got["build_s"],
+        }
+        for attach, got in best.items()
+    ]
+
+
+def _best(function: Any, repeat: int = 5) -> float:
+    times = []
+    for _ in range(repeat):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def _models(chosen: Any, images: np.ndarray) -> dict[str, Any]:
+    """Images a second: golden, float32 matrix products of the same sizes, and the analog model."""
+    mapping = map_preset(chosen, Network.load(ROOT / "data" / chosen.network))
+    golden = Golden(mapping.network)
+    weights = [layer.weights.T.astype(np.float32) for layer in mapping.network.layers]
+    signs = (2.0 * images - 1).astype(np.float32)
+
+    def floats() -> None:
+        for start in range(0, len(signs), 1000):
+            x = signs[start : start + 1000]
+            for matrix in weights:
+                x = np.sign(x @ matrix)
+
+    result = {
+        "golden_images_per_s": round(len(images) / _best(lambda: golden(images), 3), 1),
+        "float32_images_per_s": round(len(images) / _best(floats, 3), 1),
+    }
+    result["golden_over_float32"] = round(result["golden_images_per_s"] / result["float32_images_per_s"], 3)
+    for macro in ("ideal", "real"):
+        array = Array(mapping.geometry, MacroParams.named(macro), 1)
+        inference.load(mapping, array)
+        sample = images[:1000]
+        inference.run(mapping, array, sample[:10])
+        seconds = _best(lambda array=array, sample=sample: inference.run(mapping, array, sample), 2)
+        result[f"model_{macro}_images_per_s"] = round(len(sample) / seconds, 1)
+    return result
+
+
+def _show(report: dict[str, Any]) -> None:
+    console = Console()
+    table = Table(title=f"preset {report['preset']}, by processor time", box=SIMPLE)
+    for name in ("simulator", "macro", "attachment", "images", "cycles/s", "row reads/s", "against tied off"):
+        table.add_column(name, justify="left" if name in ("simulator", "macro", "attachment") else "right")
+    for r in report["simulators"]:
+        rates = f"{r['cycles_per_s']:,.0f}", f"{r['row_reads_per_s']:,.0f}"
+        attach = {"none": "tied off"}.get(r["attach"], r["attach"])
+        table.add_row(r["sim"], r["macro"], attach, str(r["images"]), *rates, f"{r['cost']:+.1%}")
+    console.print(table)
+    models = Table(box=SIMPLE, show_header=False)
+    models.add_column()
+    models.add_column(justify="right")
+    for name, value in report["model"].items():
+        text = f"{value:.2f}" if name == "golden_over_float32" else f"{value:,.0f}"
+        models.add_row(name.replace("_", " ").replace("per s", "a second"), text)
+    console.print(models)

@@ -1,0 +1,144 @@
+"""``python -m tb``, the examples and the waveform: what a user calls."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from hdl.config import Geometry
+from tb import simulators
+from tb.runner import ROOT, infer
+from tb.simulators import Simulation, SimulationError, run
+
+from . import small
+
+
+def call(*arguments: str, **env: str) -> subprocess.CompletedProcess:
+    """Run Python with these arguments in the checkout."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | env,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["infer", "--preset", "nope"], "unknown preset 'nope'"),
+        (["infer", "--images", "0"], "must be an integer from 1 to 10000"),
+        (["infer", "--sim", "modelsim"], "invalid choice"),
+        (["infer", "--network", "absent.npz"], "absent.npz"),
+        (["infer", "--network", "pyproject.toml"], "pyproject.toml"),
+        (
+            ["infer", "--preset", "paper23", "--network", "data/mnist-784-512-512-10.npz"],
+            "rows = 1034 would fit",
+        ),
+        (["infer", "--preset", "paper23", "--waves", "x.vcd", "--attach", "prefetch"], "waves"),
+        (["frobnicate"], "invalid choice"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(arguments, message):
+    done = call("-m", "tb", *arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_help():
+    done = call("-m", "tb", "infer", "--help")
+    assert done.returncode == 0
+    assert "--attach" in done.stdout
+
+
+@pytest.mark.icarus
+def test_infer_command(tmp_path):
+    target = tmp_path / "r.json"
+    done = call(
+        "-m", "tb", "infer", "--preset", "paper23", "--images", "1", "--sim", "icarus", "--json", str(target)
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(target.read_text())
+    wanted = "images accuracy golden_mismatches model_mismatches seed sim cycles_per_image row_reads cycles_per_s wall_s"
+    assert set(wanted.split()) <= set(report)
+    assert {"pulses", "verify_reads", "failures", "cycles"} <= set(report["programming"])
+    assert report["golden_mismatches"] == report["model_mismatches"] == 0
+
+
+@pytest.mark.icarus
+@pytest.mark.parametrize("name", ["my_network", "one_neuron"])
+def test_example(name):
+    done = call("-m", f"examples.{name}")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"mismatches: +0 of|flips at popcount 12", done.stdout)
+
+
+@pytest.mark.icarus
+def test_waveform_holds_pins_and_analog_nodes(tmp_path):
+    path = tmp_path / "w.vcd"
+    small.run("icarus", "strobe", count=1, program="bus", waves=path, waves_program=True)
+    text = path.read_text()
+    assert "$timescale 1 ns $end" in text
+    real = dict(re.findall(r"\$var real 64 (\S+) (\S+) \$end", text))
+    assert {"VP_V", "VN_V", "dV_V", "SL0_V", "VPROG_V", "VWL_V", "RAILS_V"} == set(real.values())
+    wires = set(re.findall(r"\$var wire \d+ \S+ (\S+)", text))
+    assert {"clk", "row", "wl_en", "bl", "precharge", "evaluate", "sense", "pulse", "cmp", "sl"} <= wires
+    for code, name in real.items():
+        values = {v for v, c in re.findall(r"^r(\S+) (\S+)$", text, re.MULTILINE) if c == code}
+        assert len(values) > 1, f"{name} never moves"
+    times = [int(t) for t in re.findall(r"^#(\d+)$", text, re.MULTILINE)]
+    assert times == sorted(times)
+
+
+@pytest.mark.icarus
+def test_crash_and_errors_are_one_line(tmp_path):
+    source = tmp_path / "bridgebnn.v"
+    source.write_text("module bridgebnn(input clk); endmodule\n")
+    simulation = Simulation(sim="icarus", top="bridgebnn", sources=[source])
+    for module, pattern in (
+        ("tb.testbenches.absent", r"^Crash: icarus ended without a result: ModuleNotFoundError"),
+        ("tb.testbenches.infer", r"^KeyError: 'network'"),
+    ):
+        with pytest.raises(SimulationError, match=pattern) as caught:
+            run(simulation, module, {})
+        assert "\n" not in str(caught.value)
+        assert caught.value.log.exists()
+    source.write_text("module bridgebnn(input clk; endmodule\n")
+    with pytest.raises(SimulationError, match=r"^Build: icarus could not build") as caught:
+        run(Simulation(sim="icarus", top="bridgebnn", sources=[source]), "tb.testbenches.infer", {})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.icarus
+def test_silence_ends_in_a_timeout():
+    with pytest.raises(SimulationError, match=r"^Timeout: no end after 0\.5 s"):
+        infer(
+            small.network(), small.GEOMETRY, small.vectors(200), sim="icarus", attach="strobe", timeout_s=0.5,
+        )  # fmt: skip
+
+
+def test_missing_simulator_is_one_line(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SimulationError, match=r"^Missing: Icarus Verilog is not installed"):
+        simulators.build(Simulation(sim="icarus", top="x", sources=[]))
+
+
+def test_unknown_simulator():
+    with pytest.raises(ValueError, match="unknown simulator 'modelsim'"):
+        Simulation(sim="modelsim", top="x", sources=[])
+
+
+def test_vectors_that_do_not_fit():
+    with pytest.raises(ValueError, match="must be"):
+        infer(small.network(), small.GEOMETRY, small.vectors(2, 39))
+    with pytest.raises(ValueError, match="no input vectors"):
+        infer(small.network(), small.GEOMETRY, small.vectors(0))
+    with pytest.raises(ValueError, match="tiles = 2 would fit"):
+        infer(small.network(), Geometry(), small.vectors(2))

@@ -1,0 +1,35 @@
+"""Every bad input of the contract, on both simulators and attachments; see ``tb/testbenches/faults.py``."""
+
+import functools
+
+import pytest
+
+from . import small
+
+NAMES = (
+    *("nothing", "unmapped_address", "bad_size", "command_while_busy", "unknown_command", "bad_descriptor"),
+    *("program_without_unlock", "lock_bit", "read_back_lock", "bad_address", "rails_never_up", "rails_lost"),
+    *("devices_that_do_not_converge", "comparator_never_resolves", "comparator_resolves_late"),
+    *("result_bank_empty_and_input_banks_full", "abort_inference", "abort_programming"),
+    *("reset_in_inference", "reset_in_programming"),
+)
+
+
+@functools.cache
+def outcomes(sim: str, attach: str) -> dict[str, str]:
+    """All scenarios in one run."""
+    return small.run(sim, attach, testbench="tb.testbenches.faults")["outcomes"]
+
+
+@pytest.mark.parametrize(
+    ("sim", "attach"),
+    [
+        pytest.param(sim, attach, marks=getattr(pytest.mark, sim), id=f"{sim}-{attach}")
+        for sim in small.SIMS
+        for attach in small.ATTACHMENTS
+    ],
+)
+def test_bad_input_leaves_weights_and_results(sim, attach):
+    found = outcomes(sim, attach)
+    assert set(found) == set(NAMES)
+    assert {name: text for name, text in found.items() if text != "ok"} == {}
