@@ -135,7 +135,7 @@ class Array:
             the reference adds to dV; ``V_SL_V`` (C,): source lines without noise, NaN where disabled.
         """
         part = self._tiles[tile]
-        voltages, _ = part.cells(np.array([row]))
+        voltages, _ = part.cells(np.array([row]), col_en)
         q = part.bits(row, bl, col_en, int(self.reads[tile, row]))
         vp, vn = part.neuron.lines_V(q, col_en)
         sl = np.where(bl, voltages.v1_V[0], voltages.v0_V[0])
@@ -155,9 +155,12 @@ class Array:
         """Volt of dV per popcount count."""
         return self._tiles[tile].neuron.lsb_V
 
-    def decisions(self, tile: int, rows: NDArray[np.intp]) -> Decisions:
-        """Buffer decisions, their probabilities and margins of whole rows, arrays (n, C)."""
-        return self._tiles[tile].cells(rows)[1]
+    def decisions(self, tile: int, rows: NDArray[np.intp], col_en: Bits | None = None) -> Decisions:
+        """Buffer decisions, their probabilities and margins of whole rows, arrays (n, C).
+
+        ``col_en`` (C,) are the columns that load the rails, all by default.
+        """
+        return self._tiles[tile].cells(rows, col_en)[1]
 
     # -- all rows of a tile ----------------------------------------------------------------------------------
 
@@ -191,27 +194,34 @@ class Array:
         return np.stack([self.min_refs(tile, bl, col_en, first + k, rows) for k in range(count)], axis=1)
 
     def live_rows(self, tile: int, col_en: Bits | None = None) -> Bits:
-        """Rows in which read noise can change a bit of an enabled column.
+        """Rows in which a bit of an enabled column can differ from ``planes``.
+
+        Read noise does that; and without ``col_en``, as the enabled columns load the rails of the drivers,
+        any cell whose bit could depend on which columns are enabled.
 
         Parameters
         ----------
         col_en : bool, (C,) or (R, C), optional
-            Columns in use, of all rows or of each (a mapping's ``masks[tile]``). All by default; but cells
-            that were never formed are often live, so after programming by pulses nearly every row then is.
+            Columns in use, of all rows or of each (a mapping's ``masks[tile]``). Unknown by default: all are
+            looked at. Cells that were never formed are often live, so after programming by pulses nearly
+            every row then is.
 
         Returns
         -------
         bool, (R,)
         """
-        shape = (self.geometry.rows, self.geometry.columns)
-        asked = np.broadcast_to(True if col_en is None else col_en, shape)
-        return (self._tiles[tile].unsure() & asked).any(axis=1)
+        if col_en is None:
+            return self._tiles[tile].unsure().any(axis=1)
+        asked = np.broadcast_to(col_en, (self.geometry.rows, self.geometry.columns))
+        return (self._tiles[tile].unsure(asked) & asked).any(axis=1)
 
-    def planes(self, tile: int) -> tuple[Bits, Bits]:
-        """Likelier bits of every cell with input +1 and with -1, each (R, C) bool; copies."""
-        part = self._tiles[tile]
-        part.refresh()
-        return part.s1.copy(), part.s0.copy()
+    def planes(self, tile: int, col_en: Bits | None = None) -> tuple[Bits, Bits]:
+        """Likelier bits of every cell with input +1 and with -1, each (R, C) bool; copies.
+
+        ``col_en`` (C,) are the columns that load the rails, all by default.
+        """
+        plane = self._tiles[tile].plane(col_en)
+        return plane.s1.copy(), plane.s0.copy()
 
     # -- batches ---------------------------------------------------------------------------------------------
 
@@ -359,7 +369,7 @@ class Array:
             x = x.copy()
             start, stop, _ = rows.indices(self.geometry.rows)
             for row in live.keys() & range(start, stop):
-                change = part.live_change(row, live[row], bl[None], [int(numbers[row - start])])
+                change = part.live_change(row, live[row], bl[None], col_en, [int(numbers[row - start])])
                 x[row - start] += change[0][0]
         if part.neuron.noise == 0:
             return x, None
@@ -393,7 +403,7 @@ class Array:
         for row in rows_here:
             number = int(first[row - start])
             numbers = range(number, number + stride * len(inputs), stride)
-            values[:, row - start] += part.live_change(row, live[row], inputs, numbers)[what]
+            values[:, row - start] += part.live_change(row, live[row], inputs, col_en, numbers)[what]
         return values
 
     def _noise_batch(

@@ -15,7 +15,9 @@ is ``lsb = 2 * Vdd / S`` volt of dV, and dV in counts is affine in the bits:
 
 ``w`` and ``v`` are rounded to multiples of 2**-20, so every sum of them is exact in float64, whatever its
 order. Settling and leakage scale dV and the reference alike, so they appear as a smaller ``lsb`` against the
-comparator's volts. With offset o and noise n in counts, and the DAC's gain g, the comparator gives 1 when
+comparator's volts; a droop of the plates' supply scales dV alone, so the reference weighs more counts then.
+Leakage grows with temperature, ``leak_tau(T) = leak_tau * 2^(-(T - 300 K) / doubling)`` [std].
+With offset o and noise n in counts, and the DAC's gain g, the comparator gives 1 when
 ``ref * g >= -(x + o + n)``, that is ``ref >= min_ref = ceil(-(x + o + n) / g)``.
 
 The latch regenerates exponentially [std]: it resolves ``sense_delay + tau * ln(Vdd / |dV|)`` after the clock.
@@ -48,7 +50,7 @@ class Neuron:
     noise : float
         Rms of comparator and kT/C noise, in counts.
     ref_gain : float
-        Gain of the reference DAC.
+        Gain of the reference DAC: counts of dV per count asked for.
     a, b : float64, (C,)
         Capacitors on VP and VN in units of Cu, multiples of 2**-20.
     load_p, load_n : float
@@ -81,9 +83,10 @@ class Neuron:
         load, load_p, load_n = columns + parasitic, float(a.sum()) + parasitic, float(b.sum()) + parasitic
         v = _on_grid(b * (load / load_n))
         w = _on_grid(a * (load / load_p)) + v
-        kept = math.exp(-p.evaluate_s / p.leak_tau_s)
+        leak_tau_s = p.leak_tau_s * 2.0 ** (-(p.temperature_K - 300.0) / p.leak_doubling_K)
+        kept = math.exp(-p.evaluate_s / leak_tau_s)
         settled = 1.0 - math.exp(-p.evaluate_s / p.settle_tau_s) if p.settle_tau_s > 0 else 1.0
-        lsb_V = 2.0 * p.vdd_V / load * settled * kept
+        lsb_V = 2.0 * p.vdd_V * (1.0 - p.plate_droop) / load * settled * kept
         offset_V = p.offset_sigma_V * float(normal(chip, Purpose.COMPARATOR_OFFSET, tile, size=()))
         offset_V += p.injection_sigma_V * float(normal(chip, Purpose.CHARGE_INJECTION, tile, size=()))
         thermal_V = math.sqrt(2.0 * BOLTZMANN_J_PER_K * p.temperature_K / (load * p.cu_F))  # both lines
@@ -94,7 +97,7 @@ class Neuron:
             lsb_V=lsb_V,
             offset=offset_V / lsb_V,
             noise=math.hypot(p.noise_V, thermal_V) / lsb_V,
-            ref_gain=gain,
+            ref_gain=gain / (1.0 - p.plate_droop),
             a=a,
             b=b,
             load_p=load_p,

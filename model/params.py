@@ -5,17 +5,22 @@ range check, the JSON round trip and the table of ``describe`` follow from it. S
 and spreads of the fabricated chip are not published: the defaults are [ours], chosen for a 130 nm process
 with 1.8 V cores and 3.3 V select transistors.
 
+A parameter that is one of a few words is a ``choice``.
+
 ``MacroParams.ideal()`` has no spread and no noise: with it the macro equals ``golden`` bit for bit.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
+from hdl.config import Timing
 from model.device_params import DeviceParams
 
 BOLTZMANN_J_PER_K = 1.380649e-23
@@ -30,6 +35,11 @@ def quantity(default: float, unit: str, low: float, high: float, about: str) -> 
     return field(default=default, metadata={"unit": unit, "low": low, "high": high, "about": about})
 
 
+def choice(default: str, options: tuple[str, ...], about: str) -> Any:
+    """Dataclass field that takes one of a few words: default, options, mark and meaning."""
+    return field(default=default, metadata={"unit": "", "options": options, "about": about})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Quantities:
     """Base of the parameter sets: range checks and the JSON round trip, from the fields' ``quantity``.
@@ -37,12 +47,17 @@ class Quantities:
     Raises
     ------
     ValueError
-        A value outside its range or not a finite number, with both.
+        A value outside its range or not a finite number, with both; a word that is not among the options.
     """
 
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
             value, about = getattr(self, item.name), item.metadata
+            if "options" in about:
+                if value not in about["options"]:
+                    options = " or ".join(about["options"])
+                    raise ValueError(f"{type(self).__name__}.{item.name} = {value!r}: must be {options}")
+                continue
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
             if not number or not math.isfinite(value) or not about["low"] <= value <= about["high"]:
                 raise ValueError(
@@ -51,7 +66,7 @@ class Quantities:
                 )
             object.__setattr__(self, item.name, float(value))
 
-    def as_dict(self) -> dict[str, float]:
+    def as_dict(self) -> dict[str, float | str]:
         """Fields by name."""
         return dataclasses.asdict(self)
 
@@ -61,20 +76,52 @@ class Quantities:
         return cls(**_known(cls, values))
 
     @classmethod
-    def describe(cls) -> list[tuple[str, float, str, str]]:
-        """Rows of a table: name, default, unit, mark and meaning."""
+    def describe(cls) -> list[tuple[str, float | str, str, str]]:
+        """Rows of a table: name, default, unit (none for a word), mark and meaning."""
         return [(f.name, f.default, f.metadata["unit"], f.metadata["about"]) for f in dataclasses.fields(cls)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class BridgeParams(Quantities):
-    """The divider of one cell, the wires to it, and the column's buffer. Equations: ``model/bridge.py``."""
+    """The divider of one cell, the wires to it, and the column's buffer.
+
+    Equations: ``model/bridge.py``, of the rails ``model/rails.py``.
+    """
 
     v_read_V: float = quantity(1.8, "V", 0.05, 5.0, "[ours] voltage on BL or BLb while reading")
-    r_on_ohm: float = quantity(3000.0, "ohm", 0.0, 1e6, "[ours] select transistor, on, while reading")
+    droop_V: float = quantity(
+        0.0, "V", 0.0, 5.0, "[ours] fall of the read supply, while the buffers' supply stays"
+    )
+    select: str = choice(
+        "resistor",
+        ("resistor", "transistor"),
+        "[ours] select transistors as r_on_ohm, or as model/select_transistor.py at v_wl_V (slower)",
+    )
+    v_wl_V: float = quantity(3.3, "V", 0.0, 6.0, "[ours] word line while reading; for select = transistor")
+    r_on_ohm: float = quantity(
+        3000.0, "ohm", 0.0, 1e6, "[ours] select transistor, on, while reading; for select = resistor"
+    )
     r_driver_ohm: float = quantity(200.0, "ohm", 0.0, 1e6, "[ours] driver of a bit line, either level")
     r_bl_ohm: float = quantity(0.5, "ohm", 0.0, 1e4, "[ours] BL wire per row crossed")
     r_blb_ohm: float = quantity(0.5, "ohm", 0.0, 1e4, "[ours] BLb wire per row crossed")
+    r_supply_ohm: float = quantity(
+        0.005, "ohm", 0.0, 1e3, "[ours] wire of the read supply along the drivers, per column"
+    )
+    r_ground_ohm: float = quantity(0.005, "ohm", 0.0, 1e3, "[ours] the same of the drivers' ground")
+    r_feed_ohm: float = quantity(
+        1.0, "ohm", 0.0, 1e6, "[ours] source resistance of the read supply, shared by all columns of a tile"
+    )
+    leak_S: float = quantity(
+        5e-10, "S", 0.0, 1e-3, "[ours] all unselected cells of a column, from SL to either line"
+    )
+    c_sl_F: float = quantity(30e-15, "F", 0.0, 1e-9, "[ours] source line, which the bridge has to move")
+    read_s: float = quantity(
+        40e-9, "s", 1e-12, 1.0, "[ours] time for that: precharge and evaluate, a 50 MHz cycle each"
+    )
+    temperature_K: float = quantity(300.0, "K", 200.0, 450.0, "[ours] of devices and select transistors")
+    hrs_activation_eV: float = quantity(
+        0.05, "eV", 0.0, 1.0, "[ours] activation of the conduction in HRS; LRS counts as metallic"
+    )
     buffer_threshold_V: float = quantity(0.9, "V", 0.0, 5.0, "[ours] SL voltage at which the buffer switches")
     buffer_sigma_V: float = quantity(0.02, "V", 0.0, 1.0, "[ours] spread of that threshold, column to column")
     buffer_noise_V: float = quantity(
@@ -84,8 +131,13 @@ class BridgeParams(Quantities):
 
     @classmethod
     def ideal(cls) -> Self:
-        """No wires, no spread, no noise."""
+        """No wires, no leakage, no delay, no spread, no noise."""
         return cls(
+            r_supply_ohm=0.0,
+            r_ground_ohm=0.0,
+            r_feed_ohm=0.0,
+            leak_S=0.0,
+            c_sl_F=0.0,
             r_on_ohm=0.0,
             r_driver_ohm=0.0,
             r_bl_ohm=0.0,
@@ -100,7 +152,10 @@ class BridgeParams(Quantities):
 class NeuronParams(Quantities):
     """Capacitive neuron, reference and comparator of one tile. Equations: ``model/neuron.py``."""
 
-    vdd_V: float = quantity(1.8, "V", 0.3, 5.0, "[ours] swing of the plates")
+    vdd_V: float = quantity(1.8, "V", 0.3, 5.0, "[ours] swing of the plates, and supply of the reference DAC")
+    plate_droop: float = quantity(
+        0.0, "1", 0.0, 0.9, "[ours] fall of the plates' swing as a share of vdd_V; the reference stays"
+    )
     v_common_V: float = quantity(
         0.0, "V", 0.0, 5.0, "[ours] lines after precharge; they end near Vdd/2 above"
     )
@@ -110,13 +165,16 @@ class NeuronParams(Quantities):
         20e-15, "F", 0.0, 1e-9, "[ours] parasitic of each line, independent of the columns"
     )
     temperature_K: float = quantity(
-        300.0, "K", 0.0, 500.0, "[ours] of the kT/C noise of the precharge switch"
+        300.0, "K", 0.0, 500.0, "[ours] of the kT/C noise of the precharge switch, and of the leakage"
     )
     settle_tau_s: float = quantity(1e-9, "s", 0.0, 1.0, "[ours] time constant of the charge sharing")
     evaluate_s: float = quantity(
         20e-9, "s", 1e-12, 1.0, "[ours] time from release to sense, one 50 MHz cycle"
     )
-    leak_tau_s: float = quantity(1e-3, "s", 1e-12, 1e9, "[ours] time constant of the leakage of dV")
+    leak_tau_s: float = quantity(1e-3, "s", 1e-12, 1e9, "[ours] time constant of the leakage of dV at 300 K")
+    leak_doubling_K: float = quantity(
+        10.0, "K", 1.0, 100.0, "[std] rise of temperature that doubles the leakage"
+    )
     injection_sigma_V: float = quantity(
         0.5e-3,
         "V",
@@ -187,12 +245,45 @@ class MacroParams:
         """The default spreads and noises."""
         return cls()
 
+    def at_timing(self, timing: Timing) -> Self:
+        """The same macro read with a controller's timing: time to settle, and time from release to sense.
+
+        ``read_s = (precharge_cyc + evaluate_cyc) * clock_s`` and ``evaluate_s = evaluate_cyc * clock_s``: the
+        word line and the inputs are there from the first cycle of precharge (docs/architecture.md section 3).
+        The reset values of the registers give the defaults of this file.
+        """
+        evaluate_s = timing.evaluate_cyc * timing.clock_s
+        return dataclasses.replace(
+            self,
+            bridge=dataclasses.replace(
+                self.bridge, read_s=(timing.precharge_cyc + timing.evaluate_cyc) * timing.clock_s
+            ),
+            neuron=dataclasses.replace(self.neuron, evaluate_s=evaluate_s),
+        )
+
     @classmethod
     def named(cls, name: str) -> Self:
         """``ideal`` or ``real``; ``ValueError`` otherwise."""
         if name not in ("ideal", "real"):
             raise ValueError(f"macro = {name!r}: must be ideal or real")
         return cls.ideal() if name == "ideal" else cls.real()
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Parameter set from a JSON file: ``as_dict``, of which parts and fields may be missing.
+
+        Raises
+        ------
+        ValueError
+            Not JSON, unknown names or values outside their range; the message starts with the path.
+        """
+        try:
+            values = json.loads(Path(path).read_text())
+            if not isinstance(values, dict):
+                raise ValueError(f"a {type(values).__name__}, must be an object of parameters by name")
+            return cls.from_dict({"name": Path(path).stem} | values)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{path}: {error}") from None
 
     def as_dict(self) -> dict[str, Any]:
         """Nested fields by name, ready for JSON."""

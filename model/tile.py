@@ -1,28 +1,35 @@
 """One tile as its inputs see it: the buffers' decisions of every cell, and dV as an affine map of the input.
 
-Derived from the devices' resistances and kept until the devices say that a row changed (``row_version``).
+Derived from the devices' resistances and kept until the devices say that a row changed (``row_version``). The
+enabled columns load the rails of the drivers, so what is derived belongs to a set of enabled columns, a
+``Plane``; without resistance in the rails there is one plane for all of them.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hdl.config import Geometry
-from model.bridge import Decisions, Voltages, decide, source_line
+from model.bridge import Decisions, Voltages, decide, source_line, source_line_bounds
 from model.device import DeviceArray
 from model.draws import Purpose, normal, uniform
 from model.neuron import Neuron
 from model.params import MacroParams
+from model.rails import has_rails
 
 _BLOCK_ROWS = 256
 """Rows refreshed at once: bounds the memory of the intermediate arrays."""
 
 _KEPT = 64
-"""Column masks for which derived values are kept: one a layer and tile is what a network needs."""
+"""Column masks for which sums are kept: one a layer and tile is what a network needs."""
+
+_KEPT_PLANES = 8
+"""Column masks for which the cells are kept where the rails have resistance: about 10 MB each."""
 
 
 class LiveCells(NamedTuple):
@@ -38,6 +45,31 @@ class LiveCells(NamedTuple):
         if not enabled.any():
             return None
         return LiveCells(self.columns[enabled], self.p1[enabled], self.p0[enabled])
+
+
+class Plane:
+    """The decisions of a tile's cells beside one set of enabled columns, and dV as an affine map.
+
+    Attributes
+    ----------
+    s1, s0 : bool, (R, C)
+        Likelier bit with input +1 and -1.
+    base, slope : float32 or float64, (R, C)
+        dV in counts with every input at -1, and what input +1 adds to it.
+    live : dict of LiveCells by row
+    version : int64, (R,)
+        ``row_version`` of the devices that each row was derived from; -1 before.
+    """
+
+    def __init__(self, rows: int, columns: int, dtype: Any) -> None:
+        self.s1 = np.zeros((rows, columns), bool)
+        self.s0 = np.zeros((rows, columns), bool)
+        self.base = np.zeros((rows, columns), dtype)
+        self.slope = np.zeros((rows, columns), dtype)
+        self.live: dict[int, LiveCells] = {}
+        self.version = np.full(rows, -1, np.int64)
+        self.constant: dict[bytes, NDArray[np.float64]] = {}
+        self.live_enabled: dict[bytes, dict[int, LiveCells]] = {}
 
 
 class Tile:
@@ -57,96 +89,126 @@ class Tile:
     neuron : Neuron
     threshold_V : float64, (C,)
         Switching voltage of each column's buffer.
-    s1, s0 : bool, (R, C)
-        Likelier bit with input +1 and -1. Valid after ``refresh``.
     """
 
     def __init__(
         self, geometry: Geometry, params: MacroParams, devices: DeviceArray, chip: int, tile: int
     ) -> None:
-        rows, columns = geometry.rows, geometry.columns
+        self._shape = (geometry.rows, geometry.columns)
         self.chip, self.tile, self.params = chip, tile, params
-        self.neuron = Neuron.of(params.neuron, columns, chip, tile)
-        spread = normal(chip, Purpose.BUFFER_THRESHOLD, tile, size=columns)
+        self.neuron = Neuron.of(params.neuron, geometry.columns, chip, tile)
+        spread = normal(chip, Purpose.BUFFER_THRESHOLD, tile, size=geometry.columns)
         self.threshold_V = params.bridge.buffer_threshold_V + params.bridge.buffer_sigma_V * spread
-        self.s1 = np.zeros((rows, columns), bool)
-        self.s0 = np.zeros((rows, columns), bool)
-        self._live: dict[int, LiveCells] = {}
-        self._live_enabled: dict[bytes, dict[int, LiveCells]] = {}
         self._devices = devices
-        self._version = np.full(rows, -1, np.int64)
+        self._rails = has_rails(params.bridge)
+        self._planes: OrderedDict[bytes, Plane] = OrderedDict()
         # Without mismatch every term is a multiple of 1/2: float32 is exact as well, and twice as fast.
         alike = bool((self.neuron.w == 2).all() and (self.neuron.v == 1).all())
-        dtype = np.float32 if alike else np.float64
-        self._w = (self.neuron.w / 2).astype(dtype)
-        self._v = (self.neuron.v / 2).astype(dtype)
-        self._base = np.zeros((rows, columns), dtype)  # dV in counts with every input at -1
-        self._slope = np.zeros((rows, columns), dtype)  # what input +1 adds to it
-        self._constant: dict[bytes, NDArray[np.float64]] = {}
+        self._dtype = np.float32 if alike else np.float64
+        self._w = (self.neuron.w / 2).astype(self._dtype)
+        self._v = (self.neuron.v / 2).astype(self._dtype)
 
-    def refresh(self, row: int | None = None) -> None:
-        """Bring all rows, or one, up to date with the devices."""
+    def plane(self, col_en: NDArray[np.bool_] | None = None, row: int | None = None) -> Plane:
+        """The plane of a set of enabled columns, up to date with the devices.
+
+        Parameters
+        ----------
+        col_en : bool, (C,), optional
+            All columns by default.
+        row : int, optional
+            The only row that has to be up to date; all by default.
+        """
+        enabled = col_en if self._rails and col_en is not None and not col_en.all() else None
+        key = b"" if enabled is None else enabled.tobytes()
+        plane = self._planes.get(key)
+        if plane is None:
+            plane = self._planes[key] = Plane(*self._shape, self._dtype)
+            if len(self._planes) > _KEPT_PLANES:
+                self._planes.popitem(last=False)
+        else:
+            self._planes.move_to_end(key)
         now = self._devices.row_version[self.tile]
         if row is not None:
-            if self._version[row] != now[row]:
-                self._derive(np.array([row]))
-            return
-        stale = np.flatnonzero(self._version != now)
+            if plane.version[row] != now[row]:
+                self._derive(plane, np.array([row]), enabled)
+            return plane
+        stale = np.flatnonzero(plane.version != now)
         for start in range(0, len(stale), _BLOCK_ROWS):
-            self._derive(stale[start : start + _BLOCK_ROWS])
+            self._derive(plane, stale[start : start + _BLOCK_ROWS], enabled)
+        return plane
 
-    def _derive(self, rows: NDArray[np.intp]) -> None:
-        _, found = self.cells(rows)
-        self.s1[rows], self.s0[rows] = found.s1, found.s0
-        self._base[rows] = self._w * found.s0
-        self._slope[rows] = self._w * (found.s1.astype(np.int8) - found.s0)
-        self._constant.clear()
-        self._live_enabled.clear()
+    def _derive(self, plane: Plane, rows: NDArray[np.intp], enabled: NDArray[np.bool_] | None) -> None:
+        _, found = self.cells(rows, enabled)
+        plane.s1[rows], plane.s0[rows] = found.s1, found.s0
+        plane.base[rows] = self._w * found.s0
+        plane.slope[rows] = self._w * (found.s1.astype(np.int8) - found.s0)
+        plane.constant.clear()
+        plane.live_enabled.clear()
         live = found.live
         any_live = live.any(axis=1)
         for at, row in enumerate(rows.tolist()):
-            self._live.pop(row, None)
+            plane.live.pop(row, None)
             if any_live[at]:
                 columns = np.flatnonzero(live[at])
                 p1, p0 = found.p1[at, columns], found.p0[at, columns]
-                self._live[row] = LiveCells(columns, p1.astype(np.float32), p0.astype(np.float32))
-        self._version[rows] = self._devices.row_version[self.tile, rows]
+                plane.live[row] = LiveCells(columns, p1.astype(np.float32), p0.astype(np.float32))
+        plane.version[rows] = self._devices.row_version[self.tile, rows]
 
-    def cells(self, rows: NDArray[np.intp]) -> tuple[Voltages, Decisions]:
-        """Source-line voltages and buffer decisions of whole rows, arrays (n, C), freshly computed."""
-        voltages = source_line(self._devices.resistance_ohm[self.tile, rows], rows, self.params.bridge)
+    def cells(
+        self, rows: NDArray[np.intp], enabled: NDArray[np.bool_] | None = None
+    ) -> tuple[Voltages, Decisions]:
+        """Source-line voltages and buffer decisions of whole rows, arrays (n, C), freshly computed.
+
+        ``enabled`` are the columns that load the rails, (C,) or (n, C), all by default.
+        """
+        ohm = self._devices.resistance_ohm[self.tile, rows]
+        voltages = source_line(ohm, rows, self.params.bridge, enabled)
         return voltages, decide(voltages, self.threshold_V)
 
-    def unsure(self) -> NDArray[np.bool_]:
-        """Live cells, (R, C) bool. Refreshes all rows."""
-        self.refresh()
-        found = np.zeros(self.s1.shape, bool)
-        for row, cells in self._live.items():
-            found[row, cells.columns] = True
+    def unsure(self, enabled: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
+        """Cells whose bit may change from read to read, (R, C) bool.
+
+        Parameters
+        ----------
+        enabled : bool, (R, C), optional
+            Columns that load the rails, for each row. Without it, whatever columns are: then a cell is also
+            unsure where its bit could depend on the other columns.
+        """
+        found = np.zeros(self._shape, bool)
+        for start in range(0, self._shape[0], _BLOCK_ROWS):
+            rows = np.arange(start, min(start + _BLOCK_ROWS, self._shape[0]))
+            if enabled is not None or not self._rails:
+                found[rows] = self.cells(rows, None if enabled is None else enabled[rows])[1].live
+                continue
+            ohm = self._devices.resistance_ohm[self.tile, rows]
+            low, high = (
+                decide(bound, self.threshold_V) for bound in source_line_bounds(ohm, rows, self.params.bridge)
+            )
+            found[rows] = low.live | high.live | (low.s1 != high.s1) | (low.s0 != high.s0)
         return found
 
     def live(self, col_en: NDArray[np.bool_]) -> dict[int, LiveCells]:
-        """Rows, ascending, with live cells among the enabled columns, and those cells. Refreshes all rows."""
-        self.refresh()
+        """Rows, ascending, with live cells among the enabled columns, and those cells."""
+        plane = self.plane(col_en)
         key = col_en.tobytes()
-        found = self._live_enabled.get(key)
+        found = plane.live_enabled.get(key)
         if found is None:
             found = {}
-            for row in sorted(self._live):
-                if (cells := self._live[row].among(col_en)) is not None:
+            for row in sorted(plane.live):
+                if (cells := plane.live[row].among(col_en)) is not None:
                     found[row] = cells
-            self._live_enabled[key] = found
-            if len(self._live_enabled) > _KEPT:
-                self._live_enabled.pop(next(iter(self._live_enabled)))
+            plane.live_enabled[key] = found
+            if len(plane.live_enabled) > _KEPT:
+                plane.live_enabled.pop(next(iter(plane.live_enabled)))
         return found
 
     def bits(
         self, row: int, bl: NDArray[np.bool_], col_en: NDArray[np.bool_], number: int
     ) -> NDArray[np.bool_]:
         """The buffers' bits of one row at read ``number``, (C,) bool, False where disabled."""
-        self.refresh(row)
-        q = np.where(bl, self.s1[row], self.s0[row]) & col_en
-        if row in self._live and (cells := self._live[row].among(col_en)) is not None:
+        plane = self.plane(col_en, row)
+        q = np.where(bl, plane.s1[row], plane.s0[row]) & col_en
+        if row in plane.live and (cells := plane.live[row].among(col_en)) is not None:
             q[cells.columns] = self._drawn(row, cells, bl[cells.columns], number)
         return q
 
@@ -164,29 +226,29 @@ class Tile:
         float64, (n,) or (batch, n)
             Exact multiples of 2**-21.
         """
-        self.refresh()
-        inputs = (bl & col_en).astype(self._w.dtype)
-        x = (inputs @ self._slope[rows].T).astype(np.float64)
-        x += self._enabled(col_en)[rows]
+        plane = self.plane(col_en)
+        inputs = (bl & col_en).astype(self._dtype)
+        x = (inputs @ plane.slope[rows].T).astype(np.float64)
+        x += self._enabled(plane, col_en)[rows]
         return x
 
     def popcounts(self, bl: NDArray[np.bool_], col_en: NDArray[np.bool_], rows: slice) -> NDArray[np.int64]:
         """Ones among the enabled source lines without read noise, shaped as ``counts``."""
-        self.refresh()
-        s1, s0 = self.s1[rows].astype(np.float32), self.s0[rows].astype(np.float32)  # exact up to 2**24
+        plane = self.plane(col_en)
+        s1, s0 = plane.s1[rows].astype(np.float32), plane.s0[rows].astype(np.float32)  # exact up to 2**24
         inputs = (bl & col_en).astype(np.float32)
         return (inputs @ (s1 - s0).T + s0 @ col_en.astype(np.float32)).astype(np.int64)
 
-    def _enabled(self, col_en: NDArray[np.bool_]) -> NDArray[np.float64]:
+    def _enabled(self, plane: Plane, col_en: NDArray[np.bool_]) -> NDArray[np.float64]:
         """The part of ``counts`` that does not depend on the input, (R,)."""
         key = col_en.tobytes()
-        found = self._constant.get(key)
+        found = plane.constant.get(key)
         if found is None:
-            enabled = col_en.astype(self._w.dtype)
-            found = (self._base @ enabled).astype(np.float64) - float(self._v @ enabled)
-            self._constant[key] = found
-            if len(self._constant) > _KEPT:
-                self._constant.pop(next(iter(self._constant)))
+            enabled = col_en.astype(self._dtype)
+            found = (plane.base @ enabled).astype(np.float64) - float(self._v @ enabled)
+            plane.constant[key] = found
+            if len(plane.constant) > _KEPT:
+                plane.constant.pop(next(iter(plane.constant)))
         return found
 
     def live_change(
@@ -194,6 +256,7 @@ class Tile:
         row: int,
         cells: LiveCells,
         inputs: NDArray[np.bool_],
+        col_en: NDArray[np.bool_],
         numbers: Sequence[int],
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """What read noise changes in a live row.
@@ -202,8 +265,9 @@ class Tile:
         ----------
         row : int
         cells : LiveCells
-            Of that row, from ``live``.
+            Of that row and these columns, from ``live``.
         inputs : bool, (batch, C)
+        col_en : bool, (C,)
         numbers : batch ints
             Read number of each input.
 
@@ -214,9 +278,10 @@ class Tile:
         popcounts : int64, (batch,)
             Change of the popcount.
         """
+        plane = self.plane(col_en, row)
         bl = inputs[:, cells.columns]
         drawn = np.stack([self._drawn(row, cells, b, n) for b, n in zip(bl, numbers, strict=True)])
-        likely = np.where(bl, self.s1[row, cells.columns], self.s0[row, cells.columns])
+        likely = np.where(bl, plane.s1[row, cells.columns], plane.s0[row, cells.columns])
         change = drawn.astype(np.int64) - likely
         return change @ self._w[cells.columns].astype(np.float64), change.sum(axis=1)
 

@@ -57,3 +57,5 @@ for extra in ("test", "formal"):
 print("\n".join(wanted))
 PY
 pip install -r "$VENV/requirements.txt" -c constraints.txt
+# the independent check of model/current_mode: its solver alone, since its plots need cairo's headers
+pip install --no-deps -c constraints.txt badcrossbar

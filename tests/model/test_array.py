@@ -16,10 +16,17 @@ ALL = slice(0, 12)
 NOISY = dataclasses.replace(
     MacroParams.real(),
     name="noisy",
-    bridge=BridgeParams(buffer_sigma_V=0.4, buffer_noise_V=0.06, read_noise=0.3),
+    bridge=BridgeParams(
+        buffer_sigma_V=0.4,
+        buffer_noise_V=0.06,
+        read_noise=0.3,
+        r_supply_ohm=600.0,
+        r_ground_ohm=200.0,
+        r_feed_ohm=5e3,
+    ),
     neuron=NeuronParams(cu_sigma=0.05, noise_V=0.05, offset_sigma_V=0.05),
 )
-"""Spreads far beyond any chip, so that many cells are live and many decisions change from read to read."""
+"""Spreads and rails far beyond any chip, so that many cells are live and many bits change read to read."""
 
 
 def chip(params=NOISY, seed=1, geometry=GEOMETRY):
@@ -160,7 +167,8 @@ def test_row_refreshed_alone_equals_all_rows():
 
 
 def test_live_rows_of_the_columns_in_use():
-    array = chip()
+    bridge = dataclasses.replace(NOISY.bridge, r_supply_ohm=0.0, r_ground_ohm=0.0, r_feed_ohm=0.0)
+    array = chip(dataclasses.replace(NOISY, bridge=bridge))
     for row in range(12):
         assert not array.live_rows(0, np.zeros(45, bool))[row]
     single = [array.live_rows(0, np.arange(45) == c) for c in range(45)]
@@ -183,6 +191,34 @@ def test_live_cells_read_one_with_their_probability():
         reads += array.source_lines(0, 2, bl, col_en)
     sigma = np.sqrt(found.p1[0] * (1 - found.p1[0]) / 4000)
     assert (np.abs(reads / 4000 - found.p1[0]) <= 5 * sigma + 1e-9).all()
+
+
+def test_enabled_columns_load_the_rails_and_rows_that_care_are_live():
+    """Without a mask, live rows are all rows whose bits could depend on it; with one, planes are exact."""
+    array = chip(dataclasses.replace(NOISY, bridge=dataclasses.replace(NOISY.bridge, read_noise=0.0)))
+    everything, rng, moved = array.planes(0), np.random.default_rng(5), 0
+    sure = ~array.live_rows(0)
+    for share in (0.02, 0.1, 0.5):
+        col_en = rng.random(45) < share
+        some = array.planes(0, col_en)
+        differs = [(a != b)[:, col_en].any(axis=1) for a, b in zip(everything, some, strict=True)]
+        moved += int(np.sum(differs))
+        assert not (np.any(differs, axis=0) & sure).any()
+        found = array.decisions(0, np.arange(12), col_en)
+        assert np.array_equal(found.s1, some[0])
+        masks = np.broadcast_to(col_en, (12, 45))
+        assert np.array_equal(array.live_rows(0, masks), array.live_rows(0, col_en))
+        assert np.array_equal(array.live_rows(0, col_en), (found.live & col_en).any(axis=1))
+    assert moved > 0
+
+
+def test_many_masks_forget_nothing():
+    """More sets of enabled columns than are kept: the bits stay those of a fresh chip."""
+    inputs, _ = vectors(1)
+    rng, array = np.random.default_rng(6), chip()
+    masks = [rng.integers(0, 2, 45).astype(bool) for _ in range(20)]
+    for col_en in [*masks, *masks[::-1]]:
+        assert np.array_equal(array.min_refs(0, inputs[0], col_en), chip().min_refs(0, inputs[0], col_en))
 
 
 def test_thresholds_of_the_buffers_belong_to_columns():

@@ -9,7 +9,10 @@ import pytest
 from model.bridge import decide, source_line
 from model.params import BridgeParams
 
-PARAMS = BridgeParams(r_bl_ohm=3.0, r_blb_ohm=7.0)
+ALONE = {"r_supply_ohm": 0.0, "r_ground_ohm": 0.0, "r_feed_ohm": 0.0, "leak_S": 0.0, "c_sl_F": 0.0}
+"""Nothing but the series path of a column, at once."""
+
+PARAMS = BridgeParams(r_bl_ohm=3.0, r_blb_ohm=7.0, **ALONE)
 
 
 def nodal(bl_V, blb_V, above, below):
@@ -31,10 +34,11 @@ def test_source_line_against_nodal_analysis():
             assert found.v0_V[i, c] == pytest.approx(nodal(0, PARAMS.v_read_V, above, below), rel=1e-12)
 
 
-def test_noise_is_the_derivative_of_the_voltage():
+@pytest.mark.parametrize("leak_S", [0.0, 1e-6])
+def test_noise_is_the_derivative_of_the_voltage(leak_S):
     rng = np.random.default_rng(1)
     ohm = np.exp(rng.uniform(np.log(1e3), np.log(1e7), (1, 20, 2)))
-    params = BridgeParams(buffer_noise_V=0.0, read_noise=0.01)
+    params = BridgeParams(buffer_noise_V=0.0, read_noise=0.01, **ALONE | {"leak_S": leak_S})
     found = source_line(ohm, np.array([3]), params)
     slopes = []
     for side in (0, 1):

@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from hdl.config import Timing
 from model.params import BridgeParams, MacroParams, NeuronParams, Quantities
 
 
@@ -27,6 +28,14 @@ def test_parts_may_be_missing():
 def test_every_number_has_unit_mark_and_enforced_range(kind):
     for name, default, unit, about in kind.describe():
         field = next(f for f in dataclasses.fields(kind) if f.name == name)
+        if "options" in field.metadata:
+            assert about.startswith(("[pub]", "[data]", "[std]", "[ours]"))
+            for option in field.metadata["options"]:
+                kind(**{name: option})
+            for wrong in ("", "other", 1.0, None):
+                with pytest.raises(ValueError, match=rf"{kind.__name__}\.{name} = .*: must be .* or "):
+                    kind(**{name: wrong})
+            continue
         low, high = field.metadata["low"], field.metadata["high"]
         assert low <= default <= high
         assert unit
@@ -36,6 +45,34 @@ def test_every_number_has_unit_mark_and_enforced_range(kind):
         for wrong in (high * 1.01 + 1e-12, math.nan, math.inf, "1", None, True, low - 1.0):
             with pytest.raises(ValueError, match=rf"{kind.__name__}\.{name} = .*: must be from .* to "):
                 kind(**{name: wrong})
+
+
+def test_load_from_a_file(tmp_path):
+    path = tmp_path / "weak.json"
+    path.write_text('{"bridge": {"r_feed_ohm": 150, "select": "transistor"}}')
+    params = MacroParams.load(path)
+    assert params.name == "weak"
+    assert params.bridge == BridgeParams(r_feed_ohm=150.0, select="transistor")
+    path.write_text(json.dumps(MacroParams.ideal().as_dict()))
+    assert MacroParams.load(path) == MacroParams.ideal()
+    for text, message in (
+        ("nonsense", "Expecting value"),
+        ("[]", "a list, must be an object"),
+        ('{"bridge": {"r_feed": 1}}', "BridgeParams has no field 'r_feed'"),
+        ('{"bridge": 3}', "int"),
+        ('{"neuron": {"cu_sigma": 9}}', "cu_sigma = 9: must be from 0.0 to 0.2"),
+    ):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=rf"weak.json: .*{message}"):
+            MacroParams.load(path)
+
+
+def test_timing_sets_the_times():
+    """The reset values of the registers are the defaults; another clock or phase moves both."""
+    assert MacroParams.real().at_timing(Timing()) == MacroParams.real()
+    slow = MacroParams.real().at_timing(Timing(clock_s=10e-9, precharge_cyc=2, evaluate_cyc=3))
+    assert slow.bridge.read_s == pytest.approx(50e-9)
+    assert slow.neuron.evaluate_s == pytest.approx(30e-9)
 
 
 def test_a_new_parameter_is_one_line():
