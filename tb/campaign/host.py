@@ -1,0 +1,275 @@
+"""The careful host: firmware that trusts no result before it has looked at what could have gone wrong.
+
+After every command it compares the whole configuration with what it wrote (*scrub*). A row counts as programmed when
+PROGRAM_ROW ended in DONE, the scrub found nothing, and the *line test* passed: even and odd columns verified alone
+(neighbours that are shorted cannot answer for one another), and the inverse image failing on both devices of every
+pair (a source line that is stuck passes any verify). A network's results count when INFER ended in DONE, the scrub
+found nothing, every row verifies, and each comparator gives both answers at the ends of its reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from cocotb.triggers import First, RisingEdge, Timer
+
+from hdl.config import Command, Descriptor, ErrorCode, ReadMode
+from hdl.register_map import Access
+from model.mapping import Mapping
+from tb.driver import HostDriver, VectorResult, bus_words
+from tb.env import Env
+from tb.wishbone import BusError, WishboneMaster
+
+__all__ = ["CarefulHost", "Claim", "Hook", "Interrupted", "ShadowBus"]
+
+PATIENCE_CYC = 8000
+"""Longer than any sound command of the campaign."""
+
+Hook = Callable[[], Awaitable[None]]
+
+
+class Interrupted(Exception):
+    """The controller was reset while a command ran; the host knows, and waits for nothing."""
+
+
+@dataclass(eq=False)
+class Claim:
+    """A row that the host holds for programmed."""
+
+    tile: int
+    row: int
+    image: np.ndarray
+    mask: np.ndarray
+
+
+class ShadowBus(WishboneMaster):
+    """A bus master that remembers the configuration it wrote.
+
+    Attributes
+    ----------
+    shadow : dict of (name, word) to int
+        What every writable register, and every word written of a window, should hold.
+    """
+
+    def __init__(self, dut: Any, registers: Any):
+        super().__init__(dut, registers)
+        kept = [r for r in registers.registers if r.access in (Access.RW, Access.RW1S)]
+        self._reset = {(r.name, 0): r.reset for r in kept}
+        self.kept = {r.name: r.mask for r in kept}
+        self.kept |= {"ROW_IMAGE": 0xFFFFFFFF, "ROW_MASK": 0xFFFFFFFF, "DESCRIPTOR": 0xFFFFFFFF, "THRESHOLD": 0xFFFF}
+        self.shadow = dict(self._reset)
+
+    def forget(self) -> None:
+        """The controller was reset."""
+        self.shadow = dict(self._reset)
+
+    async def write(self, name: str, value: int = 0, word: int = 0) -> None:
+        await super().write(name, value, word)
+        if name in self.kept:
+            self.shadow[name, word] = value & self.kept[name]
+
+    async def write_burst(self, name: str, values: Any, word: int = 0) -> None:
+        for index, value in enumerate(values):
+            await self.write(name, int(value), word + index)
+
+
+class CarefulHost:
+    """Firmware with checks; it notes what it finds in ``reports``.
+
+    Attributes
+    ----------
+    reports : list of str
+        What the controller or a check reported since `renew`, in order: names of error codes, ``scrub NAME``,
+        ``line test``, ``comparator test``, ``timeout``.
+    stuck : bool
+        A command did not end, not even by an abort.
+    """
+
+    def __init__(self, env: Env):
+        self.env, self.bus = env, env.bus
+        self.driver = HostDriver(env.bus, env.dut, env.geometry, period_ns=env.period_ns)
+        self.reports: list[str] = []
+        self.stuck = False
+        self._rise = RisingEdge(env.dut.irq)
+        self._all = env.bus.map.register("IRQ_PENDING").mask
+
+    async def renew(self) -> None:
+        """After a reset: interrupts, unlock, an empty log."""
+        self.bus.forget()
+        await self.bus.set("IRQ_ENABLE", done=1, error=1)
+        await self.driver.unlock()
+        await self.command(Command.CLEAR_LOG)
+
+    # -- commands -----------------------------------------------------------------------------------------
+
+    async def command(self, command: Command, during: Hook | None = None) -> tuple[ErrorCode | None, int]:
+        """Run a command; (code, detail), the code None where it was refused or did not end."""
+        try:
+            await self.bus.write("IRQ_PENDING", self._all)
+            await self.driver.start(command)
+            if during is not None:
+                await during()
+        except BusError as error:
+            self.reports.append(f"refused: {error}")
+            return None, 0
+        except Interrupted as event:
+            self.bus.forget()
+            self.reports.append(str(event))
+            return None, 0
+        return await self.outcome()
+
+    async def outcome(self) -> tuple[ErrorCode | None, int]:
+        """Wait for the end of the running command; abort it when it takes too long."""
+        if self.driver._irq.value != 1:
+            await First(self._rise, Timer(round(PATIENCE_CYC * self.env.period_ns), "ns"))
+        status = await self.driver.status()
+        if status["busy"]:
+            self.reports.append("timeout")
+            await self.driver.start(Command.ABORT)
+            await self.env.cycles(4)
+            self.stuck |= bool((await self.driver.status())["busy"])
+            return None, 0
+        if status["error"]:
+            error = await self.bus.fields("ERROR")
+            return ErrorCode(error["code"]), error["detail"]
+        return (ErrorCode.NONE, 0) if status["done"] else (None, 0)
+
+    def note(self, outcome: tuple[ErrorCode | None, int]) -> bool:
+        """Whether a command ended in DONE; else its code is a report."""
+        if outcome[0] is not ErrorCode.NONE:
+            self.reports.append("no outcome" if outcome[0] is None else outcome[0].name)
+        return outcome[0] is ErrorCode.NONE
+
+    # -- checks -------------------------------------------------------------------------------------------
+
+    async def scrub(self) -> bool:
+        """Whether the whole configuration is as it was written; what is not is a report."""
+        clean = True
+        for (name, word), value in list(self.bus.shadow.items()):
+            try:
+                held = await self.bus.read(name, word)
+            except BusError:
+                held = None
+            if held is None or held & self.bus.kept[name] != value:
+                self.reports.append(f"scrub {name}")
+                clean = False
+        return clean
+
+    async def verified(self, claim: Claim, mask: np.ndarray | None = None) -> bool:
+        """VERIFY_ROW finds nothing."""
+        await self.driver.load_row(claim.tile, claim.row, claim.image, claim.mask if mask is None else mask)
+        code, _ = await self.command(Command.VERIFY_ROW)
+        return code is ErrorCode.NONE
+
+    async def line_test(self, claim: Claim) -> bool:
+        """Even and odd columns verify alone; the inverse image fails on both devices of every pair."""
+        passed = True
+        columns = np.arange(len(claim.mask)) % 2
+        for parity in (0, 1):
+            part = claim.mask & (columns == parity)
+            if part.any():
+                passed &= await self.verified(claim, part)
+        await self.driver.load_row(claim.tile, claim.row, 1 - claim.image, claim.mask)
+        code, detail = await self.command(Command.VERIFY_ROW)
+        passed &= code is ErrorCode.NOT_CONVERGED and detail == 2 * int(claim.mask.sum())
+        await self.command(Command.CLEAR_LOG)
+        if not passed:
+            self.reports.append("line test")
+        return passed
+
+    # -- programming --------------------------------------------------------------------------------------
+
+    async def program(
+        self,
+        claim: Claim,
+        before: Hook | None = None,
+        during: Hook | None = None,
+        after: Hook | None = None,
+        failed: Callable[[list[Any], bool], None] | None = None,
+    ) -> bool:
+        """Program a row and check it; hooks run before the command, in it and after it.
+
+        ``failed(log, overflow)`` is called with the failure log when the row did not converge.
+        """
+        await self.driver.load_row(claim.tile, claim.row, claim.image, claim.mask)
+        if before is not None:
+            await before()
+        outcome = await self.command(Command.PROGRAM_ROW, during)
+        if after is not None:
+            await after()
+        good = self.note(outcome)
+        if outcome[0] is ErrorCode.NOT_CONVERGED and failed is not None:
+            overflow = (await self.bus.fields("LOG_STATUS"))["overflow"]
+            failed(await self.driver.failure_log(), bool(overflow))
+        good &= await self.scrub()
+        return good and await self.line_test(claim)
+
+    async def read_row(self, claim: Claim) -> np.ndarray | None:
+        """Weights by READ_ROW; None when that failed."""
+        await self.driver.load_row(claim.tile, claim.row, claim.image, claim.mask)
+        if not self.note(await self.command(Command.READ_ROW)):
+            return None
+        return self.bits(await self.bus.read_burst("ROW_IMAGE", self.env.geometry.row_words))
+
+    def bits(self, words: list[int]) -> np.ndarray:
+        """Weights that READ_ROW left in ROW_IMAGE; what the host knows of that window from now on."""
+        for word, value in enumerate(words):
+            self.bus.shadow["ROW_IMAGE", word] = value
+        return np.array([words[c // 32] >> c % 32 & 1 for c in range(self.env.geometry.columns)], np.uint8)
+
+    # -- inference ----------------------------------------------------------------------------------------
+
+    async def infer(
+        self,
+        mapping: Mapping,
+        vectors: np.ndarray,
+        before: Hook | None = None,
+        during: Hook | None = None,
+        after: Hook | None = None,
+    ) -> list[VectorResult] | None:
+        """Run INFER over at most two packed vectors; the results, or None when it did not end well."""
+        await self.driver.load_network(mapping.descriptors, mapping.thresholds)
+        await self.bus.write("INFER_COUNT", len(vectors))
+        try:
+            for vector in vectors:
+                await self.driver.push(vector)
+        except BusError as error:
+            self.reports.append(f"refused: {error}")
+            return None
+        if before is not None:
+            await before()
+        good = self.note(await self.command(Command.INFER, during))
+        if after is not None:
+            await after()
+        results = []
+        while good and (await self.driver.status())["result_valid"]:
+            results.append(await self.driver.pop(mapping.descriptors[-1]))
+        if good and [r.index for r in results] != list(range(len(vectors))):
+            self.reports.append("results missing")
+            good = False
+        return results if good & await self.scrub() else None
+
+    async def comparators_work(self) -> bool:
+        """Each tile's comparator gives 1 at the upper and 0 at the lower end of the reference."""
+        g = self.env.geometry
+        good = True
+        for tile in range(g.tiles):
+            layer = Descriptor(
+                tile_first=tile, row_count=2, cols=g.inputs, cols_last=g.inputs, mode=ReadMode.SIGN, use_threshold=True
+            )
+            await self.bus.write_burst("DESCRIPTOR", layer.words())
+            await self.bus.set("LAYER_COUNT", layers=1)
+            await self.bus.write("INFER_COUNT", 1)
+            await self.bus.write_burst("THRESHOLD", (g.columns, -g.columns & 0xFFFF))
+            await self.driver.push(np.array(bus_words(np.zeros(g.columns, np.uint8))))
+            code, _ = await self.command(Command.INFER)
+            good &= code is ErrorCode.NONE
+            if code is ErrorCode.NONE:
+                result = await self.driver.pop(layer)
+                good &= result.bits.tolist() == [1, 0]
+        if not good:
+            self.reports.append("comparator test")
+        return good

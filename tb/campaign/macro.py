@@ -1,0 +1,157 @@
+"""A chip with broken lines: the modelled array, with rows and columns open, stuck or shorted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hdl.config import ProgOp, ProgSide, VerifyRef
+from model.array import Array
+
+__all__ = ["LINE_KINDS", "FaultyArray", "LineFault"]
+
+Bits = NDArray[np.bool_]
+LINE_KINDS = ("word_open", "bit_open", "source_stuck", "source_short", "bit_short")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineFault:
+    """One broken line of a tile.
+
+    Parameters
+    ----------
+    kind : str
+        ``word_open``: the row's transistors never conduct; its source lines float to ``value``.
+        ``bit_open``: the bit line of ``side`` is broken: no pulse reaches that side, it reads as open, and the other
+        side alone decides. ``source_stuck``: SL at ``value``; pulses that need the other level do nothing.
+        ``source_short``: SL of two columns joined; both carry the OR (``value`` 1) or AND (0) of the columns that
+        are driven. ``bit_short``: the bit lines of ``side`` joined: a pulse on one reaches both, and in a read the
+        lower level wins.
+    tile : int
+    row : int
+        Of ``word_open``.
+    columns : tuple of int
+        One column, or the two that are shorted.
+    side : int
+    value : int
+    """
+
+    kind: str
+    tile: int
+    row: int = 0
+    columns: tuple[int, ...] = (0,)
+    side: int = 0
+    value: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind not in LINE_KINDS:
+            raise ValueError(f"LineFault.kind = {self.kind!r}: must be one of {', '.join(LINE_KINDS)}")
+
+
+class FaultyArray(Array):
+    """The modelled chip with ``lines`` broken; without any it is exactly its base class.
+
+    The comparator's decision follows from the source lines that the break changed: each count of popcount moves
+    the least reference by one. Capacitor mismatch of just those columns is left out.
+
+    Attributes
+    ----------
+    lines : list of LineFault
+    """
+
+    def __init__(self, *arguments: Any, lines: list[LineFault] | None = None) -> None:
+        super().__init__(*arguments)
+        self.lines = list(lines or ())
+
+    def copy(self) -> FaultyArray:
+        """A second chip in the same state."""
+        twin = FaultyArray(self.geometry, self.params, self.chip, lines=self.lines)
+        twin.devices.restore(self.devices.snapshot())
+        twin.reads[...] = self.reads
+        return twin
+
+    def _broken(self, tile: int, row: int) -> list[LineFault]:
+        return [f for f in self.lines if f.tile == tile and (f.kind != "word_open" or f.row == row)]
+
+    def pulse(
+        self, tile: int, row: int, columns: Bits, op: ProgOp, side: ProgSide, wl_level: int, prog_level: int, width_s: float
+    ) -> None:
+        columns = np.array(columns, bool)
+        for f in self._broken(tile, row):
+            here = list(f.columns)
+            if f.kind == "word_open":
+                columns[:] = False
+            elif f.kind == "bit_open" and f.side == side:
+                columns[here] = False
+            elif f.kind == "source_stuck" and f.value != (op is ProgOp.RESET):
+                columns[here] = False
+            elif f.kind == "bit_short" and f.side == side and columns[here].any():
+                columns[here] = True
+        if columns.any():
+            super().pulse(tile, row, columns, op, side, wl_level, prog_level, width_s)
+
+    def verify(self, tile: int, row: int, columns: Bits, side: ProgSide, ref: VerifyRef) -> Bits:
+        passed = super().verify(tile, row, columns, side, ref)
+        asked = np.asarray(columns, bool)
+        for f in self._broken(tile, row):
+            here = list(f.columns)
+            if f.kind == "word_open":
+                passed = asked & (ref == VerifyRef.HRS_MIN)
+            elif f.kind == "bit_open" and f.side == side:
+                passed[here] = asked[here] & (ref == VerifyRef.HRS_MIN)
+            elif f.kind == "source_stuck":
+                passed[here] = asked[here] & bool(f.value)
+            elif f.kind == "source_short" and asked[here].all():
+                passed[here] = passed[here].any() if f.value else passed[here].all()
+        return passed
+
+    def source_lines(self, tile: int, row: int, bl: Bits, col_en: Bits) -> Bits:
+        broken = self._broken(tile, row)
+        if not broken:
+            return super().source_lines(tile, row, bl, col_en)
+        bl = np.array(bl, bool)
+        for f in broken:
+            if f.kind == "bit_short":
+                here = [c for c in f.columns if col_en[c]]
+                bl[here] = bl[here].all()
+        bits = np.array(super().source_lines(tile, row, bl, col_en), bool)
+        for f in broken:
+            here = list(f.columns)
+            if f.kind == "word_open":
+                bits[:] = bool(f.value)
+            elif f.kind == "bit_open":
+                bits[here] = bl[here] if f.side == ProgSide.N else ~bl[here]
+            elif f.kind == "source_stuck":
+                bits[here] = bool(f.value)
+            elif f.kind == "source_short" and np.asarray(col_en)[here].all():
+                bits[here] = bits[here].any() if f.value else bits[here].all()
+        return bits & np.asarray(col_en, bool)
+
+    def min_ref(self, tile: int, row: int, bl: Bits, col_en: Bits) -> int:
+        least = super().min_ref(tile, row, bl, col_en)
+        if self._broken(tile, row):
+            sound = int(super().source_lines(tile, row, bl, col_en).sum())
+            least -= int(self.source_lines(tile, row, bl, col_en).sum()) - sound
+        return least
+
+    def compare(self, tile: int, row: int, bl: Bits, col_en: Bits, ref: int) -> bool:
+        return ref >= self.min_ref(tile, row, bl, col_en)
+
+    def bridges(self, tile: int, row: int) -> tuple[Bits, Bits]:
+        """What a noiseless read of the row gives with all inputs at 1, and with all at 0, each (C,) bool."""
+        ones, zeros = (plane[row].copy() for plane in self.planes(tile))
+        for f in self._broken(tile, row):
+            here = list(f.columns)
+            if f.kind == "word_open":
+                ones[:], zeros[:] = bool(f.value), bool(f.value)
+            elif f.kind == "bit_open":
+                ones[here], zeros[here] = f.side == ProgSide.N, f.side != ProgSide.N
+            elif f.kind == "source_stuck":
+                ones[here], zeros[here] = bool(f.value), bool(f.value)
+            elif f.kind == "source_short":
+                joined = np.any if f.value else np.all
+                ones[here], zeros[here] = joined(ones[here]), joined(zeros[here])
+        return ones, zeros

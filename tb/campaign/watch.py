@@ -1,0 +1,151 @@
+"""The monitor around the controller: its Verilog, its rules, and the registers in which a bit can be flipped."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from hdl.config import Geometry, Timing
+from hdl.register_map import Access, register_map
+from tb import shell
+from tb.simulators import ROOT, Simulation
+
+__all__ = ["RULES", "TOP", "Target", "rules_of", "simulation", "targets", "wrapped"]
+
+TOP = "bridgebnn_watch"
+SOURCE = Path(__file__).with_name("watch.v")
+RULES = (
+    "pulse without rails or word line",
+    "pulse while locked",
+    "read phases overlap",
+    "read phase while the rails are asked for",
+    "pins moved during a pulse",
+    "pulse longer than programmed",
+    "more columns in a pulse than the budget",
+    "pulse, verify and read overlap",
+    "pulse or verify on other than one word line",
+    "pulse, verify or rails in the cycle after an abort",
+    "pins active in the cycle after a reset",
+    "pins active while no command runs",
+    "a control pin is X",
+    "wb_ack and wb_err together",
+    "weights read under the read-back lock",
+    "pulse on a row outside the array",
+)
+"""What bit ``i`` of the monitor's ``broken`` means."""
+
+_WRITTEN = ("cmp", "cmp_valid", "sl", "hv_ready", "watch_clear", "watch_shape")
+_WRITTEN += ("flip_go", "flip_target", "flip_word", "flip_bit")
+_READ = ("broken", "busy", "program_state", "layer_state", "read_state")
+_MEMORIES = {
+    "ROW_IMAGE": r"\program .columns.image.memory",
+    "ROW_MASK": r"\program .columns.mask.memory",
+    "DESCRIPTOR": r"layer.\table .memory",
+    "THRESHOLD": r"layer.thresholds.memory",
+}
+"""Windows that hold configuration, and the memories behind them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A register or memory whose bits can be flipped.
+
+    Parameters
+    ----------
+    name : str
+        Of the register or window.
+    words : int
+        Memory words; 1 of a register.
+    bits : tuple of int
+        Bits of a word that exist.
+    path : str
+        Place inside the controller.
+    """
+
+    name: str
+    words: int
+    bits: tuple[int, ...]
+    path: str
+
+    @property
+    def memory(self) -> bool:
+        """Whether it is a memory."""
+        return self.name in _MEMORIES
+
+
+def targets(geometry: Geometry) -> tuple[Target, ...]:
+    """Everything that the host configures: writable registers, row buffers, descriptors, thresholds."""
+    found = []
+    for register in register_map(geometry).registers:
+        if register.access in (Access.RW, Access.RW1S):
+            bits = tuple(bit for bit in range(32) if register.mask >> bit & 1)
+            path = f"bank.{register.name.lower()}__value"
+            found.append(Target(name=register.name, words=1, bits=bits, path=path))
+    shapes = {
+        "ROW_IMAGE": (geometry.row_words, 32),
+        "ROW_MASK": (geometry.row_words, 32),
+        "DESCRIPTOR": (geometry.layers, 128),
+        "THRESHOLD": (geometry.thresholds, 16),
+    }
+    for name, (count, width) in shapes.items():
+        found.append(Target(name=name, words=count, bits=tuple(range(width)), path=_MEMORIES[name]))
+    return tuple(found)
+
+
+def rules_of(broken: int) -> list[str]:
+    """Names of the rules in a value of ``broken``."""
+    return [rule for bit, rule in enumerate(RULES) if broken >> bit & 1]
+
+
+def wrapped(geometry: Geometry) -> Path:
+    """The monitor's Verilog with the flips of this geometry; cached by content."""
+    lines = []
+    for number, target in enumerate(targets(geometry)):
+        word = "[flip_word]" if target.memory else ""
+        place = f"dut.{target.path}{word}"
+        lines.append(f"      {number}: {place} = {place} ^ (128'd1 << flip_bit);")
+    text = SOURCE.read_text().replace("FLIPS", "\n".join(lines))
+    folder = ROOT / "build" / "campaign" / hashlib.sha256(text.encode()).hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{TOP}.v"
+    if not path.exists():
+        part = folder / f"{TOP}.{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}.part"
+        part.write_text(text)
+        part.replace(path)
+    return path
+
+
+def simulation(sim: str, geometry: Geometry, timing: Timing, verilog: Path) -> Simulation:
+    """What is built: monitor and controller.
+
+    Raises
+    ------
+    ValueError
+        The controller has not the registers that the flips name.
+    """
+    text = verilog.read_text()
+    for target in targets(geometry):
+        name = target.path.rsplit(".", 1)[1]
+        if not re.search(rf"^  reg .*\b{re.escape(name)}\b", text, re.MULTILINE):
+            raise ValueError(f"{verilog}: no register {name} to flip bits of {target.name}")
+    parameters = {
+        "T": geometry.tiles,
+        "C": geometry.columns,
+        "AW": max(1, (geometry.rows - 1).bit_length()),
+        "FW": geometry.ref_width,
+        "ROWS": geometry.rows,
+        "WIDTH_FORM": timing.form.width_cyc,
+        "WIDTH_SET": timing.set.width_cyc,
+        "WIDTH_RESET": timing.reset.width_cyc,
+        "BUDGET": timing.max_parallel,
+    }
+    return Simulation(
+        sim=sim,
+        top=TOP,
+        sources=[wrapped(geometry), verilog],
+        parameters=parameters,
+        written=[*shell.BUS_WRITTEN, *_WRITTEN],
+        read=[*shell.BUS_READ, *shell.MACRO_OUTPUTS, *_READ],
+    )

@@ -1,0 +1,37 @@
+"""Faults of the campaign, one after the other in one simulator process."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from hdl.register_map import register_map
+from tb.campaign.faults import GEOMETRY, TIMING, parse
+from tb.campaign.host import ShadowBus
+from tb.campaign.scenarios import Bench
+from tb.env import Env
+from tb.job import Progress, testbench
+
+__all__ = ["campaign"]
+
+
+@testbench
+async def campaign(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
+    """Run the job's ``faults`` (labels); the result has a record for each."""
+    env = Env(dut, GEOMETRY, None, attach="none", timing=TIMING, sim=job["sim"], seed=job.get("seed", 1))
+    env.bus = ShadowBus(dut, register_map(GEOMETRY, TIMING))
+    bench = Bench(env)
+    progress = Progress(job["progress"])
+    records: list[dict[str, Any]] = []
+
+    async def main() -> None:
+        await bench.start()
+        for number, label in enumerate(job["faults"], 1):
+            begin = time.monotonic()
+            record = await bench.put(parse(label))
+            record["wall_s"] = round(time.monotonic() - begin, 4)
+            records.append(record)
+            progress("faults", number, len(job["faults"]))
+
+    await env.run(main())
+    return {"records": records}
