@@ -33,6 +33,8 @@ class PrefetchAgent(MacroAgent):
         Rows read through ``sl``; None: all. For others the shell drives nothing known while evaluating.
     digital : set of (tile, row)
         Rows that the comparator is never clocked on.
+    masks : bool, (T, R, C), optional
+        Columns that are enabled when a row is read (``Mapping.masks``): what is not among them makes no row live.
     """
 
     def __init__(
@@ -44,10 +46,12 @@ class PrefetchAgent(MacroAgent):
         comparisons: int = 1,
         sl_rows: set[tuple[int, int]] | None = None,
         digital: set[tuple[int, int]] = frozenset(),
+        masks: np.ndarray | None = None,
     ):
         super().__init__(env, array, faults, {"sl": "py_sl", "hv_ready": "py_hv_ready"})
         self.comparisons, self.sl_rows, self.digital_rows = comparisons, sl_rows, digital
         tiles, g = range(self.geometry.tiles), self.geometry
+        self._masks = np.ones((g.tiles, g.rows, g.columns), bool) if masks is None else masks
         names = (
             "request",
             "ask",
@@ -102,16 +106,20 @@ class PrefetchAgent(MacroAgent):
         g = self.geometry
         known = np.zeros(self._live.shape, bool)
         for tile in range(g.tiles):
-            self._live[tile] = self.array.live_rows(tile)
+            masks = self._masks[tile]
+            self._live[tile] = self.array.live_rows(tile, masks)
             rows = range(g.rows) if self.sl_rows is None else [r for t, r in self.sl_rows if t == tile]
-            if not rows:
-                continue
-            s1, s0 = self.array.planes(tile)
+            planes: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}  # rows of one layer have one mask
             for row in rows:
-                if not self._live[tile, row]:
-                    Pin(self.dut.plane1[tile * g.rows + row]).set_bits(s1[row])
-                    Pin(self.dut.plane0[tile * g.rows + row]).set_bits(s0[row])
-                    known[tile, row] = True
+                if self._live[tile, row]:
+                    continue
+                key = masks[row].tobytes()
+                if key not in planes:
+                    planes[key] = self.array.planes(tile, masks[row])
+                s1, s0 = planes[key]
+                Pin(self.dut.plane1[tile * g.rows + row]).set_bits(s1[row])
+                Pin(self.dut.plane0[tile * g.rows + row]).set_bits(s0[row])
+                known[tile, row] = True
         if self.sl_rows is not None:
             wanted = np.zeros(known.shape, bool)
             for tile, row in self.sl_rows:

@@ -63,6 +63,7 @@ def environment(dut: Any, job: dict[str, Any], mapping: Mapping, array: Array | 
     elif attach == "prefetch":
         most = job.get("comparisons") or max(comparisons(d) for d in mapping.descriptors)
         options = {"comparisons": most, "sl_rows": read, "digital": sl_rows(mapping.descriptors)}
+        options["masks"] = mapping.masks if read is not None else None
     return Env(
         dut,
         mapping.geometry,
