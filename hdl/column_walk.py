@@ -3,6 +3,7 @@
 import enum
 
 from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import bits_for
@@ -19,26 +20,25 @@ class Walk(enum.IntEnum):
     """One walk over the words of the row, and what it does with each."""
 
     NONE = 0  # no walk
-    FIND = 1  # pending and selected: the columns that the phase has to bring to its state
-    DROP = 2  # pending: those whose answer on ``sl`` is 0
-    CHOOSE = 3  # selected: the lowest pending columns after the group before, at most ``max_parallel``
-    SELECT = 4  # selected: all pending columns
-    LOG = 5  # pushes every pending column and marks its device as logged
-    ASK = 6  # selected: the columns of a bridge read
+    FIND = 1  # staged: the columns of the phase ahead
+    DROP = 2  # pending: those whose answer on ``sl`` is 0; staged: their first group, or the phase ahead
+    CHOOSE = 3  # staged: the lowest pending columns after the group before, at most ``max_parallel``
+    SELECT = 4  # staged: all pending columns
+    LOG = 5  # pushes every pending column and marks its device as logged; staged: the phase ahead
+    ASK = 6  # staged: the columns of a bridge read
     CAPTURE = 7  # compares the answers on ``sl`` with the image, or writes them to it
 
 
 class ColumnWalk(Component):
     """Holds mask, image, pending and logged columns of one row and walks over them, one word a cycle.
 
-    ``walk`` starts a walk and stays until ``last`` or ``more``; then it has to be NONE for at least one
-    cycle, two after a CHOOSE. The groups of successive CHOOSE walks are disjoint, none is empty, and together
-    they are the pending columns; the one that ends with ``last`` completes them, and the next begins at
-    column 0.
+    ``walk`` starts a walk and stays until ``last``; the next may follow at once. A walk stages the columns
+    that come next while ``select`` still holds the present ones; ``load`` takes them over. DROP begins an
+    attempt: its group and those of the CHOOSE walks after it are disjoint, none is empty, and together they
+    are the pending columns; ``more`` says whether another one follows.
 
-    Latency of a walk: ``row_words + 1`` cycles. CHOOSE: 2 cycles plus the number of word boundaries it
-    crosses, so G groups take ``row_words + 2*G - 1`` together. LOG: 1 + the sum over the words of
-    max(1, failing columns). Throughput: one word a cycle.
+    Latency of a walk: ``row_words + 1`` cycles; LOG: 1 + the sum over the words of max(1, failing columns).
+    ``select`` changes 1 cycle after ``load``. Throughput: one word a cycle.
 
     Parameters
     ----------
@@ -53,22 +53,31 @@ class ColumnWalk(Component):
     walk : In(Walk)
     op, side : In
         Device of the pair and the operation that brings it to its state; stable during a walk.
+    ahead_op, ahead_side : In
+        Those of the phase that comes next.
+    first : In(1)
+        DROP: the columns of the phase were asked, not those that an earlier DROP left pending.
     known : In(1)
-        DROP: devices that are logged already are dropped too. FIND with FORM forgets those of its side.
+        DROP: devices that are logged already are dropped too.
+    forget : In(1)
+        FIND: no device is logged any more.
     whole : In(1)
         ASK takes all columns, not those of the mask; CAPTURE writes the image.
     max_parallel : In(16)
         Most columns of a group; 0 acts as 1.
+    load : In(1)
+        ``select`` takes what the last walk staged; not during a walk.
     select, sl : Out, In
-        Columns of the macro. ``select`` changes only in FIND, CHOOSE, SELECT and ASK.
+        Columns of the macro.
     last : Out(1)
         The walk is complete.
-    more : Out(1)
-        CHOOSE: the group is complete, but pending columns remain.
-    any_found : Out(1)
-        With ``last``: FIND, ASK selected a column; DROP left one pending; CAPTURE saw one differ.
     left : Out(1)
-        In the cycle after a walk: ``any_found`` of its last cycle.
+        With ``last`` of DROP: a column is pending.
+    more : Out(1)
+        After a DROP or CHOOSE until the end of the next: pending columns remain past the group staged.
+    ahead : Out(1)
+        With ``last`` of FIND, DROP, LOG, and of ASK, and until the next walk: the phase ahead, or the bridge
+        read, has a column.
     push : Out(1)
         LOG: ``column`` is to be logged.
     differs : Out(1)
@@ -88,15 +97,20 @@ class ColumnWalk(Component):
                 "walk": In(Walk),
                 "op": In(2),
                 "side": In(1),
+                "ahead_op": In(2),
+                "ahead_side": In(1),
+                "first": In(1),
                 "known": In(1),
+                "forget": In(1),
                 "whole": In(1),
                 "max_parallel": In(16),
+                "load": In(1),
                 "select": Out(columns),
                 "sl": In(columns),
                 "last": Out(1),
-                "more": Out(1),
-                "any_found": Out(1),
                 "left": Out(1),
+                "more": Out(1),
+                "ahead": Out(1),
                 "push": Out(1),
                 "differs": Out(1),
                 "column": Out(13),
@@ -110,10 +124,11 @@ class ColumnWalk(Component):
         m.submodules.mask = mask = RowMemory(self._words)
         m.submodules.columns = columns = ColumnWords(self._columns)
         depth = 1 << len(scan.addr)
+        both = data.ArrayLayout(WORD_WIDTH, 2)  # P, N
         m.submodules.pending = pending_memory = Memory(shape=WORD_WIDTH, depth=depth, init=[])
-        m.submodules.logged = logged_memory = Memory(shape=WORD_WIDTH, depth=2 * depth, init=[])
+        m.submodules.logged = logged_memory = Memory(shape=both, depth=depth, init=[])
         pending_read, pending_write = pending_memory.read_port(), pending_memory.write_port()
-        logged_read, logged_write = logged_memory.read_port(), logged_memory.write_port()
+        logged_read, logged_write = logged_memory.read_port(), logged_memory.write_port(granularity=1)
         for host, memory in ((self.image, image), (self.mask, mask)):
             m.d.comb += [
                 memory.host.addr.eq(host.addr),
@@ -129,90 +144,125 @@ class ColumnWalk(Component):
             scan.run.eq(self.walk != Walk.NONE),
             pending_read.addr.eq(scan.addr),
             pending_read.en.eq(scan.fetch),
-            logged_read.addr.eq(Cat(scan.addr, self.side)),
+            logged_read.addr.eq(scan.addr),
             logged_read.en.eq(scan.fetch),
             columns.index.eq(scan.index),
             columns.sl.eq(self.sl),
+            columns.load.eq(self.load),
             self.select.eq(columns.select),
             self.last.eq(scan.last),
         ]
 
-        asked, targets, forgiven, failing, differing = (Signal(WORD_WIDTH) for _ in range(5))
-        to_lrs = image.data ^ self.side.replicate(WORD_WIDTH)  # P of weight +1, N of weight -1
+        # --- the sets of one word --------------------------------------------------------------------
+        asked, targets, targets_ahead = (Signal(WORD_WIDTH) for _ in range(3))
+        pending, forgiven, failing, differing = (Signal(WORD_WIDTH) for _ in range(4))
+        m.d.comb += asked.eq(columns.exists & (mask.data | self.whole.replicate(WORD_WIDTH)))
+        for op, side, found in (
+            (self.op, self.side, targets),
+            (self.ahead_op, self.ahead_side, targets_ahead),
+        ):
+            to_lrs = image.data ^ side.replicate(WORD_WIDTH)  # P of weight +1, N of weight -1
+            with m.Switch(op):
+                with m.Case(ProgOp.FORM):
+                    m.d.comb += found.eq(asked)
+                with m.Case(ProgOp.SET):
+                    m.d.comb += found.eq(asked & to_lrs)
+                with m.Default():
+                    m.d.comb += found.eq(asked & ~to_lrs)
+        logged = Signal(WORD_WIDTH)
         m.d.comb += [
-            asked.eq(columns.exists & (mask.data | self.whole.replicate(WORD_WIDTH))),
-            forgiven.eq(logged_read.data & self.known.replicate(WORD_WIDTH)),
-            failing.eq(pending_read.data & ~columns.answer & ~forgiven),
+            logged.eq(logged_read.data[self.side]),
+            pending.eq(Mux(self.first, targets, pending_read.data)),
+            forgiven.eq(logged & self.known.replicate(WORD_WIDTH)),
+            failing.eq(pending & ~columns.answer & ~forgiven),
             differing.eq(asked & (image.data ^ columns.answer)),
         ]
-        with m.Switch(self.op):
-            with m.Case(ProgOp.FORM):
-                m.d.comb += targets.eq(asked)
-            with m.Case(ProgOp.SET):
-                m.d.comb += targets.eq(asked & to_lrs)
-            with m.Default():
-                m.d.comb += targets.eq(asked & ~to_lrs)
 
-        # Groups: the budget shrinks from word to word; of the word that did not fit, ``taken`` bits are done.
+        # --- groups: the budget shrinks from word to word; of word ``cursor``, ``taken`` bits are done -----
         m.submodules.lowest = lowest = LowestBits()
-        cursor, taken, budget = Signal.like(scan.index), Signal(WORD_WIDTH), Signal(16)
-        taking, logging, partly = Signal(), Signal(), Signal()
+        cursor = Signal.like(scan.index)
+        taken = Signal(WORD_WIDTH)
+        budget = Signal(16)
+        cut = Signal()
+        grouping, counting, partly = Signal(), Signal(), Signal()
+        dropping, choosing, logging = (self.walk == w for w in (Walk.DROP, Walk.CHOOSE, Walk.LOG))
+        rest = pending_read.data & ~taken
+        with m.Switch(self.walk):
+            with m.Case(Walk.DROP):
+                m.d.comb += lowest.offered.eq(failing)
+            with m.Case(Walk.CHOOSE):
+                with m.If(scan.index == cursor):
+                    m.d.comb += lowest.offered.eq(rest)
+                with m.Elif(scan.index > cursor):
+                    m.d.comb += lowest.offered.eq(pending_read.data)
+            with m.Case(Walk.LOG):
+                m.d.comb += lowest.offered.eq(rest)
+            with m.Default():
+                m.d.comb += lowest.offered.eq(differing)
         m.d.comb += [
-            logging.eq(self.walk == Walk.LOG),
-            taking.eq(logging | (self.walk == Walk.CHOOSE)),
-            lowest.offered.eq(Mux(taking, pending_read.data & ~taken, differing)),
-            lowest.budget.eq(Mux(self.walk == Walk.CHOOSE, budget, 1)),
-            partly.eq(scan.valid & taking & (lowest.taken != lowest.offered)),
-            scan.origin.eq(cursor),
+            grouping.eq(dropping | choosing),
+            lowest.budget.eq(Mux(grouping, budget, 1)),
+            partly.eq(scan.valid & (lowest.taken != lowest.offered)),
+            counting.eq(scan.valid & grouping),
             scan.hold.eq(partly & logging),
-            scan.cut.eq(partly & ~logging),
-            self.more.eq(scan.cut),
             self.push.eq(scan.valid & logging & lowest.taken.any()),
             self.differs.eq(scan.valid & (self.walk == Walk.CAPTURE) & lowest.taken.any()),
             self.column.eq(Cat(lowest.position, scan.index)),
         ]
-        with m.If(~taking):
-            m.d.sync += budget.eq(Mux(self.max_parallel == 0, 1, self.max_parallel))
-        with m.Elif(scan.valid):
-            m.d.sync += [budget.eq(budget - lowest.count), taken.eq(Mux(partly, taken | lowest.taken, 0))]
-        with m.If(scan.last | ~self.busy):
-            m.d.sync += cursor.eq(0)
-        with m.Elif(scan.cut):
-            m.d.sync += cursor.eq(scan.index)
-        with m.If(~self.busy):
-            m.d.sync += taken.eq(0)
+        with m.If(~counting):
+            m.d.sync += [budget.eq(Mux(self.max_parallel == 0, 1, self.max_parallel)), cut.eq(0)]
+        with m.Else():
+            m.d.sync += budget.eq(budget - lowest.count)
+            with m.If(partly & ~cut):  # the group ends in this word, or before it
+                already = Mux(choosing & (scan.index == cursor), taken, 0)
+                m.d.sync += [cut.eq(1), cursor.eq(scan.index), taken.eq(already | lowest.taken)]
+            with m.If(scan.last):
+                m.d.sync += self.more.eq(cut | partly)
+        with m.If(logging):
+            m.d.sync += taken.eq(Mux(partly, taken | lowest.taken, 0))
 
-        # What each walk writes.
-        word = Signal(WORD_WIDTH)
+        # --- what each walk stages and writes --------------------------------------------------------
+        any_left = Signal()
+        any_ahead = Signal()
+        word, candidates, looks_ahead = Signal(WORD_WIDTH), Signal(WORD_WIDTH), Signal()
+        m.d.comb += [
+            candidates.eq(Mux(self.walk == Walk.ASK, asked, targets_ahead)),
+            self.left.eq(any_left | (scan.valid & dropping & failing.any())),
+            self.ahead.eq(any_ahead | (scan.valid & looks_ahead & candidates.any())),
+            word.eq(candidates),
+            columns.w_en.eq(scan.valid & (self.walk != Walk.CAPTURE)),
+        ]
         with m.Switch(self.walk):
             with m.Case(Walk.FIND):
-                m.d.comb += [word.eq(targets), columns.w_en.eq(scan.valid), pending_write.en.eq(scan.valid)]
-                m.d.comb += logged_write.en.eq(scan.valid & (self.op == ProgOp.FORM))
+                m.d.comb += looks_ahead.eq(1)
+                m.d.comb += logged_write.en.eq((scan.valid & self.forget).replicate(2))
             with m.Case(Walk.DROP):
-                m.d.comb += [word.eq(failing), pending_write.en.eq(scan.valid)]
+                m.d.comb += [looks_ahead.eq(1), pending_write.en.eq(scan.valid)]
+                with m.If(self.left):
+                    m.d.comb += word.eq(lowest.taken)
             with m.Case(Walk.CHOOSE):
-                # The first cycle has no word yet: time to empty the words that this group does not reach.
-                m.d.comb += [word.eq(lowest.taken), columns.w_en.eq(scan.valid)]
-                m.d.comb += columns.clear.eq(~scan.valid)
+                m.d.comb += word.eq(lowest.taken)
             with m.Case(Walk.SELECT):
-                m.d.comb += [word.eq(pending_read.data), columns.w_en.eq(scan.valid)]
+                m.d.comb += word.eq(pending_read.data)
             with m.Case(Walk.LOG):
-                m.d.comb += logged_write.data.eq(logged_read.data | pending_read.data)
-                m.d.comb += logged_write.en.eq(scan.valid)
+                m.d.comb += [looks_ahead.eq(1), logged_write.en.bit_select(self.side, 1).eq(scan.valid)]
+                m.d.comb += logged_write.data[self.side].eq(logged | pending_read.data)
             with m.Case(Walk.ASK):
-                m.d.comb += [word.eq(asked), columns.w_en.eq(scan.valid)]
+                m.d.comb += looks_ahead.eq(1)
             with m.Case(Walk.CAPTURE):
-                m.d.comb += [word.eq(differing), image.w_en.eq(scan.valid & self.whole)]
-        found = Signal()
+                m.d.comb += image.w_en.eq(scan.valid & self.whole)
+        with m.If(scan.begins):
+            m.d.sync += [any_left.eq(0), any_ahead.eq(0), columns.blank.eq(0)]
+        with m.Else():
+            m.d.sync += [any_left.eq(self.left), any_ahead.eq(self.ahead)]
+            with m.If(self.left & ~any_left):  # the words before hold columns of the phase ahead
+                m.d.sync += columns.blank.eq(scan.index)
         m.d.comb += [
             columns.w_data.eq(word),
             pending_write.addr.eq(scan.index),
-            pending_write.data.eq(word),
-            logged_write.addr.eq(Cat(scan.index, self.side)),
+            pending_write.data.eq(failing),
+            logged_write.addr.eq(scan.index),
             image.w_addr.eq(scan.index),
             image.w_data.eq(columns.answer),
-            self.any_found.eq(found | word.any()),
-            self.left.eq(found),
         ]
-        m.d.sync += found.eq(scan.valid & self.any_found)
         return m

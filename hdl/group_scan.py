@@ -1,6 +1,6 @@
 """Word-serial walk over a row's columns, and the choice of the lowest set bits within a budget."""
 
-from amaranth.hdl import Const, Module, Signal
+from amaranth.hdl import Const, Module
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import bits_for
 
@@ -88,10 +88,10 @@ class LowestBits(Component):
 class WordScan(Component):
     """Addresses the words of a row one after the other, for memories with one cycle of read latency.
 
-    While ``run`` is high, ``addr`` walks from ``origin`` upwards; one cycle behind, ``valid`` says that the
-    memories' outputs hold word ``index``. ``last`` marks the last word of the row; the walk then ends by
-    itself and ``run`` has to fall in the next cycle. ``origin`` has to be stable in the cycle before ``run``
-    rises.
+    While ``run`` is high, ``addr`` walks from 0 upwards; one cycle behind, ``valid`` says that the memories'
+    outputs hold word ``index``. ``last`` marks the last word of the row; the walk then ends by itself, and
+    the next one begins in the next cycle if ``run`` is still high. A walk whose ``run`` falls early is
+    forgotten.
 
     Latency: 1 cycle from ``run`` to the first word. Throughput: one word a cycle, so a walk over n words
     takes n + 1 cycles, plus one for every cycle with ``hold``.
@@ -107,17 +107,15 @@ class WordScan(Component):
         Walk. While low, the next walk is prepared.
     hold : In(1)
         Stay at word ``index`` for one more cycle; only with ``valid``.
-    cut : In(1)
-        End the walk in this cycle.
-    origin : In(addr)
-        First word of the walk.
     addr, fetch : Out
         Read address and read enable of the memories.
     index : Out(addr)
         Word that the memories' outputs hold, while ``valid``.
+    begins : Out(1)
+        The first cycle of a walk, in which no word is valid yet.
     valid : Out(1)
     last : Out(1)
-        ``valid``, the last word of the row, neither held nor cut.
+        ``valid``, the last word of the row, not held.
 
     Raises
     ------
@@ -134,11 +132,10 @@ class WordScan(Component):
             {
                 "run": In(1),
                 "hold": In(1),
-                "cut": In(1),
-                "origin": In(addr_width),
                 "addr": Out(addr_width),
                 "fetch": Out(1),
                 "index": Out(addr_width),
+                "begins": Out(1),
                 "valid": Out(1),
                 "last": Out(1),
             }
@@ -146,14 +143,13 @@ class WordScan(Component):
 
     def elaborate(self, platform):
         m = Module()
-        going = Signal()
         m.d.comb += [
             self.fetch.eq(self.run & ~self.hold),
-            self.last.eq(self.valid & ~self.hold & ~self.cut & (self.index == self._words - 1)),
-            going.eq(self.run & ~self.last & ~self.cut),
+            self.begins.eq(self.run & ~self.valid),
+            self.last.eq(self.valid & ~self.hold & (self.index == self._words - 1)),
         ]
-        with m.If(~going):
-            m.d.sync += [self.addr.eq(self.origin), self.valid.eq(0)]
+        with m.If(~self.run | self.last):
+            m.d.sync += [self.addr.eq(0), self.valid.eq(0)]
         with m.Elif(~self.hold):
             m.d.sync += [self.addr.eq(self.addr + 1), self.index.eq(self.addr), self.valid.eq(1)]
         return m

@@ -42,20 +42,18 @@ class PhaseWork:
 def phase_cycles(geometry: Geometry, timing: Timing, work: PhaseWork) -> int:
     """Cycles of one phase, or of one read of the final verify.
 
-    With W = ``row_words``: ``W + 2`` to find the targets; ``W + 2 + verify_cyc`` for the first verify; per
-    attempt ``3*W + 2 + verify_cyc``; per pulse ``wl_setup_cyc + width_cyc + 3``; for a log of n_w devices in
-    word w, ``1 + sum(max(1, n_w))``.
+    With W = ``row_words``: a verify takes ``verify_cyc + W + 1``, one before the first attempt and one after
+    each; a pulse ``max(wl_setup_cyc + width_cyc + 1, W + 2)``; a log of n_w devices in word w ``1 +
+    sum(max(1, n_w))``. A phase without targets takes ``W + 1``.
     """
     w = geometry.row_words
-    cycles = w + 2
     if not work.targets:
-        return cycles
+        return w + 1
     width_cyc = {ProgOp.FORM: timing.form, ProgOp.SET: timing.set, ProgOp.RESET: timing.reset}[
         work.op
     ].width_cyc
-    cycles += w + 2 + timing.verify_cyc
-    cycles += work.attempts * (3 * w + 2 + timing.verify_cyc)
-    cycles += work.pulses * (timing.wl_setup_cyc + width_cyc + 3)
+    cycles = (work.attempts + 1) * (timing.verify_cyc + w + 1)
+    cycles += work.pulses * max(timing.wl_setup_cyc + width_cyc + 1, w + 2)
     if any(work.failing):
         cycles += 1 + sum(max(1, n) for n in work.failing)
     return cycles
@@ -67,8 +65,8 @@ def read_row_cycles(geometry: Geometry, timing: Timing) -> int:
 
 
 def verify_row_cycles(geometry: Geometry, timing: Timing, phases: Iterable[PhaseWork]) -> int:
-    """VERIFY_ROW, from the cycle of ``start`` to that of ``done``: ``2 + sum of its four reads``."""
-    return 2 + sum(phase_cycles(geometry, timing, work) for work in phases)
+    """VERIFY_ROW, from the cycle of ``start`` to that of ``done``: ``W + 3 + sum of its four reads``."""
+    return geometry.row_words + 3 + sum(phase_cycles(geometry, timing, work) for work in phases)
 
 
 def program_row_cycles(
@@ -76,8 +74,8 @@ def program_row_cycles(
 ) -> int:
     """PROGRAM_ROW that runs to its end, from the cycle of ``start`` to that of ``done``.
 
-    ``4 + ready_cyc + rail_settle_cyc + sum of the ten phases + (W + 1)``, and ``W + 1 + 2*wl_setup_cyc`` for
-    the bridge read-back unless the mask is empty.
+    ``4 + max(ready_cyc + rail_settle_cyc, W) + sum of the ten phases + (W + 1)``, and ``W + 1 +
+    2*wl_setup_cyc`` for the bridge read-back unless the mask is empty.
 
     Parameters
     ----------
@@ -89,7 +87,7 @@ def program_row_cycles(
         At least one column is masked.
     """
     w = geometry.row_words
-    cycles = 4 + ready_cyc + timing.rail_settle_cyc + w + 1
+    cycles = 4 + max(ready_cyc + timing.rail_settle_cyc, w) + w + 1
     if masked:
         cycles += w + 1 + 2 * timing.wl_setup_cyc
     return cycles + sum(phase_cycles(geometry, timing, work) for work in phases)

@@ -14,6 +14,13 @@ from .step_levels import StepLevels
 
 __all__ = ["ProgramSequencer", "State"]
 
+REFERENCES = {
+    ProgOp.FORM: VerifyRef.FORMED,
+    ProgOp.SET: VerifyRef.LRS_MAX,
+    ProgOp.RESET: VerifyRef.HRS_MIN,
+}
+"""The verify read that says whether an operation has brought its device to the state it is for."""
+
 
 class State(StrEnum):
     """What the program sequencer is doing."""
@@ -24,14 +31,10 @@ class State(StrEnum):
     FIND_TARGETS = "find targets"
     VERIFY = "verify"
     DROP_PASSED = "drop passed"
-    JUDGE = "judge"
-    CHOOSE_GROUP = "choose group"
     SET_UP = "set up"
     PULSE = "pulse"
     HOLD = "hold"
-    SELECT_PENDING = "select pending"
     LOG_FAILED = "log failed"
-    NEXT_PHASE = "next phase"
     LOWER_RAILS = "lower rails"
     SELECT_READ = "select read"
     PRECHARGE = "precharge"
@@ -54,13 +57,17 @@ class ProgramSequencer(Component):
     their words; an aborted READ_ROW may have written some of the image's. An abort while idle does nothing.
 
     All pins are registers. ``select``, ``row``, ``op``, ``side`` and levels are stable from ``wl_setup_cyc``
-    cycles before a pulse to one cycle past its fall, and while ``verify`` is high. The rails are low for
-    at least ``row_words + 1`` cycles before ``precharge`` rises. In the cycle of a ``done`` without error the
-    last read phase may still be high; it is low in the next.
+    cycles before a pulse to one cycle past its fall, and while ``verify`` is high. Within an attempt, and
+    from its last pulse to its verify, the word line stays on; before that it falls for a cycle. The rails
+    are low for at least ``row_words + 1`` cycles before ``precharge`` rises. In the cycle of a ``done``
+    without error the last read phase may still be high; it is low in the next.
+
+    What comes next is staged beside what runs now: the next group, or the columns of the verify, beside a
+    pulse; the columns of the next phase beside the answers; those of the first phase beside the rails.
 
     Latency, from the cycle of ``start`` to that of ``done``: `hdl.program_cycles`. Of one pulse:
-    ``wl_setup_cyc + width_cyc + 3`` cycles; of one attempt: ``3*row_words + verify_cyc + 2`` more.
-    Throughput: one command at a time, one failing device logged a cycle.
+    ``wl_setup_cyc + width_cyc + 1`` cycles, at least ``row_words + 2``; of one verify: ``verify_cyc +
+    row_words + 1``. Throughput: one command at a time, one failing device logged a cycle.
 
     Parameters
     ----------
@@ -121,25 +128,34 @@ class ProgramSequencer(Component):
         command = Signal(Command)
         programming, reading = Signal(), Signal()
         final = Signal()  # the verify of step 3
-        first_phase, advance, phases_over = Signal(), Signal(), Signal()
+        fresh = Signal()  # no phase has begun
+        first = Signal()  # the phase's first verify
+        ahead_final = Signal()
+        ahead_op, ahead_side, ahead_ref = Signal(ProgOp), Signal(), Signal(VerifyRef)
+        advance, phases_over = Signal(), Signal()
         legal = Signal()
         m.d.comb += [
             programming.eq(command == Command.PROGRAM_ROW),
             reading.eq(command == Command.READ_ROW),
             legal.eq((s.tile < g.tiles) & (s.row < g.rows)),
-            phases_over.eq(final & (pins.op == ProgOp.SET) & pins.side),
+            phases_over.eq(~fresh & final & (pins.op == ProgOp.SET) & pins.side),
         ]
-        with m.If(first_phase):
-            m.d.sync += [pins.side.eq(0), final.eq(~programming)]
-            m.d.sync += pins.op.eq(Mux(programming, ProgOp.FORM, ProgOp.RESET))
-            m.d.sync += pins.verify_ref.eq(Mux(programming, VerifyRef.FORMED, VerifyRef.HRS_MIN))
-        with m.Elif(advance):  # P, then N, of FORM, RESET, SET, and of RESET, SET once more
-            m.d.sync += pins.side.eq(~pins.side)
-            with m.If(pins.side & (pins.op == ProgOp.RESET)):
-                m.d.sync += [pins.op.eq(ProgOp.SET), pins.verify_ref.eq(VerifyRef.LRS_MAX)]
-            with m.Elif(pins.side):
-                m.d.sync += [pins.op.eq(ProgOp.RESET), pins.verify_ref.eq(VerifyRef.HRS_MIN)]
-                m.d.sync += final.eq(pins.op == ProgOp.SET)
+        # P, then N, of FORM, RESET, SET, and of RESET, SET once more.
+        m.d.comb += [ahead_op.eq(pins.op), ahead_side.eq(~pins.side), ahead_final.eq(final)]
+        with m.If(fresh):
+            m.d.comb += [ahead_side.eq(0), ahead_final.eq(~programming)]
+            m.d.comb += ahead_op.eq(Mux(programming, ProgOp.FORM, ProgOp.RESET))
+        with m.Elif(pins.side & (pins.op == ProgOp.RESET)):
+            m.d.comb += ahead_op.eq(ProgOp.SET)
+        with m.Elif(pins.side):
+            m.d.comb += [ahead_op.eq(ProgOp.RESET), ahead_final.eq(pins.op == ProgOp.SET)]
+        with m.Switch(ahead_op):
+            for op, ref in REFERENCES.items():
+                with m.Case(op):
+                    m.d.comb += ahead_ref.eq(ref)
+        with m.If(advance):
+            m.d.sync += [pins.op.eq(ahead_op), pins.side.eq(ahead_side), pins.verify_ref.eq(ahead_ref)]
+            m.d.sync += [final.eq(ahead_final), first.eq(1), fresh.eq(0)]
 
         # --- what ends a command at once -----------------------------------------------------------
         armed = Signal()  # unlock needed
@@ -172,7 +188,11 @@ class ProgramSequencer(Component):
             columns.busy.eq(self.cmd.busy),
             columns.op.eq(pins.op),
             columns.side.eq(pins.side),
+            columns.ahead_op.eq(ahead_op),
+            columns.ahead_side.eq(ahead_side),
+            columns.first.eq(first),
             columns.known.eq(final & programming),
+            columns.forget.eq(fresh),
             columns.whole.eq(reading),
             columns.max_parallel.eq(s.max_parallel),
             columns.sl.eq(pins.sl),
@@ -219,7 +239,6 @@ class ProgramSequencer(Component):
         for name, value in drive.items():
             m.d.sync += getattr(pins, name).eq(value)
         active = Signal()
-        last_group = Signal()
         m.d.sync += pins.active.eq(active)
         for total, event in (
             (self.pulses, drive["pulse"] & ~pins.pulse),
@@ -230,6 +249,33 @@ class ProgramSequencer(Component):
                 m.d.sync += total.eq(0)
             with m.Elif(event & ~total.all()):
                 m.d.sync += total.eq(total + 1)
+
+        # --- staging -------------------------------------------------------------------------------
+        loaded = Signal()  # the first cycle of a timed state, in which what was staged is taken over
+        staged = Signal()
+        last_group = Signal()
+        m.d.comb += loaded.eq(~timer.any())
+        with m.If(columns.load):
+            m.d.sync += [staged.eq(0), last_group.eq(~columns.more)]
+        with m.Elif(columns.last):
+            m.d.sync += staged.eq(1)
+
+        def stage_beside_pulse():
+            """Walks for what follows this pulse: the next group, or after the last all that are pending."""
+            with m.If(~columns.load & ~staged):
+                m.d.comb += columns.walk.eq(Mux(last_group, Walk.SELECT, Walk.CHOOSE))
+
+        def go_to_next_phase():
+            """The phase ahead is known now: verify its columns, or look past it when it has none."""
+            with m.If(phases_over):
+                m.next = State.FINISH
+                with m.If(programming):
+                    m.next = State.LOWER_RAILS
+            with m.Else():
+                m.d.comb += advance.eq(1)
+                m.next = State.FIND_TARGETS
+                with m.If(columns.ahead):
+                    m.next = State.VERIFY
 
         @contextlib.contextmanager
         def running(state):
@@ -250,11 +296,12 @@ class ProgramSequencer(Component):
                 with m.If(self.cmd.start):
                     m.d.sync += [command.eq(self.cmd.command), pins.tile.eq(s.tile), pins.row.eq(s.row)]
                     m.d.sync += [end_code.eq(ErrorCode.NONE), failed_now.eq(0), mismatch.eq(0)]
+                    m.d.sync += [fresh.eq(1), staged.eq(0)]
                     m.next = State.CHECK_ADDRESS
 
             # One cycle: refuses a row outside the geometry, else goes where the command begins.
             with running(State.CHECK_ADDRESS):
-                m.d.comb += [first_phase.eq(1), active.eq(0)]
+                m.d.comb += active.eq(0)
                 m.next = State.FINISH
                 with m.If(~legal):
                     m.d.sync += end_code.eq(ErrorCode.BAD_ADDRESS)
@@ -268,57 +315,53 @@ class ProgramSequencer(Component):
                 with m.Else():
                     m.d.sync += end_code.eq(ErrorCode.BAD_COMMAND)
 
-            # Drives hv_en; waits until hv_ready has stayed high long enough, or the limit is over.
+            # Drives hv_en and stages the first phase; waits until hv_ready has stayed high long enough, or
+            # the limit is over.
             with running(State.RAISE_RAILS):
-                m.d.comb += [raising.eq(1), timing.eq(pins.hv_en), limit.eq(s.rail_limit_cyc)]
+                m.d.comb += [raising.eq(1), timing.eq(pins.hv_en & ~settled), limit.eq(s.rail_limit_cyc)]
                 m.d.sync += pins.hv_en.eq(1)
+                with m.If(~staged):
+                    m.d.comb += columns.walk.eq(Walk.FIND)
                 with m.If(settled):
                     m.d.sync += rails_on.eq(1)
                     m.next = State.FIND_TARGETS
+                    with m.If(staged | columns.last):
+                        go_to_next_phase()
                 with m.Elif(expired):
                     m.d.sync += [end_code.eq(ErrorCode.RAILS_TIMEOUT), pins.hv_en.eq(0), armed.eq(0)]
                     m.next = State.FINISH
 
-            # Walks mask and image: the columns of this phase become pending and selected.
+            # Walks mask and image: stages the columns of the phase ahead.
             with running(State.FIND_TARGETS):
-                m.d.comb += [columns.walk.eq(Walk.FIND), levels.begin.eq(1)]
+                m.d.comb += columns.walk.eq(Walk.FIND)
                 with m.If(columns.last):
-                    m.next = State.NEXT_PHASE
-                    with m.If(columns.any_found):
-                        m.next = State.VERIFY
+                    go_to_next_phase()
 
-            # Drives verify for the time the macro needs.
+            # Drives verify for the time the macro needs; columns and levels change before it rises.
             with running(State.VERIFY):
-                m.d.comb += [drive["wl_en"].eq(1), drive["verify"].eq(1)]
+                m.d.comb += [drive["wl_en"].eq(1), drive["verify"].eq(1), columns.load.eq(loaded)]
+                m.d.comb += [levels.begin.eq(loaded & first), levels.step.eq(loaded & ~first)]
                 m.d.comb += [timing.eq(1), limit.eq(s.verify_cyc)]
                 with m.If(expired):
                     m.next = State.DROP_PASSED
 
-            # Walks the answers while verify stays high: only what failed remains pending.
+            # Walks the answers while verify stays high: only what failed remains pending. May that be pulsed?
             with running(State.DROP_PASSED):
-                m.d.comb += [drive["wl_en"].eq(1), drive["verify"].eq(1)]
+                m.d.comb += [drive["wl_en"].eq(~columns.last), drive["verify"].eq(~columns.last)]
                 m.d.comb += columns.walk.eq(Walk.DROP)
                 with m.If(columns.last):
-                    m.next = State.JUDGE
-
-            # One cycle, in which verify falls: is anything left, and may it be pulsed again?
-            with running(State.JUDGE):
-                m.next = State.CHOOSE_GROUP
-                with m.If(~columns.left):
-                    m.next = State.NEXT_PHASE
-                with m.Elif(final | levels.exhausted):
-                    m.next = State.LOG_FAILED
-
-            # Walks the pending columns after the group before: selects the lowest, until one does not fit.
-            with running(State.CHOOSE_GROUP):
-                m.d.comb += columns.walk.eq(Walk.CHOOSE)
-                m.d.sync += last_group.eq(columns.last)
-                with m.If(columns.last | columns.more):
                     m.next = State.SET_UP
+                    with m.If(~columns.left):
+                        go_to_next_phase()
+                    with m.Elif(final | levels.exhausted):
+                        m.next = State.LOG_FAILED
 
-            # Drives the word line and waits for it to settle.
+            # Drives the word line of the next group and waits for it to settle.
             with running(State.SET_UP):
-                m.d.comb += [drive["wl_en"].eq(1), timing.eq(1), limit.eq(s.wl_setup_cyc)]
+                m.d.comb += [drive["wl_en"].eq(1), columns.load.eq(loaded)]
+                m.d.comb += [timing.eq(1), limit.eq(s.wl_setup_cyc)]
+                m.d.sync += first.eq(0)
+                stage_beside_pulse()
                 with m.If(expired):
                     m.next = State.PULSE
 
@@ -326,54 +369,41 @@ class ProgramSequencer(Component):
             with running(State.PULSE):
                 m.d.comb += [drive["wl_en"].eq(1), drive["pulse"].eq(1)]
                 m.d.comb += [timing.eq(1), limit.eq(conditions.width_cyc)]
+                stage_beside_pulse()
                 with m.If(expired):
                     m.next = State.HOLD
 
-            # One cycle: the pulse falls, everything else stays.
+            # The pulse falls, everything else stays: for one cycle, or until what follows is staged.
             with running(State.HOLD):
                 m.d.comb += drive["wl_en"].eq(1)
-                m.next = State.CHOOSE_GROUP
-                with m.If(last_group):
-                    m.next = State.SELECT_PENDING
-
-            # Walks the pending columns: all are selected for the next verify, and the next levels come up.
-            with running(State.SELECT_PENDING):
-                m.d.comb += columns.walk.eq(Walk.SELECT)
-                with m.If(columns.last):
-                    m.d.comb += levels.step.eq(1)
-                    m.next = State.VERIFY
+                stage_beside_pulse()
+                with m.If(staged | columns.last):
+                    m.next = State.SET_UP
+                    with m.If(last_group):
+                        m.next = State.VERIFY
 
             # Walks the pending columns one at a time: pushes each to the log and marks it.
             with running(State.LOG_FAILED):
                 m.d.comb += columns.walk.eq(Walk.LOG)
                 with m.If(columns.last):
-                    m.next = State.NEXT_PHASE
-
-            # One cycle: goes to the other side, the next operation, the final verify, or on.
-            with running(State.NEXT_PHASE):
-                m.d.comb += advance.eq(1)
-                m.next = State.FIND_TARGETS
-                with m.If(phases_over):
-                    m.next = State.FINISH
-                    with m.If(programming):
-                        m.next = State.LOWER_RAILS
+                    go_to_next_phase()
 
             # One cycle: takes the rails away before the bridges are read.
             with running(State.LOWER_RAILS):
                 m.d.sync += [pins.hv_en.eq(0), armed.eq(0), rails_on.eq(0)]
                 m.next = State.SELECT_READ
 
-            # Walks the mask: selects the columns that the bridge read asks.
+            # Walks the mask: stages the columns that the bridge read asks.
             with running(State.SELECT_READ):
                 m.d.comb += columns.walk.eq(Walk.ASK)
                 with m.If(columns.last):
                     m.next = State.FINISH
-                    with m.If(columns.any_found):
+                    with m.If(columns.ahead):
                         m.next = State.PRECHARGE
 
             # Drives the first read phase.
             with running(State.PRECHARGE):
-                m.d.comb += [drive["wl_en"].eq(1), drive["precharge"].eq(1)]
+                m.d.comb += [drive["wl_en"].eq(1), drive["precharge"].eq(1), columns.load.eq(loaded)]
                 m.d.comb += [timing.eq(1), limit.eq(s.wl_setup_cyc)]
                 with m.If(expired):
                     m.next = State.EVALUATE

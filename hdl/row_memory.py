@@ -1,6 +1,6 @@
 """The words of one row: memories that the host fills and a sequencer reads, and the column registers."""
 
-from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import bits_for
@@ -78,12 +78,12 @@ class RowMemory(Component):
 
 
 class ColumnWords(Component):
-    """Writes C column flip-flops word by word, and shows one word of the columns' answers.
+    """C column flip-flops that are staged word by word and taken over at once; shows a word of the answers.
 
-    Only the addressed word toggles; bits past the last column do not exist and read as 0.
+    Only the addressed word of the stage toggles; bits past the last column do not exist and read as 0.
 
-    Latency: ``select`` changes 1 cycle after ``w_en`` or ``clear``; ``answer`` is combinational.
-    Throughput: one word a cycle.
+    Latency: ``select`` changes 1 cycle after ``load``; ``answer`` is combinational. Throughput: one word a
+    cycle.
 
     Parameters
     ----------
@@ -92,11 +92,13 @@ class ColumnWords(Component):
     Members
     -------
     index : In(addr)
-        Word to write and to show.
+        Word to stage and to show.
     w_en, w_data : In
-        Write word ``index`` of ``select``.
-    clear : In(1)
-        All of ``select`` to 0; not together with ``w_en``.
+        Write word ``index`` of the stage.
+    load : In(1)
+        ``select`` takes the stage; not together with ``w_en``.
+    blank : In(addr)
+        The words below this one are taken as 0.
     select : Out(columns)
     sl : In(columns)
         Answers of the columns.
@@ -108,12 +110,14 @@ class ColumnWords(Component):
 
     def __init__(self, columns: int):
         self._columns = columns
+        addr_width = max(1, bits_for(words(columns) - 1))
         super().__init__(
             {
-                "index": In(max(1, bits_for(words(columns) - 1))),
+                "index": In(addr_width),
                 "w_en": In(1),
                 "w_data": In(WORD_WIDTH),
-                "clear": In(1),
+                "load": In(1),
+                "blank": In(addr_width),
                 "select": Out(columns),
                 "sl": In(columns),
                 "answer": Out(WORD_WIDTH),
@@ -128,13 +132,14 @@ class ColumnWords(Component):
             for w, low in enumerate(range(0, self._columns, WORD_WIDTH)):
                 width = min(WORD_WIDTH, self._columns - low)
                 part = Signal(width, name=f"select_{w}")
-                parts.append(part)
+                staged = Signal(width, name=f"staged_{w}")
+                parts.append((part, staged))
                 with m.Case(w):
                     m.d.comb += self.answer.eq(self.sl[low : low + width])
                     m.d.comb += self.exists.eq(Const((1 << width) - 1, WORD_WIDTH))
                     with m.If(self.w_en):
-                        m.d.sync += part.eq(self.w_data)
-        with m.If(self.clear):
-            m.d.sync += [part.eq(0) for part in parts]
-        m.d.comb += self.select.eq(Cat(*parts))
+                        m.d.sync += staged.eq(self.w_data)
+        with m.If(self.load):
+            m.d.sync += [part.eq(Mux(self.blank > w, 0, staged)) for w, (part, staged) in enumerate(parts)]
+        m.d.comb += self.select.eq(Cat(part for part, _ in parts))
         return m

@@ -338,9 +338,9 @@ def _form(devices: DeviceArray, timing: Timing, start: int, step: int) -> Formin
     attempts = sum(p.attempts for p in phases)
     pulses = sum(sum(p.groups) for p in phases)
     # cycles of the sequencer: hdl.program_cycles
-    walk = devices.geometry.row_words
-    cycles = len(phases) * (2 * walk + 4 + timing.verify_cyc) + attempts * (3 * walk + 2 + timing.verify_cyc)
-    cycles += pulses * (timing.wl_setup_cyc + form.width_cyc + 3)
+    words = devices.geometry.row_words
+    cycles = (len(phases) + attempts) * (timing.verify_cyc + words + 1)
+    cycles += pulses * max(timing.wl_setup_cyc + form.width_cyc + 1, words + 2)
     free = devices.stuck == Stuck.NONE
     formed = devices.formed[free]
     return FormingPoint(

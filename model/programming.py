@@ -44,15 +44,27 @@ class Failure(NamedTuple):
 
 
 class Bound(NamedTuple):
-    """Least pulses and cycles for what the devices' draws ask under these conditions."""
+    """Least pulses and cycles for what the devices' draws ask under these conditions.
+
+    Attributes
+    ----------
+    pulses : int
+        What each device needs, attempt by attempt, in groups of ``max_parallel``.
+    cycles : int
+        Set-up, width and hold of those pulses, the verify reads with one look at each 32-bit word of the
+        answer, the rails and the read-back.
+    macro_cycles : int
+        The same without the looks: what a controller would take that sees all columns at once.
+    """
 
     pulses: int
     cycles: int
+    macro_cycles: int
 
     def __add__(self, other: object) -> Bound:
         if not isinstance(other, Bound):
             return NotImplemented
-        return Bound(self.pulses + other.pulses, self.cycles + other.cycles)
+        return Bound(*(a + b for a, b in zip(self, other, strict=True)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +172,7 @@ class ProgramReport:
     mismatches: list[tuple[int, int, int]] = field(default_factory=list)
     failed_rows: int = 0
     cycles: int = 0
-    lower_bound: Bound = field(default_factory=lambda: Bound(0, 0))
+    lower_bound: Bound = field(default_factory=lambda: Bound(0, 0, 0))
 
     @property
     def time_s(self) -> float:
@@ -312,8 +324,8 @@ def program_row(
 
     for op, side in _PHASES:
         pending = targets(ones, asked, op, side)
-        meter.find()
         if not pending.any():
+            meter.skip()
             continue
         phase = program_phase(devices, tile, row, op, side, pending, timing, margin=margin)
         verifies[op] += phase.attempts + 1
@@ -328,8 +340,8 @@ def program_row(
 
     for op, side in _FINAL:
         wanted = targets(ones, asked, op, side)
-        meter.find()
         if not wanted.any():
+            meter.skip()
             continue
         verifies[op] += 1
         meter.verify()
@@ -353,7 +365,7 @@ def program_row(
         mismatch=mismatch,
         cycles=meter.cycles,
         energy_J=devices.energy_J - energy_before_J,
-        lower_bound=Bound(int(pulses.sum()), meter.least),
+        lower_bound=Bound(int(pulses.sum()), meter.least, meter.least_macro),
     )
 
 
@@ -372,7 +384,8 @@ class _Meter:
 
     The former is ``hdl.program_cycles`` with ``ready_cyc`` 0; a test holds the two together. A walk over the
     row's W words takes W + 1 cycles. The least counts set-up, width and hold of every pulse, every verify
-    read with one look at each word of its answer, the rails and the read-back; no other walk.
+    read with one look at each word of its answer, the rails and the read-back; no other walk. ``least_macro``
+    leaves out the looks as well.
     """
 
     def __init__(self, timing: Timing, row_words: int) -> None:
@@ -380,21 +393,23 @@ class _Meter:
         self._walk = row_words + 1
         self._words = row_words
         rails = timing.rail_settle_cyc + 1
-        self.cycles = 1 + rails  # address, rails
-        self.least = rails
+        self.cycles = 1 + max(rails, self._walk)  # address, rails
+        self.least = self.least_macro = rails
 
-    def find(self) -> None:
-        """Start and end of a phase."""
-        self.cycles += self._walk + 1
+    def skip(self) -> None:
+        """A phase without columns."""
+        self.cycles += self._walk
 
     def verify(self) -> None:
-        self.cycles += self._timing.verify_cyc + self._walk + 1
+        self.cycles += self._timing.verify_cyc + self._walk
         self.least += self._timing.verify_cyc + self._words
+        self.least_macro += self._timing.verify_cyc
 
     def attempt(self, groups: int, width_cyc: int) -> None:
         pulse = self._timing.wl_setup_cyc + width_cyc + 1
-        self.cycles += groups * pulse + (self._words + 2 * groups - 1) + self._walk
+        self.cycles += groups * max(pulse, 1 + self._walk)
         self.least += groups * pulse
+        self.least_macro += groups * pulse
 
     def log(self, failed: NDArray[np.bool_]) -> None:
         """The log walk stays on a word for each of its failing columns."""
@@ -407,6 +422,7 @@ class _Meter:
             read = 2 * self._timing.wl_setup_cyc
             self.cycles += read + self._walk
             self.least += read + self._words
+            self.least_macro += read
 
 
 def program(

@@ -267,8 +267,8 @@ class Bench:
             must(steady, "nothing moves with a pulse")
             must(self.high["pulse"] <= self.width_cyc[now["op"]], "pulse at most width_cyc")
         if now["pulse"] and not was["pulse"]:
-            must(self.high["wl_en"] == setup_cyc + 1, "word line up wl_setup_cyc before")
-            must(self.high["steady"] >= setup_cyc, "columns and levels wl_setup_cyc before")
+            must(self.high["wl_en"] > setup_cyc, "word line up wl_setup_cyc before")
+            must(self.high["steady"] + steady >= setup_cyc, "columns and levels wl_setup_cyc before")
         if was["pulse"] and not now["pulse"] and not stopped:
             must(now["wl_en"] and steady, "one cycle of hold")
         if now["verify"]:

@@ -32,28 +32,35 @@ class Walker:
         await ctx.tick()
 
     async def walk(self, ctx, walk: Walk) -> dict:
-        """One walk: its cycles, how it ended, what it pushed; then NONE for two cycles."""
+        """One walk: its cycles, how it ended, what it pushed; then what it staged is loaded."""
         ctx.set(self.dut.walk, walk)
+        select = ctx.get(self.dut.select)
         pushed, differs = [], []
-        cycles = 0
-        while True:
+        cycles = last = 0
+        while not last:
             cycles += 1
             assert cycles < 2000
             if ctx.get(self.dut.push):
                 pushed.append(ctx.get(self.dut.column))
             if ctx.get(self.dut.differs):
                 differs.append(ctx.get(self.dut.column))
-            last, more = ctx.get(self.dut.last), ctx.get(self.dut.more)
-            any_found = ctx.get(self.dut.any_found)
+            last, left, ahead = (ctx.get(s) for s in (self.dut.last, self.dut.left, self.dut.ahead))
             await ctx.tick()
-            if last or more:
-                break
+            assert ctx.get(self.dut.select) == select  # only ``load`` changes it
         ctx.set(self.dut.walk, Walk.NONE)
-        assert ctx.get(self.dut.left) == any_found
-        seen = {"cycles": cycles, "more": more, "found": any_found, "pushed": pushed, "differs": differs}
-        seen["select"] = ctx.get(self.dut.select)
-        await ctx.tick().repeat(2)
+        seen = {"cycles": cycles, "left": left, "ahead": ahead, "pushed": pushed, "differs": differs}
+        if walk is not Walk.CAPTURE:
+            ctx.set(self.dut.load, 1)
+            await ctx.tick()
+            ctx.set(self.dut.load, 0)
+            seen["select"] = ctx.get(self.dut.select)
+            seen["more"] = ctx.get(self.dut.more)
         return seen
+
+
+def targets(image: int, mask: int, op: ProgOp, side: ProgSide) -> int:
+    wants_lrs = image if side == ProgSide.P else ~image
+    return {ProgOp.FORM: mask, ProgOp.SET: mask & wants_lrs, ProgOp.RESET: mask & ~wants_lrs}[op]
 
 
 @pytest.mark.parametrize("columns", [1, 31, 32, 33, 64, 110])
@@ -62,55 +69,77 @@ def test_walks(columns):
     dut, w = walker.dut, walker.words
 
     async def testbench(ctx):
-        for _ in range(6):
+        ctx.set(dut.forget, 1)  # of what the memory holds from reset on
+        for n in range(12):
             image, mask = rng.getrandbits(columns), rng.getrandbits(columns)
             side, op = rng.choice(list(ProgSide)), rng.choice(list(ProgOp))
+            ahead_side, ahead_op = rng.choice(list(ProgSide)), rng.choice(list(ProgOp))
             parallel = rng.choice([0, 1, 3, 31, 32, 33, columns])
             await walker.fill(ctx, dut.image, image)
             await walker.fill(ctx, dut.mask, mask)
-            ctx.set(dut.side, side)
-            ctx.set(dut.op, ProgOp.FORM)  # forgets what is logged
-            assert (await walker.walk(ctx, Walk.FIND))["select"] == mask
-            ctx.set(dut.op, op)
-            ctx.set(dut.max_parallel, parallel)
-            wants_lrs = image if side == ProgSide.P else ~image
-            asked = {ProgOp.FORM: mask, ProgOp.SET: mask & wants_lrs, ProgOp.RESET: mask & ~wants_lrs}[op]
+            for name, value in (("side", side), ("op", op), ("max_parallel", parallel)):
+                ctx.set(getattr(dut, name), value)
+            ctx.set(dut.ahead_side, ahead_side)
+            ctx.set(dut.ahead_op, ahead_op)
+            ahead = targets(image, mask, ahead_op, ahead_side)
             found = await walker.walk(ctx, Walk.FIND)
-            assert (found["select"], found["found"], found["cycles"]) == (asked, asked != 0, w + 1)
+            assert (found["select"], found["ahead"], found["cycles"]) == (ahead, ahead != 0, w + 1)
+            ctx.set(dut.forget, n % 2)
 
-            sl = rng.getrandbits(columns)
-            ctx.set(dut.sl, sl)
+            asked = targets(image, mask, op, side)
+            pending = asked
             ctx.set(dut.known, 1)  # nothing is
-            pending = asked & ~sl
-            assert (await walker.walk(ctx, Walk.DROP))["found"] == (pending != 0)
+            for first in (1, 0, 0):  # attempts; few or none are left in the end
+                ctx.set(dut.first, first)
+                # the lowest columns answer: words without a pending column come before others
+                sl = rng.getrandbits(columns) | (1 << rng.randrange(columns + 1)) - 1
+                ctx.set(dut.sl, sl)
+                rest = pending = pending & ~sl
+                group = await walker.walk(ctx, Walk.DROP)
+                assert (group["left"], group["ahead"]) == (rest != 0, ahead != 0)
+                assert group["cycles"] == w + 1
+                if not pending:
+                    assert group["select"] == ahead
+                    continue
+                while True:
+                    assert group["select"] == lowest(rest, max(1, parallel))
+                    rest &= ~group["select"]
+                    assert group["more"] == (rest != 0)
+                    if not rest:
+                        break
+                    group = await walker.walk(ctx, Walk.CHOOSE)
+                    assert group["cycles"] == w + 1
+                everything = await walker.walk(ctx, Walk.SELECT)
+                assert (everything["select"], everything["cycles"]) == (pending, w + 1)
             if pending:
-                for _ in range(2):  # attempts
-                    rest, cycles, groups = pending, 0, 0
-                    while rest:
-                        group = await walker.walk(ctx, Walk.CHOOSE)
-                        assert group["select"] == lowest(rest, max(1, parallel))
-                        rest &= ~group["select"]
-                        assert group["more"] == (rest != 0)
-                        cycles, groups = cycles + group["cycles"], groups + 1
-                    assert cycles == w + 2 * groups - 1
-                assert (await walker.walk(ctx, Walk.SELECT))["select"] == pending
                 log = await walker.walk(ctx, Walk.LOG)
                 assert log["pushed"] == bits(pending)
                 counts = [(pending >> 32 * i & 0xFFFFFFFF).bit_count() for i in range(w)]
                 assert log["cycles"] == 1 + sum(max(1, n) for n in counts)
-                assert not (await walker.walk(ctx, Walk.DROP))["found"]  # all that fail are known now
+                assert (log["select"], log["ahead"]) == (ahead, ahead != 0)
+                assert not (await walker.walk(ctx, Walk.DROP))["left"]  # all that fail are known now
+                ctx.set(dut.side, 1 - side)  # the other side is not
+                ctx.set(dut.first, 1)
+                others = targets(image, mask, op, ProgSide(1 - side)) & ~sl
+                assert (await walker.walk(ctx, Walk.DROP))["left"] == (others != 0)
+                ctx.set(dut.side, side)
+                forgets = n % 2
+                await walker.walk(ctx, Walk.FIND)
+                again = asked & ~sl & ~(0 if forgets else pending)
+                assert (await walker.walk(ctx, Walk.DROP))["left"] == (again != 0)
+            ctx.set(dut.forget, 1)
 
             ctx.set(dut.known, 0)
-            assert (await walker.walk(ctx, Walk.ASK))["select"] == mask
+            asked = await walker.walk(ctx, Walk.ASK)
+            assert (asked["select"], asked["ahead"]) == (mask, mask != 0)
             differing = mask & (image ^ sl)
             captured = await walker.walk(ctx, Walk.CAPTURE)
-            assert captured["found"] == (differing != 0)
             firsts = [bits(differing >> 32 * i & 0xFFFFFFFF) for i in range(w)]
             assert captured["differs"] == [32 * i + word[0] for i, word in enumerate(firsts) if word]
             ctx.set(dut.whole, 1)
             assert (await walker.walk(ctx, Walk.ASK))["select"] == (1 << columns) - 1
             await walker.walk(ctx, Walk.CAPTURE)
-            assert not (await walker.walk(ctx, Walk.CAPTURE))["found"]  # the image is what was read
+            assert not (await walker.walk(ctx, Walk.CAPTURE))["differs"]  # the image is what was read
             ctx.set(dut.whole, 0)
 
     walker.run(testbench)

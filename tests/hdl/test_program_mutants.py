@@ -14,10 +14,11 @@ from amaranth.hdl import UnusedElaboratable
 import hdl.column_walk
 import hdl.group_scan
 import hdl.program_sequencer
+import hdl.row_memory
 import hdl.step_levels
-from hdl.config import Command, Geometry
+from hdl.config import Command, Geometry, ProgOp, ProgSide
 from tests.hdl.program_bench import Bench
-from tests.hdl.program_row import Row
+from tests.hdl.program_row import HRS, LRS, NEVER, Device, Row
 from tests.hdl.test_program_sequencer import SHORTEST
 
 GEOMETRY = Geometry(tiles=1, rows=2, inputs=34, bias=0)
@@ -26,11 +27,48 @@ MUTANTS = {
     "verify is skipped": (hdl.program_sequencer, "m.next = State.VERIFY", "m.next = State.DROP_PASSED"),
     "pulse one cycle longer": (hdl.program_sequencer, "conditions.width_cyc)", "conditions.width_cyc + 1)"),
     "pulse one cycle shorter": (hdl.program_sequencer, "conditions.width_cyc)", "conditions.width_cyc - 1)"),
-    "no hold": (hdl.program_sequencer, "m.next = State.HOLD", "m.next = State.CHOOSE_GROUP"),
+    "no hold": (hdl.program_sequencer, "m.next = State.HOLD", "m.next = State.SET_UP"),
+    "hold does not wait for the group": (
+        hdl.program_sequencer,
+        "with m.If(staged | columns.last):",
+        "with m.If(1):",
+    ),
+    "last group is forgotten": (hdl.program_sequencer, "last_group.eq(~columns.more)", "last_group.eq(1)"),
+    "levels do not step": (hdl.program_sequencer, "levels.step.eq(loaded & ~first)", "levels.step.eq(0)"),
+    "columns move at the end of the pulse": (
+        hdl.program_sequencer,
+        "stage_beside_pulse()\n                with m.If(staged |",
+        "m.d.comb += columns.load.eq(1)\n                with m.If(staged |",
+    ),
+    "verify falls late": (
+        hdl.program_sequencer,
+        'drive["verify"].eq(~columns.last)',
+        'drive["verify"].eq(1)',
+    ),
+    "all columns are verified again": (
+        hdl.column_walk,
+        "Mux(self.first, targets, pending_read.data)",
+        "targets",
+    ),
+    "words before the group are not blank": (hdl.row_memory, "self.blank > w", "0"),
+    "group begins anew": (hdl.column_walk, "scan.index == cursor)", "0)"),
+    "phase ahead is that of now": (
+        hdl.column_walk,
+        "(self.ahead_op, self.ahead_side,",
+        "(self.op, self.side,",
+    ),
+    "empty phase is verified": (
+        hdl.program_sequencer,
+        "with m.If(columns.ahead):\n                    m.next = State.VERIFY",
+        "with m.If(1):\n                    m.next = State.VERIFY",
+    ),
+    "rails are not awaited by the walk": (hdl.program_sequencer, "rails_on.eq(1)\n", "rails_on.eq(0)\n"),
+    "log of the command before": (hdl.column_walk, "(scan.valid & self.forget)", "(scan.valid & 0)"),
+    "log mixes the sides": (hdl.column_walk, "logged_read.data[self.side]", "logged_read.data[0]"),
     "word line falls with the pulse": (
         hdl.program_sequencer,
-        'm.d.comb += drive["wl_en"].eq(1)\n                m.next = State.CHOOSE',
-        "m.next = State.CHOOSE",
+        'm.d.comb += drive["wl_en"].eq(1)\n                stage_beside',
+        "stage_beside",
     ),
     "no set-up": (hdl.program_sequencer, "m.next = State.SET_UP", "m.next = State.PULSE"),
     "rails stay up": (hdl.program_sequencer, "m.next = State.LOWER_RAILS", "m.next = State.SELECT_READ"),
@@ -42,7 +80,7 @@ MUTANTS = {
     "no last attempt": (hdl.step_levels, "used >= s.attempts", "used + 1 >= s.attempts"),
     "levels wrap": (hdl.step_levels, "Signal(9,", "Signal(8,"),
     "group too large": (hdl.group_scan, "count <= self.budget)", "count <= self.budget + 1)"),
-    "passed devices stay": (hdl.column_walk, "pending_read.data & ~columns.answer &", "pending_read.data &"),
+    "passed devices stay": (hdl.column_walk, "pending & ~columns.answer &", "pending &"),
     "logged twice": (hdl.column_walk, "& ~forgiven", ""),
     "read-back is not compared": (hdl.program_sequencer, "columns.differs & programming", "0"),
 }
@@ -55,7 +93,7 @@ def broken(module, old: str, new: str):
     copy = types.ModuleType(module.__name__)
     copy.__package__ = "hdl"
     code = compile(ast.parse(source.replace(old, new)), f"<{module.__name__}, broken>", "exec")
-    chain = [hdl.group_scan, hdl.column_walk, hdl.step_levels, hdl.program_sequencer]
+    chain = [hdl.group_scan, hdl.row_memory, hdl.column_walk, hdl.step_levels, hdl.program_sequencer]
     saved = {m.__name__: sys.modules[m.__name__] for m in chain}
     try:
         sys.modules[module.__name__] = copy
@@ -81,6 +119,14 @@ async def all_rules(bench):
     bench.row.broken_bridges = {33}
     bench.row.devices = Row.random(34, rng, most=1).devices
     await bench.compare(Command.PROGRAM_ROW, image, mask)
+    # All of one kind: empty phases. Then one device that was logged falls in the last phase.
+    bench.row = Row(34)
+    bench.row.devices[33][ProgSide.N].need[ProgOp.RESET] = NEVER
+    await bench.compare(Command.PROGRAM_ROW, mask, mask)
+    bench.row.devices[33][ProgSide.N] = Device(HRS)
+    bench.row.devices[32][ProgSide.P].state = HRS
+    bench.row.disturbs = {bench.row.pulses: [(33, ProgSide.N, LRS)]}
+    assert (await bench.compare(Command.PROGRAM_ROW, mask, mask)).detail == 1
     for fault in ("abort", "rails", "lock"):
         bench.row = Row.random(34, rng)
         assert (await bench.command(Command.PROGRAM_ROW, faults={40: fault}, cap=2000)).cycles == 41
@@ -89,6 +135,7 @@ async def all_rules(bench):
 TIMING = dataclasses.replace(
     SHORTEST,
     max_parallel=9,
+    set=dataclasses.replace(SHORTEST.set, width_cyc=1),  # shorter than the walk beside it
     form=dataclasses.replace(SHORTEST.form, prog_start=230, prog_step=60, prog_limit=255),
 )
 

@@ -63,22 +63,24 @@ def test_column_words(columns):
     everything = (1 << columns) - 1
 
     async def testbench(ctx):
-        select = 0
-        for _ in range(40):
+        select = stage = 0
+        for _ in range(80):
             w, word, sl = rng.randrange(words(columns)), rng.getrandbits(32), rng.getrandbits(columns)
             ctx.set(dut.index, w)
             ctx.set(dut.w_data, word)
             ctx.set(dut.sl, sl)
             assert ctx.get(dut.answer) == sl >> 32 * w & 0xFFFFFFFF
             assert ctx.get(dut.exists) == everything >> 32 * w & 0xFFFFFFFF
-            if rng.random() < 0.1:
-                ctx.set(dut.clear, 1)
-                select = 0
+            blank = rng.randrange(words(columns)) if rng.randrange(2) else 0
+            ctx.set(dut.blank, blank)
+            if rng.random() < 0.3:
+                ctx.set(dut.load, 1)
+                select = stage >> 32 * blank << 32 * blank
             elif rng.random() < 0.8:
                 ctx.set(dut.w_en, 1)
-                select = (select & ~(0xFFFFFFFF << 32 * w) | word << 32 * w) & everything
+                stage = (stage & ~(0xFFFFFFFF << 32 * w) | word << 32 * w) & everything
             await ctx.tick()
-            ctx.set(dut.clear, 0)
+            ctx.set(dut.load, 0)
             ctx.set(dut.w_en, 0)
             assert ctx.get(dut.select) == select
 
