@@ -97,7 +97,7 @@ class Decisions:
 
 
 @dataclass(frozen=True, eq=False)
-class _Legs:
+class Legs:
     """Resistance above (a) and below (b) SL with input +1 and -1, and the devices in them; (n, C) each."""
 
     a1: FloatArray
@@ -123,7 +123,9 @@ def at_temperature(resistance_ohm: FloatArray, params: BridgeParams) -> FloatArr
     return resistance_ohm * np.exp(share * shift)
 
 
-def _legs(resistance_ohm: FloatArray, rows: NDArray[np.integer], p: BridgeParams) -> _Legs:
+def legs_of(resistance_ohm: FloatArray, rows: NDArray[np.integer], params: BridgeParams) -> Legs:
+    """The legs of whole rows, for the arguments of ``source_line``; they do not depend on time or load."""
+    p = params
     crossed = np.asarray(rows, np.float64)[:, None] + 1.0
     ohm = at_temperature(resistance_ohm, p)
     wire_p, wire_n = p.r_driver_ohm + crossed * p.r_bl_ohm, p.r_driver_ohm + crossed * p.r_blb_ohm
@@ -136,7 +138,7 @@ def _legs(resistance_ohm: FloatArray, rows: NDArray[np.integer], p: BridgeParams
         same = a0 is a1
         a1, b1 = a1 / (1.0 + p.leak_S * a1), b1 / (1.0 + p.leak_S * b1)
         a0, b0 = (a1, b1) if same else (a0 / (1.0 + p.leak_S * a0), b0 / (1.0 + p.leak_S * b0))
-    return _Legs(a1, b1, a0, b0, ohm)
+    return Legs(a1, b1, a0, b0, ohm)
 
 
 def _transistor_legs(
@@ -162,7 +164,7 @@ def _transistor_legs(
     return a1, b1, a0, b0
 
 
-def _voltages(legs: _Legs, v_high: FloatArray, v_low: FloatArray, p: BridgeParams) -> Voltages:
+def _voltages(legs: Legs, v_high: FloatArray, v_low: FloatArray, p: BridgeParams) -> Voltages:
     span = v_high - v_low
     total1, total0 = legs.a1 + legs.b1, legs.a0 + legs.b0
     v1 = v_low + span * (legs.b1 / total1)
@@ -211,7 +213,11 @@ def source_line(
     Voltages
         Arrays (n, C).
     """
-    legs = _legs(resistance_ohm, rows, params)
+    return voltages_of(legs_of(resistance_ohm, rows, params), params, enabled)
+
+
+def voltages_of(legs: Legs, params: BridgeParams, enabled: NDArray[np.bool_] | None = None) -> Voltages:
+    """Second half of ``source_line``: rails, settling and noise of known legs."""
     return _voltages(legs, *_rails(legs, enabled, params), params)
 
 
@@ -223,7 +229,7 @@ def source_line_bounds(
     The lower ones take the supply of all columns enabled and the ground of none, the upper ones the reverse;
     the noise of both is the larger.
     """
-    legs = _legs(resistance_ohm, rows, params)
+    legs = legs_of(resistance_ohm, rows, params)
     high, low = _rails(legs, None, params)
     zero, full = np.zeros_like(low), np.full_like(high, supply_V(params))
     widest = _voltages(legs, full, zero, params)
@@ -234,7 +240,7 @@ def source_line_bounds(
     )
 
 
-def _rails(legs: _Legs, enabled: NDArray[np.bool_] | None, p: BridgeParams) -> tuple[FloatArray, FloatArray]:
+def _rails(legs: Legs, enabled: NDArray[np.bool_] | None, p: BridgeParams) -> tuple[FloatArray, FloatArray]:
     load_S = legs.load_S
     return rail_voltages(load_S if enabled is None else np.where(enabled, load_S, 0.0), p)
 

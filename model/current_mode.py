@@ -210,7 +210,7 @@ def tiled_transfer(resistance_ohm: FloatArray, params: CurrentParams) -> tuple[F
     for i in range(0, inputs, rows):
         here = slice(i, min(i + rows, inputs))
         for j, count in ((0, neurons // pairs), (neurons // pairs * pairs, 1)):  # whole tiles, and the rest
-            if j == neurons:
+            if j == neurons or count == 0:
                 continue
             part = lines[here, 2 * j : 2 * (j + pairs * count)].reshape(len(lines[here]), count, -1)
             currents, load = transfer(part.transpose(1, 0, 2), p.r_row_ohm, p.r_column_ohm)

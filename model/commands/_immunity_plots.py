@@ -1,0 +1,53 @@
+"""Pictures of the immunity study. Files only, no display."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+__all__ = ["plot_sweeps"]
+
+_STYLES = {
+    "bridge": ("#3b6fb6", "-", "o"),
+    "conventional": ("#d1743c", "-", "s"),
+    "no buffer": ("#3f9a6b", "--", "^"),
+    "single-ended": ("#8a5fb0", "--", "v"),
+    "1T1R cell": ("#8c8c8c", "--", "d"),
+}
+
+
+def plot_sweeps(report: dict[str, Any], path: Path) -> None:
+    """One panel a sweep: accuracy of every circuit, mean as a line, one standard deviation as a band."""
+    sweeps = list(report["sweeps"].items())
+    columns = min(len(sweeps), 2)
+    rows = -(-len(sweeps) // columns)
+    figure = Figure(figsize=(5.6 * columns, 3.9 * rows), layout="constrained")
+    panels = np.array(figure.subplots(rows, columns)).reshape(-1)
+    for (name, sweep), axis in zip(sweeps, panels, strict=False):
+        values = np.array(sweep["values"], float)
+        for circuit, found in sweep["circuits"].items():
+            colour, line, marker = _STYLES[circuit]
+            mean, std = 100 * np.array(found["mean"]), 100 * np.array(found["std"])
+            axis.plot(values, mean, line, color=colour, marker=marker, markersize=4, label=circuit)
+            axis.fill_between(values, mean - std, np.minimum(mean + std, 100), color=colour, alpha=0.15)
+        axis.axhline(100 * report["golden_accuracy"], color="k", linewidth=0.7, linestyle=":")
+        if name in ("wire", "supply"):
+            axis.set_xscale("log")
+        axis.set(title=name, xlabel=sweep["axis"], ylabel="accuracy (%)", ylim=(0, 102))
+        axis.grid(alpha=0.25)
+    for axis in panels[len(sweeps) :]:
+        axis.set_axis_off()
+    panels[0].legend(loc="lower left", fontsize=8)
+    rows_, columns_ = report["conventional_tile"]
+    figure.suptitle(
+        f"{report['network']}: {report['chips']} chips, {report['images']} images; dotted: integer golden; "
+        f"conventional tiles {rows_}x{columns_}",
+        fontsize=9,
+    )
+    FigureCanvasAgg(figure)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=100)

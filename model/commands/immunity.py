@@ -1,0 +1,181 @@
+"""Accuracy of the bridge array, its ablations and the conventional array over spread, wires and supply.
+
+Four sweeps on the network of preset mnist, every circuit with the same devices: the multiplier of the device
+spread; the wire resistance per cell, of every line of both arrays; the source resistance of the read supply;
+and the droop of the plates' supply. Equations and what the circuits are: docs/model.md. Results depend on the
+seed, not on the number of processes.
+
+Exit status: 0; 2 on bad input.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import re
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from hdl.config import preset
+from model import immunity
+from model.commands import whole
+from model.commands._immunity_plots import plot_sweeps
+from model.commands.infer import ROOT, versions
+from model.dataset import load_mnist_test
+from model.golden import Golden
+from model.immunity import Circuit
+from model.mapping import Mapping, map_preset
+from model.network import Network
+
+
+def _tile(text: str) -> tuple[int, int]:
+    if not (found := re.fullmatch(r"(\d+)x(\d+)", text)) or min(map(int, found.groups())) < 2:
+        raise argparse.ArgumentTypeError(f"{text!r}: must be ROWSxCOLUMNS, like 64x128, each at least 2")
+    return int(found[1]), int(found[2])
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``immunity``."""
+    add = parser.add_argument
+    names = list(immunity.sweeps())
+    add("--sweep", choices=names, action="append", help="only this one; may be repeated (default: all)")
+    add("--chips", type=whole(1, 10_000), metavar="K", help="chips a point (default 20; 4 with --quick)")
+    add("--images", type=whole(1, 10_000), metavar="K", help="first K test images (default 500; quick 200)")
+    add("--chip", type=whole(0, 2**63), default=0, metavar="SEED", help="first chip (default %(default)s)")
+    add("--tile", type=_tile, default=(64, 128), metavar="RxC", help="conventional tile (default 64x128)")
+    add("--quick", action="store_true", help="few points, chips and images")
+    add("--jobs", type=whole(1, 256), default=2, metavar="N", help="processes (default %(default)s)")
+    add("--json", type=Path, metavar="F", help="also write the results as JSON")
+    add("--out", type=Path, metavar="F", help="also draw them, as PNG")
+
+
+@lru_cache(maxsize=1)
+def _data(images: int) -> tuple[Mapping, np.ndarray, np.ndarray]:
+    chosen = preset("mnist")
+    mapping = map_preset(chosen, Network.load(ROOT / "data" / chosen.network))
+    bits, labels = load_mnist_test()
+    return mapping, bits[:images], labels[:images]
+
+
+def _point(sweep: str, value: float, chip: int, images: int, tile: tuple[int, int]) -> dict[str, float]:
+    mapping, bits, labels = _data(images)
+    circuits = immunity.sweeps()[sweep][2]
+    return immunity.accuracies(mapping, immunity.setting(sweep, value, tile), chip, bits, labels, circuits)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it; the exit status."""
+    start_s = time.perf_counter()
+    chips = arguments.chips or (4 if arguments.quick else 20)
+    images = arguments.images or (200 if arguments.quick else 500)
+    table = immunity.sweeps(arguments.quick)
+    wanted = {name: table[name] for name in table if name in (arguments.sweep or table)}
+    work = [
+        (name, value, arguments.chip + k)
+        for name, (_, values, _) in wanted.items()
+        for value in values
+        for k in range(chips)
+    ]
+    found = _evaluate(work, images, arguments.tile, arguments.jobs)
+    mapping, bits, labels = _data(images)
+    report: dict[str, Any] = {
+        "network": mapping.network.name,
+        "images": images,
+        "chips": chips,
+        "first_chip": arguments.chip,
+        "conventional_tile": list(arguments.tile),
+        "golden_accuracy": float((Golden(mapping.network)(bits).classes == labels).mean()),
+        "sweeps": {},
+    }
+    for name, (label, values, circuits) in wanted.items():
+        points = {}
+        for circuit in circuits:
+            each = [
+                [found[name, value, arguments.chip + k][circuit.value] for k in range(chips)]
+                for value in values
+            ]
+            points[circuit.value] = {
+                "mean": [float(np.mean(e)) for e in each],
+                "std": [float(np.std(e, ddof=min(1, chips - 1))) for e in each],
+                "min": [min(e) for e in each],
+                "chips": each,
+            }
+        report["sweeps"][name] = {"axis": label, "values": values, "circuits": points}
+    _show(report)
+    report |= {"wall_s": time.perf_counter() - start_s, "versions": versions()}
+    if arguments.json:
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        arguments.json.write_text(json.dumps(report, indent=1) + "\n")
+    if arguments.out:
+        plot_sweeps(report, arguments.out)
+    return 0
+
+
+def _evaluate(
+    work: list[tuple[str, float, int]], images: int, tile: tuple[int, int], jobs: int
+) -> dict[tuple[str, float, int], dict[str, float]]:
+    """Accuracies by circuit of every (sweep, value, chip), in processes of one thread each."""
+    before = {name: os.environ.get(name) for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")}
+    os.environ.update(dict.fromkeys(before, "1"))  # read by numpy as the processes start
+    console = Console(stderr=True)
+    bars = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not sys.stderr.isatty(),
+    )
+    found = {}
+    context = multiprocessing.get_context("spawn")
+    try:
+        with bars, ProcessPoolExecutor(jobs, mp_context=context) as pool:
+            task = bars.add_task("chips at points", total=len(work))
+            waiting = {pool.submit(_point, *item, images, tile): item for item in work}
+            try:
+                for done in as_completed(waiting):
+                    found[waiting[done]] = done.result()
+                    bars.advance(task)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+    return found
+
+
+def _show(report: dict[str, Any]) -> None:
+    console = Console()
+    console.width = max(console.width, 110)
+    console.print(
+        f"{report['network']}, {report['images']} images, integer reference "
+        f"{report['golden_accuracy']:.2%}; {report['chips']} chips a point from seed {report['first_chip']}: "
+        "mean (lowest chip) in %",
+        highlight=False,
+    )
+    for name, sweep in report["sweeps"].items():
+        table = Table(title=f"{name}: {sweep['axis']}", box=SIMPLE, title_justify="left")
+        table.add_column("value", justify="right")
+        circuits = [c.value for c in Circuit if c.value in sweep["circuits"]]
+        for circuit in circuits:
+            table.add_column(circuit, justify="right")
+        for i, value in enumerate(sweep["values"]):
+            cells = [sweep["circuits"][c] for c in circuits]
+            table.add_row(f"{value:g}", *(f"{c['mean'][i]:.1%} ({c['min'][i]:.1%})" for c in cells))
+        console.print(table)
