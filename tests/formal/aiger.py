@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +26,7 @@ class Aiger:
     outputs: list[int]
     ands: list[tuple[int, int, int]]
     names: list[str]  # of the outputs
-    tail: bytes  # the gates as they stand in the file
+    place: Callable[[int], int] = lambda literal: literal  # of a literal of the file as it was read
 
     @classmethod
     def read(cls, file: Path) -> Aiger:
@@ -45,7 +47,6 @@ class Aiger:
         inputs = [2 * (i + 1) for i in range(n_in)]
         latches = [(2 * (n_in + i + 1), int(line().split()[0])) for i in range(n_latch)]
         outputs = [int(line()) for _ in range(n_out)]
-        begin = position
 
         def delta():
             nonlocal position
@@ -63,17 +64,91 @@ class Aiger:
             left = 2 * (n_in + n_latch + i + 1)
             first = left - delta()
             ands.append((left, first, first - delta()))
-        tail = data[begin:position]
         symbols = re.findall(rb"^o(\d+) (.*)$", data[position:], re.MULTILINE)
         by_index = {int(i): name.decode() for i, name in symbols}
-        return cls(inputs, latches, outputs, ands, [by_index[i] for i in range(n_out)], tail)
+        return cls(inputs, latches, outputs, ands, [by_index[i] for i in range(n_out)])
 
-    def write_output(self, name: str, file: Path) -> None:
-        """Write the circuit with the one output ``name``."""
-        head = [f"aig {self.ands[-1][0] // 2} {len(self.inputs)} {len(self.latches)} 1 {len(self.ands)}"]
+    def only(self, name: str) -> Aiger:
+        """The circuit with the one output ``name``."""
+        output = self.outputs[self.names.index(name)]
+        return dataclasses.replace(self, outputs=[output], names=[name])
+
+    def step(self, vmap: Path, settled: dict[str, int]) -> Aiger:
+        """The induction step of the one output: frame 0 is any state, and the output counts from frame 1 on.
+
+        ``settled`` are the latches that have a value in frame 0, by name. All others start with new inputs,
+        those that follow the circuit's own.
+        """
+        started, latch_names = 0, {}
+        for line in vmap.read_text().splitlines():
+            kind, index, *rest = line.split(" ")
+            if kind in ("latch", "invlatch"):
+                latch_names.setdefault(int(index), []).append(rest[1])
+            elif kind == "ninitff":
+                started = self.latches[int(index)][0]
+        n_in = len(self.inputs)
+        fixed, free = {}, []
+        for index, (latch, _) in enumerate(self.latches):
+            known = [settled[n] for n in latch_names.get(index, ()) if n in settled]
+            if known:
+                fixed[latch] = known[0]
+            elif latch != started:
+                free.append(latch)
+        # Variables: inputs, new inputs, latches, three gates for each free latch, the old gates.
+        base = 2 * (n_in + len(free) + len(self.latches) + 1)
+        muxes = {latch: base + 6 * i for i, latch in enumerate(free)}
+        shift = 2 * (n_in + len(self.latches))
+
+        def moved(literal: int) -> int:
+            variable, inverted = literal & ~1, literal & 1
+            if variable <= 2 * n_in:
+                return literal
+            if variable > shift:
+                return literal + 8 * len(free)
+            if variable in muxes:
+                return muxes[variable] + 4 ^ 1 ^ inverted
+            return variable + 2 * len(free) ^ fixed.get(variable, 0) ^ inverted
+
+        new_started = started + 2 * len(free)
+        ands = []
+        for i, latch in enumerate(free):
+            gate, fresh = base + 6 * i, 2 * (n_in + i + 1)
+            ands.append((gate, max(new_started, latch + 2 * len(free)), min(new_started, latch + 2 * len(free))))
+            ands.append((gate + 2, new_started ^ 1, fresh))
+            ands.append((gate + 4, gate + 3, gate + 1))
+        for left, first, second in self.ands:
+            a, b = moved(first), moved(second)
+            ands.append((moved(left), max(a, b), min(a, b)))
+        last = ands[-1][0] + 2
+        a, b = moved(self.outputs[0]), new_started
+        ands.append((last, max(a, b), min(a, b)))
+        return Aiger(
+            inputs=[2 * (i + 1) for i in range(n_in + len(free))],
+            latches=[
+                (latch + 2 * len(free), moved(after) ^ fixed.get(latch, 0)) for latch, after in self.latches
+            ],
+            outputs=[last],
+            ands=ands,
+            names=self.names,
+            place=moved,
+        )
+
+    def write(self, file: Path) -> None:
+        """Write the binary format."""
+        head = [
+            f"aig {self.ands[-1][0] // 2} {len(self.inputs)} {len(self.latches)} {len(self.outputs)} "
+            f"{len(self.ands)}"
+        ]
         head += [str(after) for _, after in self.latches]
-        head += [str(self.outputs[self.names.index(name)])]
-        file.write_bytes("\n".join(head).encode() + b"\n" + self.tail)
+        head += [str(output) for output in self.outputs]
+        gates = bytearray()
+        for left, first, second in self.ands:
+            for delta in (left - first, first - second):
+                while delta > 0x7F:
+                    gates.append(delta & 0x7F | 0x80)
+                    delta >>= 7
+                gates.append(delta)
+        file.write_bytes("\n".join(head).encode() + b"\n" + bytes(gates))
 
 
 @dataclass
@@ -112,17 +187,18 @@ def read_witness(file: Path) -> list[str]:
     """Input bits of each frame, from a witness in AIGER's format."""
     lines = [line.strip() for line in file.read_text().splitlines()]
     lines = [line for line in lines if line and set(line) <= set("01x")]
-    # status, initial state, then one line a frame
-    return lines[2:]
+    return lines[1:]  # the first one is the initial state
 
 
 def replay(circuit: Aiger, vmap: Path, frames: list[str]) -> Trace:
     """Simulate ``circuit`` on the inputs of ``frames``, independent of the solver that found them."""
     bits: dict[str, dict[int, int]] = defaultdict(dict)
     for line in vmap.read_text().splitlines():
+        if not line.startswith(("wire ", "invwire ")) or "$" in line:
+            continue
         kind, literal, bit, name = line.split(" ", 3)
-        if kind in ("wire", "invwire") and "$" not in name:
-            bits[name][int(bit)] = int(literal) ^ (kind == "invwire")
+        if name not in circuit.names:
+            bits[name][int(bit)] = circuit.place(int(literal)) ^ (kind == "invwire")
     values = {0: 0}
     state = {latch: 0 for latch, _ in circuit.latches}
     signals: dict[str, list[int]] = {name: [] for name in (*bits, *circuit.names)}
@@ -137,9 +213,9 @@ def replay(circuit: Aiger, vmap: Path, frames: list[str]) -> Trace:
         for left, first, second in circuit.ands:
             values[left] = value(first) & value(second)
         for name, there in bits.items():
-            if name not in circuit.names:
-                signals[name].append(sum(int(value(literal)) << bit for bit, literal in there.items()))
+            signals[name].append(sum(int(value(literal)) << bit for bit, literal in there.items()))
         for name, literal in zip(circuit.names, circuit.outputs, strict=True):
             signals[name].append(int(value(literal)))
         state = {latch: value(after) for latch, after in circuit.latches}
     return Trace(len(frames), signals, widths)
+

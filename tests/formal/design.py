@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ from hdl.config import Geometry
 
 __all__ = ["GEOMETRY", "ROOT", "Design", "Patch", "generate"]
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(os.environ.get("FV_ROOT", Path(__file__).resolve().parents[2]))
 
 GEOMETRY = Geometry(
     tiles=2, rows=4, inputs=5, bias=2, thresholds=8, layers=2, scores=4, count_width=4, log_depth=2
@@ -24,7 +25,7 @@ GEOMETRY = Geometry(
 
 GENERATE = """
 import json, sys
-from hdl.arbiter import CommandArbiter
+from hdl.arbiter import CommandArbiter, UnlockSequence
 from hdl.config import Geometry
 from hdl.descriptors import DescriptorCheck
 from hdl.layer_sequencer import LayerSequencer
@@ -32,6 +33,7 @@ from hdl.program_sequencer import ProgramSequencer
 from hdl.read_sequencer import ReadSequencer
 from hdl.vectors import InputBanks
 from hdl.verilog import verilog_text
+from hdl.wishbone import WishboneResponder
 
 geometry, text, states = Geometry(**json.loads(sys.argv[1])), sys.argv[2], sys.argv[3]
 open(text, "w").write(verilog_text(geometry))
@@ -42,6 +44,8 @@ blocks = {
     "layer.check.fsm_state": DescriptorCheck(geometry),
     "layer.inputs.fsm_state": InputBanks(geometry),
     "arbiter.arbiter_state": CommandArbiter(),
+    "unlock.unlock_state": UnlockSequence(),
+    "wishbone.responder_state": WishboneResponder(),
 }
 machines = {}
 for path, block in blocks.items():

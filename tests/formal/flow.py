@@ -50,7 +50,8 @@ def prepare(folder: Path, files: list[Path]) -> Path:
     """Flatten the design with its observer, turn memories into flip-flops, and write one AIGER file.
 
     Flip-flops and memories of the design lose their initial values: power-up is arbitrary. Those of the
-    observer keep theirs, but for ``any_*`` (arbitrary constants) and ``past_*``.
+    observer keep theirs, but for ``any_*`` (arbitrary constants) and ``past_*``. What Verilog leaves undefined
+    is arbitrary in every cycle.
     """
     base = folder / "top"
     log = folder / "prepare.log"
@@ -69,6 +70,7 @@ def prepare(folder: Path, files: list[Path]) -> Path:
             "setattr -unset init w:mon.past_*",
             "opt_clean",
             "opt -fast -full",
+            "setundef -anyseq",
             "techmap",
             "opt -fast",
             "dffunmap",
@@ -92,7 +94,7 @@ def check(aiger: Path, commands: str, limit_s: float) -> Verdict:
     from pyosys import libyosys  # only for the place of the bundled ABC
 
     abc = Path(libyosys.__file__).parent / ABC
-    script = f"read_aiger {aiger}; scl; print_stats; {commands}; write_cex -a {witness}"
+    script = f"read_aiger {aiger}; scleanup; print_stats; {commands}; write_cex -a {witness}"
     begin = time.monotonic()
     try:
         run = subprocess.run([abc, "-c", script], capture_output=True, text=True, timeout=limit_s)

@@ -30,6 +30,8 @@ class Check:
     rule: str
     text: str
     build: Callable[[View], Value]
+    given: Callable[[View], Value] | None = None
+    """What may be assumed up to and in this cycle, because another run proves it."""
 
 
 class Observer:
@@ -57,7 +59,12 @@ class Observer:
         view = View(self)
         for check in checks:
             bad = Value.cast(check.build(view)).any()
-            self.module.d.comb += self.outputs[check.name].eq(bad & view.started)
+            if check.given is not None:
+                bad = bad & check.given(view)
+            # Only the first violation counts: the solver may take for granted that there was none before.
+            seen = Signal(name=f"seen_{check.name}")
+            self.module.d.sync += seen.eq(seen | (bad & view.started))
+            self.module.d.comb += self.outputs[check.name].eq(bad & view.started & ~seen)
 
     def verilog(self) -> str:
         """Module ``observer``."""
@@ -108,7 +115,7 @@ class View:
 
     def state(self, block: str, *names: str) -> Value:
         """The state machine of ``block`` (an instance path) is in one of the states ``names``."""
-        path = {"arbiter": "arbiter.arbiter_state"}.get(block, f"{block}.fsm_state")
+        (path,) = (p for p in self._observer.design.states if p.rpartition(".")[0] == block)
         codes = self._observer.design.states[path]
         return Cat(self.tap(path) == codes[name] for name in names).any()
 
@@ -161,10 +168,12 @@ class View:
         self.bus_phase = phase = Signal(2, name="bus_phase")
         self.access = pin.wb_cyc & pin.wb_stb & (phase == 0) & ~self.rst
         self.request = self.access & pin.wb_sel.all()
-        self.address = Signal.like(pin.wb_adr, name="bus_address", reset_less=True)
-        self.is_write = Signal(name="bus_is_write", reset_less=True)
-        self.word = Signal(32, name="bus_word", reset_less=True)
+        self.address = Signal.like(pin.wb_adr, name="bus_address")
+        self.is_write = Signal(name="bus_is_write")
+        self.word = Signal(32, name="bus_word")
+        self.selected = Signal(name="bus_selected")  # every byte lane
         with m.If(phase == 0):
+            m.d.sync += self.selected.eq(pin.wb_sel.all())
             with m.If(pin.wb_cyc & pin.wb_stb):
                 m.d.sync += phase.eq(1)
             m.d.sync += [self.address.eq(pin.wb_adr), self.is_write.eq(pin.wb_we), self.word.eq(pin.wb_dat_w)]
@@ -192,6 +201,16 @@ class View:
     def writes(self, register: str) -> Value:
         """A write of ``register`` is requested in this cycle (it may be refused)."""
         return self.request & self.pin.wb_we & (self.pin.wb_adr == self.registers[register].offset // 4)
+
+    def ended(self, name: str) -> Value:
+        """An access to the register or window ``name`` gets its ack or err in this cycle."""
+        if name in self.registers:
+            here = self.address == self.registers[name].offset // 4
+        else:
+            window = self.windows[name]
+            base = window.offset // 4
+            here = (self.address >= base) & (self.address < base + window.words)
+        return (self.bus_phase != 0) & (self.pin.wb_ack | self.pin.wb_err) & here
 
     def aborts(self) -> Value:
         """ABORT is written in this cycle."""

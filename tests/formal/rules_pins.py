@@ -3,6 +3,7 @@
 from amaranth.hdl import Cat, Mux, Value
 
 from .observer import Check, View
+from .structure import holds
 
 __all__ = ["CHECKS", "COVERS"]
 
@@ -44,7 +45,7 @@ def pulse_hold(v: View):
 def setting(v: View, register: str, field: str) -> Value:
     """A field as the bank stores it; 0 acts as 1."""
     (there,) = (f for f in v.registers[register].fields if f.name == field)
-    stored = v.tap(f"bank.{register.lower()}")[there.lsb : there.msb + 1]
+    stored = v.tap(f"bank.{register.lower()}__value")[there.lsb : there.msb + 1]
     return Mux(stored == 0, 1, stored)
 
 
@@ -79,9 +80,13 @@ def pulse_setup(v: View):
     waiting, pulsing = v.state("program", "SET_UP"), v.state("program", "PULSE")
     lemmas = [
         waiting & (timer >= setup),
+        waiting & (timer >= 1) & ~p.wl_en.any(),
         waiting & (timer >= 2) & (v.changed(*selection(v)) | (held + 2 < timer)),
         pulsing & (timer == 0) & ((held + 2 < setup) | p.pulse),
         pulsing & (timer == 0) & (setup >= 2) & v.changed(*selection(v)),
+        pulsing & (timer == 0) & v.tap("program.pins__pulse"),
+        pulsing & (timer >= 1) & ~v.tap("program.pins__pulse"),
+        pulsing & (timer >= 2) & ~v.past(p.pulse),
     ]
     rises = p.pulse & ~v.past(p.pulse)
     return (rises & (now < setup)) | Cat(lemmas).any()
@@ -155,26 +160,26 @@ def other_tiles(v: View):
 
 
 CHECKS = [
-    Check("pulse_guarded", "3.1", "`pulse` only with `hv_en`, `hv_ready`, exactly one `wl_en` and the controller unlocked", pulse_guarded),
-    Check("precharge_evaluate_apart", "3.2", "`precharge` and `evaluate` are never high together", lambda v: v.pin.precharge & v.pin.evaluate),
-    Check("sense_in_evaluate", "3.2", "`sense` only while `evaluate`", lambda v: v.pin.sense & ~v.pin.evaluate),
-    Check("rails_reads_apart", "3.3", "`hv_en` never together with `precharge`, `evaluate` or `sense`", lambda v: v.pin.hv_en & (v.pin.precharge | v.pin.evaluate | v.pin.sense)),
-    Check("verify_pulse_apart", "3.3", "`verify` never together with `pulse` or a read phase", lambda v: v.pin.verify & (v.pin.pulse | v.pin.precharge | v.pin.evaluate | v.pin.sense)),
-    Check("pulse_stable", "3.4", "row, word line, columns, operation, side and levels do not move while `pulse` is high", pulse_stable),
-    Check("pulse_hold", "3.4", "nor in the cycle after its fall, unless the pulse was cut: then rails, word line and columns are off in that cycle or the next", pulse_hold),
-    Check("pulse_setup", "3.4", "nor for `wl_setup_cyc` cycles before its rise, with the word line on", pulse_setup),
-    Check("pulse_width", "3.5", "a pulse lasts at most `width_cyc` cycles of its operation, for every value of the registers", pulse_width),
-    Check("abort_ends", "3.6", "in the cycle after the write of ABORT every enable pin is low", ends_after(abort)),
-    Check("reset_ends", "3.6", "in the cycle after a reset every enable pin is low", ends_after(reset)),
-    Check("lost_unlock_ends", "3.6", "LOCK, or a write to UNLOCK, ends a pulse in the next cycle and the rails one later", lost_unlock_ends),
-    Check("lost_rails_end", "3.6", "`hv_ready` low in a pulse or verify ends it in the same cycle and the rails in the next", lost_rails_end),
-    Check("error_ends", "3.6", "no command under way (DONE, error or never started): every enable pin is low", error_ends),
-    Check("read_stable", "3.7", "row, word lines, `bl` and `col_en` do not move while `evaluate` is high", read_stable),
-    Check("ref_stable", "3.7", "`ref`, row and word lines do not move from the rise of `precharge` to the end of `sense`", ref_stable),
-    Check("verify_stable", "3.7", "row, word line, columns, side and reference do not move while `verify` is high", verify_stable),
-    Check("word_lines_idle", "3.12", "`wl_en` is 0 outside of reads, verifies and programming", lambda v: v.pin.wl_en.any() & ~(reading(v) | v.pin.hv_en | v.pin.verify)),
-    Check("one_tile_programs", "3.12", "at most one tile's `wl_en` while the rails are up or a verify runs", lambda v: several(v.pin.wl_en) & (v.pin.hv_en | v.pin.verify)),
-    Check("other_tiles_off", "3.12", "no column of another tile is enabled in a pulse or verify", other_tiles),
+    Check("pulse_guarded", "3.1", "`pulse` only with `hv_en`, `hv_ready`, exactly one `wl_en` and the controller unlocked", pulse_guarded, holds),
+    Check("precharge_evaluate_apart", "3.2", "`precharge` and `evaluate` are never high together", lambda v: v.pin.precharge & v.pin.evaluate, holds),
+    Check("sense_in_evaluate", "3.2", "`sense` only while `evaluate`", lambda v: v.pin.sense & ~v.pin.evaluate, holds),
+    Check("rails_reads_apart", "3.3", "`hv_en` never together with `precharge`, `evaluate` or `sense`", lambda v: v.pin.hv_en & (v.pin.precharge | v.pin.evaluate | v.pin.sense), holds),
+    Check("verify_pulse_apart", "3.3", "`verify` never together with `pulse` or a read phase", lambda v: v.pin.verify & (v.pin.pulse | v.pin.precharge | v.pin.evaluate | v.pin.sense), holds),
+    Check("pulse_stable", "3.4", "row, word line, columns, operation, side and levels do not move while `pulse` is high", pulse_stable, holds),
+    Check("pulse_hold", "3.4", "nor in the cycle after its fall, unless the pulse was cut: then rails, word line and columns are off in that cycle or the next", pulse_hold, holds),
+    Check("pulse_setup", "3.4", "nor for `wl_setup_cyc` cycles before its rise, with the word line on", pulse_setup, holds),
+    Check("pulse_width", "3.5", "a pulse lasts at most `width_cyc` cycles of its operation, for every value of the registers", pulse_width, holds),
+    Check("abort_ends", "3.6", "in the cycle after the write of ABORT every enable pin is low", ends_after(abort), holds),
+    Check("reset_ends", "3.6", "in the cycle after a reset every enable pin is low", ends_after(reset), holds),
+    Check("lost_unlock_ends", "3.6", "LOCK, or a write to UNLOCK, ends a pulse in the next cycle and the rails one later", lost_unlock_ends, holds),
+    Check("lost_rails_end", "3.6", "`hv_ready` low in a pulse or verify ends it in the same cycle and the rails in the next", lost_rails_end, holds),
+    Check("error_ends", "3.6", "no command under way (DONE, error or never started): every enable pin is low", error_ends, holds),
+    Check("read_stable", "3.7", "row, word lines, `bl` and `col_en` do not move while `evaluate` is high", read_stable, holds),
+    Check("ref_stable", "3.7", "`ref`, row and word lines do not move from the rise of `precharge` to the end of `sense`", ref_stable, holds),
+    Check("verify_stable", "3.7", "row, word line, columns, side and reference do not move while `verify` is high", verify_stable, holds),
+    Check("word_lines_idle", "3.12", "`wl_en` is 0 outside of reads, verifies and programming", lambda v: v.pin.wl_en.any() & ~(reading(v) | v.pin.hv_en | v.pin.verify), holds),
+    Check("one_tile_programs", "3.12", "at most one tile's `wl_en` while the rails are up or a verify runs", lambda v: several(v.pin.wl_en) & (v.pin.hv_en | v.pin.verify), holds),
+    Check("other_tiles_off", "3.12", "no column of another tile is enabled in a pulse or verify", other_tiles, holds),
 ]
 
 COVERS = [
