@@ -2,9 +2,10 @@
 
     python -m examples.one_neuron [icarus|verilator]
 
-A neuron of 23 inputs with all weights +1 gets vectors with 0 to 23 ones. As a sign layer it is read by the analog
-comparator (a one-input layer behind it makes the sign readable as a score of +1 or -1), so what is printed went through
-charge sharing and comparator, not through the digital popcount.
+A neuron of 23 inputs with all weights +1 gets vectors with 0 to 23 ones. As a sign layer it is read by the
+analog
+comparator (a one-input layer behind it makes the sign readable as a score of +1 or -1), so what is printed
+went through charge sharing and comparator, not through the digital popcount.
 """
 
 import sys

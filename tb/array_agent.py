@@ -1,9 +1,10 @@
 """The array agent: plays ``model.array.Array`` on the macro's pins, reacting to strobes.
 
 `MacroAgent` plays what programming needs (rails, pulses, verify reads) and is shared by both attachments;
-`StrobeAgent` answers every read strobe in Python, on the bare controller's pins. ``tb/prefetch_agent.py`` has the
-other attachment. Outside the windows in which a real macro answers, inputs of the controller get X (Icarus) or
-random bits (Verilator, which has no X).
+`StrobeAgent` answers every read strobe in Python, on the bare controller's pins. ``tb/prefetch_agent.py``
+has the
+other attachment. Outside the windows in which a real macro answers, inputs of the controller get X (Icarus)
+or random bits (Verilator, which has no X).
 """
 
 from __future__ import annotations
@@ -242,8 +243,8 @@ class StrobeAgent(MacroAgent):
     Parameters
     ----------
     sl_rows : set of (tile, row) or None
-        Rows read through ``sl``; for others ``sl`` stays unknown while evaluating, once programming is over (`load`).
-        None: all rows.
+        Rows read through ``sl``; for others ``sl`` stays unknown while evaluating, once programming is over
+        (`load`). None: all rows.
     watch : bool
         Watch that inputs hold still while they must (two callbacks a change).
 

@@ -1,4 +1,4 @@
-"""The environment of a testbench: clock, reset, array agent, host driver, and the fate of what runs beside them."""
+"""The environment of a testbench: clock, reset, array agent, host driver, and what runs beside them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Pins of the device under test, read and written without building a `LogicArray` each time.
 
-A `Pin` reaches the simulator through the handle's string and integer calls. For the wide pins (a column vector has
-hundreds of bits) this is several times faster than ``handle.value``; for single bits about twice.
+A `Pin` reaches the simulator through the handle's string and integer calls. For the wide pins (a column
+vector has hundreds of bits) this is several times faster than ``handle.value``; for single bits about twice.
 """
 
 from __future__ import annotations

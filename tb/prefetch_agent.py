@@ -1,7 +1,8 @@
 """The prefetch attachment: reads answered by ``shell/bridgebnn_shell.v`` from memories that this agent fills.
 
 Once per input vector and tile the shell asks, in the middle of the first cycle of an evaluation, and gets the
-decisions of all rows at their next reads in one wide write. Read numbers stay those of the strobe attachment: the
+decisions of all rows at their next reads in one wide write. Read numbers stay those of the strobe
+attachment: the
 shell counts the evaluations of each row, and the counts are committed to the model before the next answer.
 """
 
@@ -34,7 +35,8 @@ class PrefetchAgent(MacroAgent):
     digital : set of (tile, row)
         Rows that the comparator is never clocked on.
     masks : bool, (T, R, C), optional
-        Columns that are enabled when a row is read (``Mapping.masks``): what is not among them makes no row live.
+        Columns that are enabled when a row is read (``Mapping.masks``): what is not among them makes no row
+        live.
     """
 
     def __init__(
@@ -145,7 +147,7 @@ class PrefetchAgent(MacroAgent):
         super().tell(kind, **values)
 
     def flush(self) -> None:
-        """Bring the model's read numbers up to the last strobe; the shell goes on counting from its last answer."""
+        """Bring the model's read numbers up to the last strobe; the shell's counters go on."""
         for tile in range(self.geometry.tiles):
             self._commit(tile)
 

@@ -1,4 +1,4 @@
-"""From a network and a geometry to a finished co-simulation: what ``python -m tb``, the tests and the examples call."""
+"""From a network and a geometry to a co-simulation: what commands, tests and examples call."""
 
 from __future__ import annotations
 
@@ -127,8 +127,8 @@ def infer(
     seed : int
         Of everything random in the testbench.
     waves : path, optional
-        Waveform file to write, of the inference (and the programming, with ``waves_program=True``); needs attachment
-        ``strobe``. ``waves_tile`` and ``waves_column`` choose the neuron and the source line.
+        Waveform file to write, of the inference (and the programming, with ``waves_program=True``); needs
+        attachment ``strobe``. ``waves_tile`` and ``waves_column`` choose the neuron and the source line.
     verilog : path, optional
         Another controller than the generated one (tests use broken ones).
     show : callable, optional
@@ -140,7 +140,8 @@ def infer(
     plus_args : sequence of str
         Arguments ``+name=value`` of the simulation.
     **job
-        Further fields of the job: ``faults``, ``bus_gaps``, ``push_gaps``, ``pop_gaps``, ``sl_rows``, ``watch``.
+        Further fields of the job: ``faults``, ``bus_gaps``, ``push_gaps``, ``pop_gaps``, ``sl_rows``,
+        ``watch``.
 
     Returns
     -------

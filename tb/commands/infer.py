@@ -1,8 +1,8 @@
 """Program a macro through the generated Verilog, and classify test images with it.
 
-Every hidden bit, score and class is compared with golden and with the analog model evaluated alone. Exit status:
-0; 1 when something differs that the macro does not explain (ideal: golden or model, real: model), or when the
-simulation failed; 2 on bad input.
+Every hidden bit, score and class is compared with golden and with the analog model evaluated alone. Exit
+status: 0; 1 when something differs that the macro does not explain (ideal: golden or model, real: model), or
+when the simulation failed; 2 on bad input.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--attach",
         choices=("strobe", "prefetch"),
-        help="how the model sits on the pins: every strobe in Python, or decisions handed to a simulation-only "
-        "shell once a vector (default: prefetch, strobe with --waves; the results are the same)",
+        help="how the model sits on the pins: every strobe in Python, or decisions handed to a "
+        "simulation-only shell once a vector (default: prefetch, strobe with --waves; same results)",
     )
     add(
         "--combine",
@@ -60,8 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--program",
         choices=("bus", "preload"),
-        help="pulses over the bus from an unformed array, or states written directly (default: bus on Verilator; "
-        "preload on Icarus, where the pulses of a large preset take very long)",
+        help="pulses over the bus from an unformed array, or states written directly (default: bus on "
+        "Verilator; preload on Icarus, where the pulses of a large preset take very long)",
     )
     add("--network", type=Path, metavar="FILE", help="network file (default: the preset's)")
     add(
@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=whole(0, 2**32 - 1),
         default=1,
         metavar="S",
-        help="seed of the testbench (default %(default)s)",
+        help="of the testbench (default %(default)s)",
     )
     add(
         "--waves", type=Path, metavar="FILE", help="write a VCD of pins and analog nodes (few images, please)"

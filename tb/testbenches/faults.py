@@ -1,7 +1,7 @@
 """Bad input and bad hardware: each ends in a clear error, and leaves weights and results as they were.
 
-One run goes through the scenarios of the job, one after the other on the same chip. After each, the programmed
-devices must be in the state they were in, and an inference must give golden's results.
+One run goes through the scenarios of the job, one after the other on the same chip. After each, the
+programmed devices must be in the state they were in, and an inference must give golden's results.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Kept broken designs: the generated Verilog with one fault, chosen by ``+mutant=N`` so that one build serves all.
+"""Kept broken designs: the generated Verilog with one fault, chosen by ``+mutant=N`` so that one build
+serves all.
 
-The generated controller is renamed and wrapped; the wrapper spoils one pin or one answer the way a wrong controller
-would. Mutant 0 spoils nothing, and must pass.
+The generated controller is renamed and wrapped; the wrapper spoils one pin or one answer the way a wrong
+controller would. Mutant 0 spoils nothing, and must pass.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ class Mutant:
         Value of ``+mutant``.
     about : str
     pins : dict of str to str
-        Replacement, by output pin (``x_pin`` is the controller's own) or by input of the controller (prefix ``i_``).
+        Replacement, by output pin (``x_pin`` is the controller's own) or by input of the controller (prefix
+        ``i_``).
     caught : str
         Regular expression over how the run must fail.
     program : str

@@ -1,7 +1,8 @@
-"""One small chip for the co-simulation tests: every read mode's paths, two tiles, one build a simulator and attachment."""
+"""One small chip of two tiles for the co-simulation tests: one build a simulator and attachment."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ def network(seed: int = 0, sizes: tuple[int, ...] = (40, 9, 7, 5), limit: int = 
     """A network of random weights, thresholds and polarities; layers over 23 inputs split over both tiles."""
     rng = np.random.default_rng(seed)
     layers = []
-    for index, (n_in, n_out) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for index, (n_in, n_out) in enumerate(pairwise(sizes)):
         last = index == len(sizes) - 2
         layers.append(
             Layer(
