@@ -39,7 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         module.add_arguments(sub)
     arguments = parser.parse_args(argv)
-    logging.getLogger("cocotb").setLevel(logging.ERROR)
+    # A filter, since cocotb-test sets the level itself; the simulator's own output is in the log of the run.
+    logging.getLogger("cocotb").addFilter(lambda record: record.levelno >= logging.ERROR)
     try:
         return found[arguments.command].run(arguments)
     except SimulationError as error:

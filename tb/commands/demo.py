@@ -68,6 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     say(f"1/3  Verilog of preset {chosen.name}: {chosen.summary}")
     verilog = generate(out / "verilog", chosen.geometry, chosen.timing, preset=chosen.name)
     reports = []
+    # Both attachments of the model: every strobe in Python on Icarus, where analog nodes are traced as well.
     for step, sim, count, program in (
         (2, "verilator", arguments.images, "bus"),
         (3, "icarus", arguments.icarus_images, "preload"),
@@ -80,6 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
                 images[:count],
                 labels=labels[:count].tolist(),
                 sim=sim,
+                attach="strobe" if sim == "icarus" else "prefetch",
                 program=program,
                 verilog=verilog,
                 waves=out / "icarus.vcd" if sim == "icarus" else None,
