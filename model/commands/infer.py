@@ -47,7 +47,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="K",
         help="first K test images (default %(default)s)",
     )
-    add("--macro", choices=("ideal", "real"), default="ideal", help="parameter set (default %(default)s)")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--macro", choices=("ideal", "real"), default="ideal", help="parameter set (default %(default)s)"
+    )
+    which.add_argument(
+        "--macro-params",
+        type=Path,
+        metavar="FILE",
+        help="parameter set from a JSON file; what it leaves out has the value of real",
+    )
     add(
         "--chip",
         type=whole(0, _SEEDS),
@@ -83,7 +92,9 @@ def run(arguments: argparse.Namespace) -> int:
     images, labels = images[: arguments.images], labels[: arguments.images]
     if images.shape[1] != mapping.network.n_in:
         raise ValueError(f"{path}: {mapping.network.n_in} inputs, the test images have {images.shape[1]}")
-    array = Array(chosen.geometry, MacroParams.named(arguments.macro), arguments.chip)
+    given = arguments.macro_params
+    params = MacroParams.load(given) if given else MacroParams.named(arguments.macro)
+    array = Array(chosen.geometry, params, arguments.chip)
     with _progress() as bars:
         programming = _program(mapping, array, arguments.preload, chosen.timing, bars)
         golden, rate = _golden(mapping, images)
@@ -98,7 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
     report = {
         "preset": chosen.name,
         "network": mapping.network.name,
-        "macro": arguments.macro,
+        "macro": params.name,
         "combine": combine.name,
         "seed": arguments.chip,
         "images": len(images),
@@ -118,7 +129,8 @@ def run(arguments: argparse.Namespace) -> int:
     _show(report)
     if arguments.json:
         arguments.json.write_text(json.dumps(report, indent=2) + "\n")
-    return int(mismatches > 0 or (arguments.macro == "ideal" and differences["images"] > 0))
+    ideal = params == MacroParams.ideal()
+    return int(mismatches > 0 or (ideal and differences["images"] > 0))
 
 
 def versions() -> dict[str, str]:

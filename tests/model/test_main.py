@@ -11,6 +11,7 @@ from hdl.config import PRESETS
 from model import commands
 from model.__main__ import main
 from model.commands import infer
+from model.params import MacroParams
 from tests.model.reference import random_network
 
 needs_network = pytest.mark.skipif(
@@ -46,6 +47,31 @@ def test_infer_writes_a_report(macro, network_file, tmp_path, capsys):
         assert report["golden_mismatches"] == 0
         assert report["accuracy"] == report["golden_accuracy"]
     assert "images that differ from golden" in capsys.readouterr().out
+
+
+def test_infer_with_parameters_from_a_file(network_file, tmp_path, capsys):
+    """The effect shows, the model still equals itself row by row, and bad files end in 2."""
+    out, params = tmp_path / "out.json", tmp_path / "starved.json"
+    arguments = ["infer", "--network", str(network_file), "--images", "40", "--preload"]
+    arguments += ["--json", str(out), "--macro-params", str(params)]
+    reports = []
+    for feed_ohm in (10.0, 1e6):
+        params.write_text(json.dumps({"bridge": {"r_feed_ohm": feed_ohm}}))
+        assert main(arguments) == 0
+        reports.append(json.loads(out.read_text()))
+    assert {r["macro"] for r in reports} == {"starved"}
+    assert [r["model_mismatches"] for r in reports] == [0, 0]
+    assert reports[0]["differences"]["hidden"][0] < reports[1]["differences"]["hidden"][0] / 2
+    params.write_text('{"bridge": {"r_feed": 1}}')
+    assert main(arguments) == 2
+    assert "starved.json: BridgeParams has no field 'r_feed'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["conventional", "bridge"])
+def test_examples_of_parameters_load(name):
+    params = MacroParams.load(infer.ROOT / f"examples/rails-{name}-fails.json")
+    assert params.name == f"rails-{name}-fails"
+    assert params.bridge.r_supply_ohm > MacroParams.real().bridge.r_supply_ohm
 
 
 def test_same_seed_same_report(network_file, tmp_path):
