@@ -56,7 +56,7 @@ json.dump(machines, open(states, "w"))
 """Runs in the (perhaps patched) source tree; the codes of the states come from Amaranth's own modules."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Patch:
     """One replacement in one source file of ``hdl``; ``old`` has to occur exactly once."""
 
@@ -76,20 +76,21 @@ class Design:
     states: dict[str, dict[str, int]]
 
 
-def generate(folder: Path, geometry: Geometry, name: str = "design", patch: Patch | None = None) -> Design:
-    """Write ``<name>.v`` into ``folder``, from the sources of the checkout with ``patch`` applied.
+def generate(folder: Path, geometry: Geometry, name: str = "design", patches: tuple[Patch, ...] = ()) -> Design:
+    """Write ``<name>.v`` into ``folder``, from the sources of the checkout with ``patches`` applied.
 
     Raises
     ------
     ValueError
-        The patch does not fit the source: the design changed under it.
+        A patch does not fit the source: the design changed under it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     sources = ROOT
-    if patch is not None:
+    if patches:
         sources = folder / f"{name}.src"
         shutil.rmtree(sources, ignore_errors=True)
         shutil.copytree(ROOT / "hdl", sources / "hdl", ignore=shutil.ignore_patterns("__pycache__"))
+    for patch in patches:
         file = sources / patch.file
         text = file.read_text()
         if text.count(patch.old) != 1:
@@ -106,7 +107,7 @@ def generate(folder: Path, geometry: Geometry, name: str = "design", patch: Patc
     )
     if run.returncode:
         raise RuntimeError(f"generation of {name} failed:\n{run.stderr}")
-    if patch is not None:
+    if patches:
         shutil.rmtree(sources)
     return read(folder / f"{name}.v")
 

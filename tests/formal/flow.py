@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -9,22 +10,23 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Verdict", "check", "cover", "prepare", "yosys"]
+__all__ = ["Verdict", "prepare", "run_abc", "yosys"]
 
-ABC = "yosys-abc"
+ABC = Path(importlib.util.find_spec("pyosys").origin).parent / "yosys-abc"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
     """What came out of one run of the solver.
 
-    ``status`` is ``proven``, ``violated`` or ``undecided``; ``frames`` the depth of the invariant's frames or
-    of the counterexample; ``witness`` the input file of a counterexample.
+    ``status`` is ``proven``, ``violated`` or ``undecided``; ``depth`` the number of clauses of the invariant,
+    the last frame of the counterexample, or the number of frames without one; ``witness`` the inputs of a
+    counterexample.
     """
 
     status: str
     seconds: float
-    frames: int = 0
+    depth: int = 0
     latches: int = 0
     ands: int = 0
     witness: Path | None = None
@@ -50,7 +52,7 @@ def prepare(folder: Path, files: list[Path]) -> Path:
     """Flatten the design with its observer, turn memories into flip-flops, and write one AIGER file.
 
     Flip-flops and memories of the design lose their initial values: power-up is arbitrary. Those of the
-    observer keep theirs, but for ``any_*`` (arbitrary constants) and ``past_*``. What Verilog leaves undefined
+    observer keep theirs, but for ``past_*``. What Verilog leaves undefined
     is arbitrary in every cycle.
     """
     base = folder / "top"
@@ -66,7 +68,6 @@ def prepare(folder: Path, files: list[Path]) -> Path:
             "memory -nomap",
             "memory_map",
             "setattr -unset init w:dut.*",
-            "setattr -unset init w:mon.any_*",
             "setattr -unset init w:mon.past_*",
             "opt_clean",
             "opt -fast -full",
@@ -87,29 +88,26 @@ def prepare(folder: Path, files: list[Path]) -> Path:
     return base.with_suffix(".aig")
 
 
-def check(aiger: Path, commands: str, limit_s: float) -> Verdict:
-    """Run ABC ``commands`` on ``aiger``; the witness of a violated output goes beside it."""
+def run_abc(aiger: Path, commands: str, limit_s: float) -> Verdict:
+    """Run ABC ``commands`` on ``aiger``; the witness of a counterexample goes beside it."""
     witness = aiger.with_suffix(".cex")
     witness.unlink(missing_ok=True)
-    from pyosys import libyosys  # only for the place of the bundled ABC
-
-    abc = Path(libyosys.__file__).parent / ABC
     script = f"read_aiger {aiger}; scleanup; print_stats; {commands}; write_cex -a {witness}"
     begin = time.monotonic()
     try:
-        run = subprocess.run([abc, "-c", script], capture_output=True, text=True, timeout=limit_s)
+        run = subprocess.run([ABC, "-c", script], capture_output=True, text=True, timeout=limit_s)
         text = run.stdout + run.stderr
     except subprocess.TimeoutExpired as late:
         text = (late.stdout or b"").decode()
     seconds = time.monotonic() - begin
-    aiger.with_suffix(".abclog").write_text(text)
+    aiger.with_suffix(".log").write_text(text)
     size = re.search(r"lat\s*=\s*(\d+)\s+and\s*=\s*(\d+)", text)
     facts = {"latches": int(size[1]), "ands": int(size[2])} if size else {}
     if found := re.search(r"was asserted in frame (\d+)", text):
-        return Verdict(
-            status="violated", seconds=seconds, frames=int(found[1]), witness=witness, **facts
-        )
-    if "Property proved" in text or "are equivalent" in text:
-        depth = re.findall(r"Verification of invariant with (\d+) clauses", text)
-        return Verdict(status="proven", seconds=seconds, frames=int(depth[-1]) if depth else 0, **facts)
+        return Verdict(status="violated", seconds=seconds, depth=int(found[1]), witness=witness, **facts)
+    if "Property proved" in text:
+        clauses = re.findall(r"Verification of invariant with (\d+) clauses was successful", text)
+        return Verdict(status="proven", seconds=seconds, depth=int(clauses[-1]) if clauses else 0, **facts)
+    if found := re.search(r"No output asserted in (\d+) frames", text):
+        return Verdict(status="undecided", seconds=seconds, depth=int(found[1]), **facts)
     return Verdict(status="undecided", seconds=seconds, **facts)

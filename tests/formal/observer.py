@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,6 +33,13 @@ class Check:
     build: Callable[[View], Value]
     given: Callable[[View], Value] | None = None
     """What may be assumed up to and in this cycle, because another run proves it."""
+    lemmas: Callable[[View], list[Value]] | None = None
+    """More that must never rise: proven in the same run, to make the property inductive."""
+
+    @property
+    def bare(self) -> Check:
+        """The property alone: for designs in which lemmas and assumptions need not hold."""
+        return dataclasses.replace(self, given=None, lemmas=None)
 
 
 class Observer:
@@ -45,6 +53,8 @@ class Observer:
         Ports of the design by name.
     taps : dict of Signal
         Inner signals that some check looks at, by instance path and name.
+    choices : dict of Signal
+        Free inputs that arbitrary constants are taken from.
     outputs : dict of Signal
     """
 
@@ -55,10 +65,13 @@ class Observer:
             **{name: Signal(width, name=name) for name, (_, width) in design.ports.items()}
         )
         self.taps: dict[str, Signal] = {}
+        self.choices: dict[str, Signal] = {}
         self.outputs = {check.name: Signal(name=check.name) for check in checks}
         view = View(self)
         for check in checks:
             bad = Value.cast(check.build(view)).any()
+            if check.lemmas is not None:
+                bad = bad | Cat(check.lemmas(view)).any()
             if check.given is not None:
                 bad = bad & check.given(view)
             # Only the first violation counts: the solver may take for granted that there was none before.
@@ -73,7 +86,12 @@ class Observer:
             return verilog.convert(
                 self.module,
                 name="observer",
-                ports=[*vars(self.pin).values(), *self.taps.values(), *self.outputs.values()],
+                ports=[
+                    *vars(self.pin).values(),
+                    *self.taps.values(),
+                    *self.choices.values(),
+                    *self.outputs.values(),
+                ],
                 emit_src=False,
                 strip_internal_attrs=True,
             )
@@ -139,9 +157,11 @@ class View:
     def arbitrary(self, name: str, shape) -> Signal:
         """An arbitrary constant: a property with it holds for every value."""
         if name not in self._named:
-            signal = Signal(shape, name=f"any_{name}", reset_less=True)
-            self.m.d.sync += signal.eq(signal)
-            self._named[name] = signal
+            source = Signal(shape, name=f"choice_{name}")
+            self._observer.choices[source.name] = source
+            self._named[name] = signal = Signal(shape, name=f"any_{name}", reset_less=True)
+            with self.m.If(~self.started):
+                self.m.d.sync += signal.eq(source)
         return self._named[name]
 
     def wire(self, name: str, value) -> Signal:
@@ -228,6 +248,7 @@ def write_top(folder: Path, geometry: Geometry, design: Design, checks: list[Che
 
     ports = ["  input clk", "  input rst"]
     ports += [declare("input", name, w) for name, (way, w) in design.ports.items() if way == "input"]
+    ports += [declare("input", name, len(choice)) for name, choice in observer.choices.items()]
     ports += [declare("output", name, 1) for name in observer.outputs]
     wires = [declare("wire", name, w) + ";" for name, (way, w) in design.ports.items() if way == "output"]
     # The flattened design has these names already: Yosys joins them.
@@ -236,7 +257,7 @@ def write_top(folder: Path, geometry: Geometry, design: Design, checks: list[Che
         for path, tap in observer.taps.items()
     ]
     joined = {name: name for name in design.ports}
-    seen = joined | {name: name for name in observer.outputs}
+    seen = joined | {name: name for name in (*observer.outputs, *observer.choices)}
     seen |= {tap.name: f"dut.{path}" for path, tap in observer.taps.items()}
 
     def instance(module, name, links):

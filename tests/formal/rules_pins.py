@@ -55,41 +55,56 @@ def width_cyc(v: View) -> Value:
     return Mux(v.pin.prog_op == 0, form, Mux(v.pin.prog_op == 1, set_, reset))
 
 
+def pulse_length(v: View) -> Value:
+    """For how many cycles before this one `pulse` has been high."""
+    return v.register("pulse_length", 17, lambda n: Mux(v.pin.pulse, n + ~n.all(), 0))
+
+
 def pulse_width(v: View):
-    p = v.pin
-    high = v.register("pulse_length", 17, lambda n: Mux(p.pulse, n + ~n.all(), 0))
+    return v.pin.pulse & (pulse_length(v) >= width_cyc(v))
+
+
+def pulse_width_lemmas(v: View):
+    # The timer of the state PULSE runs one cycle ahead of the pin.
+    p, high = v.pin, pulse_length(v)
     timer, width = v.tap("program.timer"), width_cyc(v)
     pulsing, holding = v.state("program", "PULSE"), v.state("program", "HOLD")
-    # Why: the timer of the state PULSE runs one cycle ahead of the pin.
-    lemmas = [
+    return [
         pulsing & (timer >= width),
         pulsing & (high + 1 > timer) & (timer != 0),
         pulsing & (timer == 0) & (p.pulse | high.any()),
         holding & (high >= width),
         ~pulsing & ~holding & p.pulse,
     ]
-    return (p.pulse & (high >= width)) | Cat(lemmas).any()
+
+
+def selection_held(v: View) -> tuple[Value, Value]:
+    """For how many cycles the selection has been as it is: up to the cycle before, and up to this one."""
+    moved = v.wire("selection_moved", v.changed(*selection(v)) | ~v.pin.wl_en.any())
+    held = v.register("selection_held", 9, lambda n: Mux(moved, 0, n + ~n.all()))
+    return held, Mux(moved, 0, held + 1)
 
 
 def pulse_setup(v: View):
-    p = v.pin
-    moved = v.changed(*selection(v)) | ~p.wl_en.any()
-    held = v.register("selection_held", 9, lambda n: Mux(moved, 0, n + ~n.all()))
-    now = Mux(moved, 0, held + 1)
+    _, now = selection_held(v)
+    return v.pin.pulse & ~v.past(v.pin.pulse) & (now < setting(v, "TIMING_PROGRAM", "wl_setup_cyc"))
+
+
+def pulse_setup_lemmas(v: View):
+    p, (held, _) = v.pin, selection_held(v)
+    moved = v.wire("selection_changed", v.changed(*selection(v)))
     timer, setup = v.tap("program.timer"), setting(v, "TIMING_PROGRAM", "wl_setup_cyc")
     waiting, pulsing = v.state("program", "SET_UP"), v.state("program", "PULSE")
-    lemmas = [
+    return [
         waiting & (timer >= setup),
         waiting & (timer >= 1) & ~p.wl_en.any(),
-        waiting & (timer >= 2) & (v.changed(*selection(v)) | (held + 2 < timer)),
+        waiting & (timer >= 2) & (moved | (held + 2 < timer)),
         pulsing & (timer == 0) & ((held + 2 < setup) | p.pulse),
-        pulsing & (timer == 0) & (setup >= 2) & v.changed(*selection(v)),
+        pulsing & (timer == 0) & (setup >= 2) & moved,
         pulsing & (timer == 0) & v.tap("program.pins__pulse"),
         pulsing & (timer >= 1) & ~v.tap("program.pins__pulse"),
         pulsing & (timer >= 2) & ~v.past(p.pulse),
     ]
-    rises = p.pulse & ~v.past(p.pulse)
-    return (rises & (now < setup)) | Cat(lemmas).any()
 
 
 def ends_after(event):
@@ -167,8 +182,8 @@ CHECKS = [
     Check("verify_pulse_apart", "3.3", "`verify` never together with `pulse` or a read phase", lambda v: v.pin.verify & (v.pin.pulse | v.pin.precharge | v.pin.evaluate | v.pin.sense), holds),
     Check("pulse_stable", "3.4", "row, word line, columns, operation, side and levels do not move while `pulse` is high", pulse_stable, holds),
     Check("pulse_hold", "3.4", "nor in the cycle after its fall, unless the pulse was cut: then rails, word line and columns are off in that cycle or the next", pulse_hold, holds),
-    Check("pulse_setup", "3.4", "nor for `wl_setup_cyc` cycles before its rise, with the word line on", pulse_setup, holds),
-    Check("pulse_width", "3.5", "a pulse lasts at most `width_cyc` cycles of its operation, for every value of the registers", pulse_width, holds),
+    Check("pulse_setup", "3.4", "nor for `wl_setup_cyc` cycles before its rise, with the word line on", pulse_setup, holds, pulse_setup_lemmas),
+    Check("pulse_width", "3.5", "a pulse lasts at most `width_cyc` cycles of its operation, for every value of the registers", pulse_width, holds, pulse_width_lemmas),
     Check("abort_ends", "3.6", "in the cycle after the write of ABORT every enable pin is low", ends_after(abort), holds),
     Check("reset_ends", "3.6", "in the cycle after a reset every enable pin is low", ends_after(reset), holds),
     Check("lost_unlock_ends", "3.6", "LOCK, or a write to UNLOCK, ends a pulse in the next cycle and the rails one later", lost_unlock_ends, holds),

@@ -1,0 +1,162 @@
+"""Deliberately broken designs: each breaks one property, whose check then has to find a counterexample."""
+
+from __future__ import annotations
+
+from .design import Patch
+
+__all__ = ["MUTANTS"]
+
+SAFETY, PROGRAM, ARBITER = "hdl/safety.py", "hdl/program_sequencer.py", "hdl/arbiter.py"
+CONTROLLER, WISHBONE, CSR = "hdl/controller.py", "hdl/wishbone.py", "hdl/csr.py"
+LAYER, READER, LOG = "hdl/layer_sequencer.py", "hdl/read_sequencer.py", "hdl/fail_log.py"
+
+MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
+    "pulse_guarded": (
+        "the gate forgets hv_ready",
+        (Patch(SAFETY, "& self.hv_en & self.hv_ready &", "& self.hv_en &"),),
+    ),
+    "precharge_evaluate_apart": (
+        "precharge lasts through evaluate",
+        (Patch(SAFETY, "self.precharge.eq(precharge &", "self.precharge.eq((precharge | evaluate) &"),),
+    ),
+    "sense_in_evaluate": (
+        "sense already in precharge",
+        (Patch(SAFETY, "self.sense.eq(read.sense & self.evaluate", "self.sense.eq((read.sense | read.precharge)"),),
+    ),
+    "rails_reads_apart": (
+        "precharge while the rails are up",
+        (Patch(SAFETY, "self.precharge.eq(precharge & ~self.hv_en)", "self.precharge.eq(precharge | self.hv_en)"),),
+    ),
+    "verify_pulse_apart": (
+        "precharge in a verify",
+        (Patch(SAFETY, "self.precharge.eq(precharge &", "self.precharge.eq((precharge | self.verify) &"),),
+    ),
+    "pulse_stable": (
+        "the side follows the comparator",
+        (Patch(SAFETY, "self.prog_side.eq(program.side)", "self.prog_side.eq(program.side ^ self.cmp[0])"),),
+    ),
+    "pulse_hold": ("no hold", (Patch(PROGRAM, "m.next = State.HOLD", "m.next = State.SELECT_PENDING"),)),
+    "pulse_setup": ("no set-up", (Patch(PROGRAM, "m.next = State.SET_UP", "m.next = State.PULSE"),)),
+    "pulse_width": (
+        "one cycle longer",
+        (Patch(PROGRAM, "limit.eq(conditions.width_cyc)", "limit.eq(conditions.width_cyc + 1)"),),
+    ),
+    "abort_ends": ("abort is not seen", (Patch(PROGRAM, "m.If(self.cmd.abort)", "m.If(0)"),)),
+    "reset_ends": (
+        "the program sequencer has no reset",
+        (
+            Patch(
+                CONTROLLER,
+                "m.submodules.program = program = self.program",
+                "m.domains.held = ClockDomain(reset_less=True)\n"
+                '        m.d.comb += ClockSignal("held").eq(ClockSignal())\n'
+                '        m.submodules.program = DomainRenamer("held")(self.program)\n'
+                "        program = self.program",
+            ),
+            Patch(
+                CONTROLLER,
+                "from amaranth.hdl import Module, Signal",
+                "from amaranth.hdl import ClockDomain, ClockSignal, DomainRenamer, Module, Signal",
+            ),
+        ),
+    ),
+    "lost_unlock_ends": ("lost unlock is not seen", (Patch(PROGRAM, "armed & ~self.unlocked", "0"),)),
+    "lost_rails_end": ("lost rails are not seen", (Patch(PROGRAM, "rails_on & ~pins.hv_ready", "0"),)),
+    "error_ends": (
+        "rails stay up after a timeout",
+        (
+            Patch(PROGRAM, "end_code.eq(ErrorCode.RAILS_TIMEOUT), pins.hv_en.eq(0),", "end_code.eq(ErrorCode.RAILS_TIMEOUT),"),
+            Patch(SAFETY, "self.hv_en.eq(program.active & program.hv_en)", "self.hv_en.eq(program.hv_en)"),
+        ),
+    ),
+    "read_stable": (
+        "columns move with every stored word",
+        (Patch(LAYER, "columns.move.eq(start_layer)", "columns.move.eq(start_layer | writer.write.en)"),),
+    ),
+    "ref_stable": (
+        "ref falls with sense",
+        (Patch(SAFETY, "self.ref.eq(read.ref)", "self.ref.eq(Mux(self.sense, 0, read.ref))"),),
+    ),
+    "verify_stable": (
+        "the reference follows hv_ready",
+        (Patch(SAFETY, "self.verify_ref.eq(program.verify_ref)", "self.verify_ref.eq(program.verify_ref ^ self.hv_ready)"),),
+    ),
+    "word_lines_idle": (
+        "the last row stays selected",
+        (Patch(READER, "pins.sense.eq(0), pins.wl_en.eq(0)]", "pins.sense.eq(0)]"),),
+    ),
+    "one_tile_programs": (
+        "all tiles program",
+        (Patch(SAFETY, "self.wl_en[tile].eq(program.wl_en)", "self.wl_en.eq(program.wl_en.replicate(g.tiles))"),),
+    ),
+    "other_tiles_off": (
+        "columns of all tiles",
+        (Patch(SAFETY, "self.col_en[columns].eq(program.select)", "self.col_en.eq(program.select.replicate(g.tiles))"),),
+    ),
+    "ack_err_apart": (
+        "ack also when refused",
+        (Patch(WISHBONE, "self.ack.eq(~bus.error)", "self.ack.eq(1)"),),
+    ),
+    "bus_answers": (
+        "no answer to a word of ones",
+        (Patch(WISHBONE, "self.ack.eq(active)]", "self.ack.eq(active & ~bus.window_data.all())]"),),
+    ),
+    "bus_only_answers": (
+        "an answer to a withdrawn access",
+        (Patch(WISHBONE, "self.ack.eq(active)]", "self.ack.eq(1)]"),),
+    ),
+    "lanes_refused": (
+        "one byte lane is enough",
+        (Patch(WISHBONE, "m.If(~self.sel.all())", "m.If(~self.sel.any())"),),
+    ),
+    "map_refused": (
+        "a window answers past its end",
+        (Patch(CSR, "outside | self._window_refused(window)", "self._window_refused(window)"),),
+    ),
+    "rails_need_keys": (
+        "any second key unlocks",
+        (Patch(ARBITER, "self.strobe & (self.key == second)", "self.strobe"),),
+    ),
+    "lock_holds": (
+        "the lock acts a cycle late",
+        (Patch(ARBITER, "fsm.ongoing(UnlockState.UNLOCKED) & ~self.lock", "fsm.ongoing(UnlockState.UNLOCKED)"),),
+    ),
+    "lock_sticks": ("LOCK is written, not set", (Patch(CSR, "word.eq(word | w_data)", "word.eq(w_data)"),)),
+    "image_hidden": (
+        "the read lock does not close the window",
+        (Patch(CONTROLLER, "deny_read.eq(bank.lock.value.read_lock)", "deny_read.eq(0)"),),
+    ),
+    "reads_refused": (
+        "READ_ROW under the read lock",
+        (Patch(ARBITER, "NEEDS_READABLE = (Command.VERIFY_ROW, Command.READ_ROW)", "NEEDS_READABLE = (Command.VERIFY_ROW,)"),),
+    ),
+    "settings_held": (
+        "settings can be written while busy",
+        (Patch(CSR, "write_refused = write_refused | self.busy", "pass"),),
+    ),
+    "busy_rejects": (
+        "a second command is acknowledged",
+        (Patch(ARBITER, "self.reject.eq(self.busy & ~is_abort)", "self.reject.eq(0)"),),
+    ),
+    "overflow_flagged": (
+        "overflow is not set",
+        (Patch(LOG, "m.d.sync += self.overflow.eq(1)", "m.d.sync += self.overflow.eq(0)"),),
+    ),
+    "overflow_interrupts": (
+        "the first lost entry raises no interrupt",
+        (Patch(CONTROLLER, "events.log_overflow.eq(log.lost)", "events.log_overflow.eq(log.lost & log.overflow)"),),
+    ),
+    "failures_counted": (
+        "failures of odd columns are not counted",
+        (Patch(PROGRAM, "(self.failures, self.log_push)", "(self.failures, self.log_push & ~columns.column[0])"),),
+    ),
+    "entry_kept": (
+        "every entry takes the first place",
+        (Patch(LOG, "write.addr.eq(self.count)", "write.addr.eq(0)"),),
+    ),
+    "failure_is_error": (
+        "one failure is none",
+        (Patch(PROGRAM, "m.Elif(failed_now.any())", "m.Elif(failed_now[1:].any())"),),
+    ),
+}
+"""By property: what is broken, and how."""
