@@ -14,8 +14,8 @@ __all__ = ["UNLOCK_KEYS", "CommandArbiter", "UnlockSequence"]
 UNLOCK_KEYS = (0x554E4C4B, 0x50524F47)
 """Words of the unlock sequence, in the order of writing: "UNLK", "PROG"."""
 
-TO_PROGRAM_SEQUENCER = (Command.PROGRAM_ROW, Command.VERIFY_ROW, Command.READ_ROW)
-NEEDS_UNLOCK = (Command.PROGRAM_ROW,)
+TO_PROGRAM_SEQUENCER = (Command.PROGRAM_ROW, Command.REFRESH_ROW, Command.VERIFY_ROW, Command.READ_ROW)
+NEEDS_UNLOCK = (Command.PROGRAM_ROW, Command.REFRESH_ROW)
 NEEDS_READABLE = (Command.VERIFY_ROW, Command.READ_ROW)
 
 
@@ -89,9 +89,9 @@ class CommandArbiter(wiring.Component):
     A command is *rejected* (``reject`` with ``strobe``, one cycle of ``rejected``) while another one runs;
     the running one and its outcome are not disturbed. ABORT is never rejected: it ends a running command and
     does nothing while idle. Every other command is *accepted*: it clears the outcome of the one before and
-    ends in ``done`` or in ``error`` with a code. Ended at once: NOP and CLEAR_LOG (done), PROGRAM_ROW while
-    locked (LOCKED), VERIFY_ROW and READ_ROW under the read lock (READ_LOCKED), unknown opcodes
-    (BAD_COMMAND).
+    ends in ``done`` or in ``error`` with a code. Ended at once: NOP and CLEAR_LOG (done), PROGRAM_ROW and
+    REFRESH_ROW while locked (LOCKED), VERIFY_ROW and READ_ROW under the read lock (READ_LOCKED), unknown
+    opcodes (BAD_COMMAND).
 
     *Latency*: ``busy`` rises the cycle after ``strobe``, ``start`` falls into that same cycle; the outcome
     is there the cycle after the sequencer's ``done``. A command that starts no sequencer is busy for 1
@@ -107,7 +107,7 @@ class CommandArbiter(wiring.Component):
         Valid with ``strobe``.
     unlocked, read_locked : In(1)
     program, layer : Out(CommandPort)
-        To the program sequencer (PROGRAM_ROW, VERIFY_ROW, READ_ROW) and to the layer sequencer (INFER).
+        To the program sequencer (all that end in ROW) and to the layer sequencer (INFER).
     clear_log : Out(1)
         One cycle.
     busy, done, error : Out(1)

@@ -60,6 +60,7 @@ class Command(enum.IntEnum):
     READ_ROW = 3  # read the addressed row's weights through sl into ROW_IMAGE
     INFER = 4  # run the descriptor table over INFER_COUNT input vectors
     CLEAR_LOG = 5  # empty the failure log and its counters
+    REFRESH_ROW = 6  # bring a row that drifted back to ROW_IMAGE with a margin; never forms
     ABORT = 15  # accepted while busy: ends the running command in ERROR with code ABORTED
 
 
@@ -361,6 +362,18 @@ class PulseConditions:
             _check_range("PulseConditions", name, getattr(self, name), 0, 255)
 
 
+MARGIN_UNIT = 256
+
+
+def margin_factor(code: int) -> float:
+    """How much tighter a verify reference is with margin ``code`` (0..255) on ``prog_level``: 1 + code/256.
+
+    LRS_MAX is divided by it, HRS_MIN multiplied; FORMED stays [ours].
+    """
+    _check_range("margin_factor", "code", code, 0, 255)
+    return 1 + code / MARGIN_UNIT
+
+
 DAC_LSB_V = 0.02
 """Volt per code of ``wl_level`` and ``prog_level`` [ours]: 8 bits reach 5.1 V."""
 
@@ -382,6 +395,7 @@ class Timing:
     rail_settle_cyc: int = 20
     rail_limit_cyc: int = 4096
     max_parallel: int = 128
+    verify_margin: int = 26  # references of a refresh are tighter by a tenth [ours]
     form: PulseConditions = PulseConditions(
         width_cyc=50,
         attempts=6,
@@ -428,6 +442,7 @@ class Timing:
             ("max_parallel", 65535),
         ):
             _check_range("Timing", name, getattr(self, name), 1, high)
+        _check_range("Timing", "verify_margin", self.verify_margin, 0, 255)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -136,6 +136,7 @@ class Controller(wiring.Component):
             program.rail_settle_cyc.eq(bank.timing_rails.value.rail_settle_cyc),
             program.rail_limit_cyc.eq(bank.timing_rails.value.rail_limit_cyc),
             program.max_parallel.eq(bank.max_parallel.value.columns),
+            program.verify_margin.eq(bank.verify_margin.value.margin),
             program.tile.eq(bank.prog_address.value.tile),
             program.row.eq(bank.prog_address.value.row),
             self.layer.layer_count.eq(bank.layer_count.value.layers),

@@ -72,15 +72,15 @@ def verify_row_cycles(geometry: Geometry, timing: Timing, phases: Iterable[Phase
 def program_row_cycles(
     geometry: Geometry, timing: Timing, phases: Iterable[PhaseWork], *, ready_cyc: int, masked: bool = True
 ) -> int:
-    """PROGRAM_ROW that runs to its end, from the cycle of ``start`` to that of ``done``.
+    """PROGRAM_ROW or REFRESH_ROW that runs to its end, from the cycle of ``start`` to that of ``done``.
 
-    ``4 + max(ready_cyc + rail_settle_cyc, W) + sum of the ten phases + (W + 1)``, and ``W + 1 +
+    ``4 + max(ready_cyc + rail_settle_cyc, W) + sum of the phases + (W + 1)``, and ``W + 1 +
     2*wl_setup_cyc`` for the bridge read-back unless the mask is empty.
 
     Parameters
     ----------
     phases : iterable of PhaseWork
-        All ten, in their order: six of step 2, four of step 3.
+        All ten, in their order: six of step 2, four of step 3; REFRESH_ROW has not the first two.
     ready_cyc : int
         Cycles with ``hv_en`` high before the first one with ``hv_ready`` high, which then stays.
     masked : bool

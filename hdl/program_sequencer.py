@@ -44,7 +44,7 @@ class State(StrEnum):
 
 
 class ProgramSequencer(Component):
-    """Runs PROGRAM_ROW, VERIFY_ROW and READ_ROW on one row of one tile.
+    """Runs PROGRAM_ROW, REFRESH_ROW, VERIFY_ROW and READ_ROW on one row of one tile.
 
     The algorithm is that of docs/architecture.md, section 4. A phase, or a read, whose column set is empty
     costs no verify and no pulse. READ_ROW reads the bridges of all columns, whatever the mask, and writes
@@ -59,8 +59,9 @@ class ProgramSequencer(Component):
     All pins are registers. ``select``, ``row``, ``op``, ``side`` and levels are stable from ``wl_setup_cyc``
     cycles before a pulse to one cycle past its fall, and while ``verify`` is high. Within an attempt, and
     from its last pulse to its verify, the word line stays on; before that it falls for a cycle. The rails
-    are low for at least ``row_words + 1`` cycles before ``precharge`` rises. In the cycle of a ``done``
-    without error the last read phase may still be high; it is low in the next.
+    are low for at least ``row_words + 1`` cycles before ``precharge`` rises. While ``verify`` is high
+    ``prog_level`` is the margin of the references: ``verify_margin`` in REFRESH_ROW, else 0. In the cycle
+    of a ``done`` without error the last read phase may still be high; it is low in the next.
 
     What comes next is staged beside what runs now: the next group, or the columns of the verify, beside a
     pulse; the columns of the next phase beside the answers; those of the first phase beside the rails.
@@ -81,7 +82,8 @@ class ProgramSequencer(Component):
     settings : In(ProgramSettings)
         Stable while busy. A length, ``attempts`` or ``max_parallel`` of 0 acts as 1.
     unlocked : In(1)
-        Programming is allowed. PROGRAM_ROW without it ends in LOCKED, before the rails are asked for.
+        Programming is allowed. PROGRAM_ROW and REFRESH_ROW without it end in LOCKED, before the rails are
+        asked for.
     pins : Out(ProgramPins(geometry))
     image, mask : In(WindowPort)
         Host access to the words of the row; ignored while busy.
@@ -126,7 +128,7 @@ class ProgramSequencer(Component):
 
         # --- the command and the phase it is in ----------------------------------------------------
         command = Signal(Command)
-        programming, reading = Signal(), Signal()
+        programming, refreshing, reading = Signal(), Signal(), Signal()
         final = Signal()  # the verify of step 3
         fresh = Signal()  # no phase has begun
         first = Signal()  # the phase's first verify
@@ -135,16 +137,17 @@ class ProgramSequencer(Component):
         advance, phases_over = Signal(), Signal()
         legal = Signal()
         m.d.comb += [
-            programming.eq(command == Command.PROGRAM_ROW),
+            programming.eq((command == Command.PROGRAM_ROW) | refreshing),
+            refreshing.eq(command == Command.REFRESH_ROW),
             reading.eq(command == Command.READ_ROW),
             legal.eq((s.tile < g.tiles) & (s.row < g.rows)),
             phases_over.eq(~fresh & final & (pins.op == ProgOp.SET) & pins.side),
         ]
-        # P, then N, of FORM, RESET, SET, and of RESET, SET once more.
+        # P, then N, of FORM (not to refresh), RESET, SET, and of RESET, SET once more.
         m.d.comb += [ahead_op.eq(pins.op), ahead_side.eq(~pins.side), ahead_final.eq(final)]
         with m.If(fresh):
             m.d.comb += [ahead_side.eq(0), ahead_final.eq(~programming)]
-            m.d.comb += ahead_op.eq(Mux(programming, ProgOp.FORM, ProgOp.RESET))
+            m.d.comb += ahead_op.eq(Mux(programming & ~refreshing, ProgOp.FORM, ProgOp.RESET))
         with m.Elif(pins.side & (pins.op == ProgOp.RESET)):
             m.d.comb += ahead_op.eq(ProgOp.SET)
         with m.Elif(pins.side):
@@ -207,7 +210,6 @@ class ProgramSequencer(Component):
         m.d.comb += [
             levels.settings.eq(conditions),
             pins.wl_level.eq(levels.wl_level),
-            pins.prog_level.eq(levels.prog_level),
         ]
 
         # --- results -------------------------------------------------------------------------------
@@ -341,6 +343,8 @@ class ProgramSequencer(Component):
             with running(State.VERIFY):
                 m.d.comb += [drive["wl_en"].eq(1), drive["verify"].eq(1), columns.load.eq(loaded)]
                 m.d.comb += [levels.begin.eq(loaded & first), levels.step.eq(loaded & ~first)]
+                with m.If(loaded):
+                    m.d.sync += pins.prog_level.eq(Mux(refreshing, s.verify_margin, 0))
                 m.d.comb += [timing.eq(1), limit.eq(s.verify_cyc)]
                 with m.If(expired):
                     m.next = State.DROP_PASSED
@@ -360,7 +364,7 @@ class ProgramSequencer(Component):
             with running(State.SET_UP):
                 m.d.comb += [drive["wl_en"].eq(1), columns.load.eq(loaded)]
                 m.d.comb += [timing.eq(1), limit.eq(s.wl_setup_cyc)]
-                m.d.sync += first.eq(0)
+                m.d.sync += [first.eq(0), pins.prog_level.eq(levels.prog_level)]
                 stage_beside_pulse()
                 with m.If(expired):
                     m.next = State.PULSE

@@ -55,6 +55,7 @@ class ProgramSettings(data.Struct):
     rail_settle_cyc: 16
     rail_limit_cyc: 16
     max_parallel: 16
+    verify_margin: 8  # of REFRESH_ROW
     tile: 8
     row: 16
 
@@ -151,10 +152,10 @@ class ProgramPins(Signature):
     """Macro pins of programming, verify and read-back, seen from the program sequencer.
 
     ``pulse`` here is the sequencer's register; the controller's safety gate ANDs it with ``hv_en``,
-    ``hv_ready``, ``wl_en`` and the unlocked state. ``select`` are the columns of tile ``tile``; the
-    controller copies them to ``bl`` and ``col_en`` of that tile while ``active`` is high and holds the other
-    tiles at 0.
-    For the bridge read-back ``select`` is the mask: all asked columns at input +1.
+    ``hv_ready``, ``wl_en`` and the unlocked state. While ``verify`` is high ``prog_level`` is the margin of
+    its reference. ``select`` are the columns of tile ``tile``; the controller copies them to ``bl`` and
+    ``col_en`` of that tile while ``active`` is high and holds the other tiles at 0. For the bridge read-
+    back ``select`` is the mask: all asked columns at input +1.
     """
 
     def __init__(self, geometry: Geometry):

@@ -78,9 +78,11 @@ class Array:
         """One programming pulse; see ``DeviceArray.pulse``."""
         self.devices.pulse(tile, row, columns, op, side, wl_level, prog_level, width_s)
 
-    def verify(self, tile: int, row: int, columns: Bits, side: ProgSide, ref: VerifyRef) -> Bits:
+    def verify(
+        self, tile: int, row: int, columns: Bits, side: ProgSide, ref: VerifyRef, margin: float = 1.0
+    ) -> Bits:
         """Verify read of one side of a row: (C,) bool, True where asked and passed."""
-        return self.devices.verify(tile, row, columns, side, ref)
+        return self.devices.verify(tile, row, columns, side, ref, margin)
 
     def preload(self, tile: int, row: int, bits: ArrayLike, mask: ArrayLike) -> None:
         """Put the pairs of the masked columns into the state of ``bits`` without pulses.

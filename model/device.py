@@ -277,7 +277,7 @@ class DeviceArray:
 
         LRS_MAX passes at ``R <= lrs_max_ohm / margin``, HRS_MIN at ``R >= hrs_min_ohm * margin``, FORMED at
         ``R < formed_max_ohm``; without hysteresis or noise, and without effect on the state. A margin above 1
-        is the tighter reference of a refresh.
+        is the tighter reference of a refresh, ``hdl.config.margin_factor`` of its code.
 
         Returns
         -------

@@ -12,7 +12,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hdl.config import ErrorCode, ProgOp, ProgSide, PulseConditions, Timing, VerifyRef, words
+from hdl.config import (
+    ErrorCode,
+    ProgOp,
+    ProgSide,
+    PulseConditions,
+    Timing,
+    VerifyRef,
+    margin_factor,
+    words,
+)
 from model.device import DeviceArray
 
 __all__ = [
@@ -25,11 +34,13 @@ __all__ = [
     "program",
     "program_phase",
     "program_row",
+    "refresh_row",
     "targets",
 ]
 
 _VERIFY = {ProgOp.FORM: VerifyRef.FORMED, ProgOp.RESET: VerifyRef.HRS_MIN, ProgOp.SET: VerifyRef.LRS_MAX}
 _PHASES = tuple((op, side) for op in (ProgOp.FORM, ProgOp.RESET, ProgOp.SET) for side in ProgSide)
+_REFRESH = tuple((op, side) for op, side in _PHASES if op is not ProgOp.FORM)
 _FINAL = tuple((op, side) for op in (ProgOp.RESET, ProgOp.SET) for side in ProgSide)
 
 
@@ -283,8 +294,6 @@ def program_row(
     image: ArrayLike,
     mask: ArrayLike,
     timing: Timing,
-    *,
-    margin: float = 1.0,
 ) -> RowReport:
     """Form and program one row to complementary pairs, as PROGRAM_ROW does.
 
@@ -299,14 +308,37 @@ def program_row(
         Bit 1 = weight +1; columns with mask 0 are left alone.
     timing : Timing
         Pulse conditions, widths and ``max_parallel``.
-    margin : float, >= 1
-        Tighter verify references, for a refresh.
 
     Raises
     ------
     ValueError
         For shapes or values outside these.
     """
+    return _row(target, tile, row, image, mask, timing, _PHASES, 1.0)
+
+
+def refresh_row(
+    target: Any, tile: int, row: int, image: ArrayLike, mask: ArrayLike, timing: Timing
+) -> RowReport:
+    """Bring one row that drifted back to its pairs with a margin, as REFRESH_ROW does.
+
+    Every verify is at the references tightened by ``timing.verify_margin``; only devices that fail it are
+    pulsed, and none is formed. Arguments, result and errors are those of :func:`program_row`.
+    """
+    margin = margin_factor(timing.verify_margin)
+    return _row(target, tile, row, image, mask, timing, _REFRESH, margin)
+
+
+def _row(
+    target: Any,
+    tile: int,
+    row: int,
+    image: ArrayLike,
+    mask: ArrayLike,
+    timing: Timing,
+    phases: tuple[tuple[ProgOp, ProgSide], ...],
+    margin: float,
+) -> RowReport:
     devices: DeviceArray = target if isinstance(target, DeviceArray) else target.devices
     count = devices.geometry.columns
     ones, asked = _bits("image", image, (count,)), _bits("mask", mask, (count,))
@@ -322,7 +354,7 @@ def program_row(
         logged[:, side] |= failed
         meter.log(failed)
 
-    for op, side in _PHASES:
+    for op, side in phases:
         pending = targets(ones, asked, op, side)
         if not pending.any():
             meter.skip()
@@ -380,7 +412,7 @@ def _read_back(
 
 
 class _Meter:
-    """Cycles of one PROGRAM_ROW: the sequencer's own, and the least that the macro's pins allow.
+    """Cycles of one PROGRAM_ROW or REFRESH_ROW: the sequencer's own, and the least that the pins allow.
 
     The former is ``hdl.program_cycles`` with ``ready_cyc`` 0; a test holds the two together. A walk over the
     row's W words takes W + 1 cycles. The least counts set-up, width and hold of every pulse, every verify
@@ -432,9 +464,9 @@ def program(
     timing: Timing,
     progress: Callable[[int, int], None] | None = None,
     *,
-    margin: float = 1.0,
+    refresh: bool = False,
 ) -> ProgramReport:
-    """Program every row that has a masked column, tile by tile, row by row.
+    """Program, or refresh, every row that has a masked column, tile by tile, row by row.
 
     Parameters
     ----------
@@ -442,6 +474,8 @@ def program(
     images, masks : (T, R, C) of 0 and 1
     progress : callable, optional
         Called with (rows done, rows in all) after each row.
+    refresh : bool
+        :func:`refresh_row` instead of :func:`program_row`.
 
     Raises
     ------
@@ -453,8 +487,9 @@ def program(
     ones, asked = _bits("images", images, shape), _bits("masks", masks, shape)
     places = np.argwhere(asked.any(axis=2)).tolist()
     report = ProgramReport(clock_s=timing.clock_s, attempts=np.zeros((*shape, 2), np.uint8))
+    run = refresh_row if refresh else program_row
     for done, (tile, row) in enumerate(places, start=1):
-        row_report = program_row(target, tile, row, ones[tile, row], asked[tile, row], timing, margin=margin)
+        row_report = run(target, tile, row, ones[tile, row], asked[tile, row], timing)
         report.add(row_report, int(np.count_nonzero(asked[tile, row])))
         if progress is not None:
             progress(done, len(places))

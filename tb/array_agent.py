@@ -18,7 +18,7 @@ import numpy as np
 from cocotb.triggers import FallingEdge, ReadWrite, RisingEdge, Timer, ValueChange
 from cocotb.utils import get_sim_time
 
-from hdl.config import Geometry, ProgOp, ProgSide, VerifyRef
+from hdl.config import Geometry, ProgOp, ProgSide, VerifyRef, margin_factor
 from tb.pins import Pin, bits_of
 from tb.protocol import Fault, ProtocolError
 from tb.shell import MACRO_OUTPUTS
@@ -212,7 +212,8 @@ class MacroAgent:
             columns = self.slice("col_en", tile)
             side, ref = ProgSide(self.number("prog_side")), VerifyRef(self.number("verify_ref"))
             self.verifies += 1
-            passed = self.array.verify(tile, row, columns, side, ref)
+            margin = margin_factor(self.number("prog_level"))
+            passed = self.array.verify(tile, row, columns, side, ref, margin)
             asked = (tile, row, int(side), int(ref), columns.tobytes())
             await Timer(round(0.5 * self.env.period_ns), "ns")
             self._drive_sl({tile: (passed, columns)})

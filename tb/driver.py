@@ -175,6 +175,7 @@ class HostDriver:
         await bus.set("TIMING_PROGRAM", wl_setup_cyc=t.wl_setup_cyc, verify_cyc=t.verify_cyc)
         await bus.set("TIMING_RAILS", rail_settle_cyc=t.rail_settle_cyc, rail_limit_cyc=t.rail_limit_cyc)
         await bus.set("MAX_PARALLEL", columns=t.max_parallel)
+        await bus.set("VERIFY_MARGIN", margin=t.verify_margin)
         for op in ProgOp:
             c = (t.form, t.set, t.reset)[op]
             await bus.set(f"{op.name}_PULSE", width_cyc=c.width_cyc, attempts=c.attempts)

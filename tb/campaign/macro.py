@@ -93,8 +93,10 @@ class FaultyArray(Array):
         if columns.any():
             super().pulse(tile, row, columns, op, side, wl_level, prog_level, width_s)
 
-    def verify(self, tile: int, row: int, columns: Bits, side: ProgSide, ref: VerifyRef) -> Bits:
-        passed = super().verify(tile, row, columns, side, ref)
+    def verify(
+        self, tile: int, row: int, columns: Bits, side: ProgSide, ref: VerifyRef, margin: float = 1.0
+    ) -> Bits:
+        passed = super().verify(tile, row, columns, side, ref, margin)
         asked = np.asarray(columns, bool)
         for f in self._broken(tile, row):
             here = list(f.columns)

@@ -124,7 +124,14 @@ class Bench:
         for op, conditions in ((ProgOp.FORM, t.form), (ProgOp.SET, t.set), (ProgOp.RESET, t.reset)):
             for name, value in dataclasses.asdict(conditions).items():
                 ctx.set(getattr(s.ops[op], name), overrides.pop(f"{op.name}_{name}", value))
-        for name in ("wl_setup_cyc", "verify_cyc", "rail_settle_cyc", "rail_limit_cyc", "max_parallel"):
+        for name in (
+            "wl_setup_cyc",
+            "verify_cyc",
+            "rail_settle_cyc",
+            "rail_limit_cyc",
+            "max_parallel",
+            "verify_margin",
+        ):
             ctx.set(getattr(s, name), overrides.pop(name, getattr(t, name)))
         ctx.set(s.tile, self.address[0])
         ctx.set(s.row, self.address[1])
@@ -229,7 +236,9 @@ class Bench:
         """``sl``: valid in the columns asked once the read has lasted long enough, else random."""
         noise = self.rng.getrandbits(self.geometry.columns)
         if self.high["verify"] > self.verify_cyc:
-            answers = self.row.answers(ProgSide(pins["side"]), VerifyRef(pins["verify_ref"]))
+            answers = self.row.answers(
+                ProgSide(pins["side"]), VerifyRef(pins["verify_ref"]), pins["prog_level"]
+            )
         elif self.high["evaluate"] > self.setup_cyc:
             answers = self.row.weights()
         else:
@@ -291,7 +300,7 @@ class Bench:
     def _record(self, was, now) -> None:
         if now["verify"] and not was["verify"]:
             ref, side = VerifyRef(now["verify_ref"]), ProgSide(now["side"])
-            self.events.append(("verify", side, ref, now["select"]))
+            self.events.append(("verify", side, ref, now["prog_level"], now["select"]))
         if was["pulse"] and not now["pulse"]:
             op, side = ProgOp(was["op"]), ProgSide(was["side"])
             width_cyc = self.was_high["pulse"]

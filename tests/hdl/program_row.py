@@ -20,19 +20,21 @@ class Device:
     state: str = PRISTINE
     need: dict = dataclasses.field(default_factory=lambda: {ProgOp.FORM: 1, ProgOp.SET: 1, ProgOp.RESET: 1})
     got: int = 0
+    weak: bool = False  # has drifted: passes, but not with a margin
 
     def pulse(self, op: ProgOp) -> None:
         if (op == ProgOp.FORM) != (self.state == PRISTINE):
             return
         self.got += 1
         if self.got >= self.need[op]:
-            self.state, self.got = (HRS if op == ProgOp.RESET else LRS), 0
+            self.state, self.got, self.weak = (HRS if op == ProgOp.RESET else LRS), 0, False
 
-    def passes(self, ref: VerifyRef) -> bool:
+    def passes(self, ref: VerifyRef, margin: int = 0) -> bool:
+        sound = not (margin and self.weak)
         return {
             VerifyRef.FORMED: self.state != PRISTINE,
-            VerifyRef.LRS_MAX: self.state == LRS,
-            VerifyRef.HRS_MIN: self.state != LRS,
+            VerifyRef.LRS_MAX: self.state == LRS and sound,
+            VerifyRef.HRS_MIN: self.state != LRS and sound,
         }[ref]
 
 
@@ -50,13 +52,16 @@ class Row:
         return len(self.devices)
 
     @classmethod
-    def random(cls, columns: int, rng: random.Random, most: int = 3, never: float = 0.0) -> Row:
+    def random(
+        cls, columns: int, rng: random.Random, most: int = 3, never: float = 0.0, weak: float = 0.0
+    ) -> Row:
         row = cls(columns)
         for pair in row.devices:
             for device in pair:
                 device.state = rng.choice([PRISTINE, PRISTINE, LRS, HRS])
                 for op in ProgOp:
                     device.need[op] = NEVER if rng.random() < never else rng.randint(1, most)
+                device.weak = device.state != PRISTINE and rng.random() < weak
         return row
 
     def pulse(self, op: ProgOp, side: ProgSide, select: int) -> None:
@@ -66,8 +71,8 @@ class Row:
             self.devices[column][other].state = state
         self.pulses += 1
 
-    def answers(self, side: ProgSide, ref: VerifyRef) -> int:
-        return sum(pair[side].passes(ref) << c for c, pair in enumerate(self.devices))
+    def answers(self, side: ProgSide, ref: VerifyRef, margin: int = 0) -> int:
+        return sum(pair[side].passes(ref, margin) << c for c, pair in enumerate(self.devices))
 
     def weights(self) -> int:
         """Bridge read with all inputs at +1: 1 where P conducts and N does not."""
@@ -122,7 +127,9 @@ def reference(
         out.image = row.weights()
         out.cycles = read_row_cycles(geometry, timing)
         return out
-    programming = command == Command.PROGRAM_ROW
+    refreshing = command == Command.REFRESH_ROW
+    programming = command == Command.PROGRAM_ROW or refreshing
+    margin = timing.verify_margin if refreshing else 0
     logged = {side: 0 for side in ProgSide}
     works = []
 
@@ -131,15 +138,16 @@ def reference(
         return {ProgOp.FORM: mask, ProgOp.SET: mask & wants_lrs, ProgOp.RESET: mask & ~wants_lrs}[op]
 
     def verify(op: ProgOp, side: ProgSide, pending: int) -> int:
-        out.events.append(("verify", side, REF[op], pending))
-        return pending & ~row.answers(side, REF[op])
+        out.events.append(("verify", side, REF[op], margin, pending))
+        return pending & ~row.answers(side, REF[op], margin)
 
     def log(op: ProgOp, side: ProgSide, failed: int) -> tuple[int, ...]:
         out.events.extend(("log", column, side, op) for column in bits(failed))
         logged[side] |= failed
         return tuple((failed >> 32 * w & 0xFFFFFFFF).bit_count() for w in range(geometry.row_words))
 
-    for op in (ProgOp.FORM, ProgOp.RESET, ProgOp.SET) if programming else ():
+    ops = (ProgOp.RESET, ProgOp.SET) if refreshing else (ProgOp.FORM, ProgOp.RESET, ProgOp.SET)
+    for op in ops if programming else ():
         conditions = {ProgOp.FORM: timing.form, ProgOp.SET: timing.set, ProgOp.RESET: timing.reset}[op]
         for side in ProgSide:
             asked = targets(op, side)

@@ -6,7 +6,7 @@ from hdl.arbiter import UNLOCK_KEYS, CommandArbiter, UnlockSequence
 from hdl.config import Command, ErrorCode
 from tests.hdl.clocked import clocked
 
-ON_PROGRAM = (Command.PROGRAM_ROW, Command.VERIFY_ROW, Command.READ_ROW)
+ON_PROGRAM = (Command.PROGRAM_ROW, Command.REFRESH_ROW, Command.VERIFY_ROW, Command.READ_ROW)
 
 
 async def give(ctx, dut, opcode):
@@ -88,7 +88,7 @@ def test_who_may_start(opcode, unlocked, read_locked):
     refusal = ErrorCode.NONE
     if opcode not in known:
         refusal = ErrorCode.BAD_COMMAND
-    elif opcode == Command.PROGRAM_ROW and not unlocked:
+    elif opcode in (Command.PROGRAM_ROW, Command.REFRESH_ROW) and not unlocked:
         refusal = ErrorCode.LOCKED
     elif opcode in (Command.VERIFY_ROW, Command.READ_ROW) and read_locked:
         refusal = ErrorCode.READ_LOCKED

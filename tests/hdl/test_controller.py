@@ -95,6 +95,7 @@ def test_settings_reach_the_sequencers():
         await host.write("TIMING_PROGRAM", 0x0506)
         await host.write("TIMING_RAILS", 0x07080901)
         await host.write("MAX_PARALLEL", 0x0A0B)
+        await host.write("VERIFY_MARGIN", 0x5A)
         await host.write("PROG_ADDRESS", 0x010027)
         await host.write("LAYER_COUNT", 0x7)
         await host.write("INFER_COUNT", 0x89ABCDEF)
@@ -118,6 +119,7 @@ def test_settings_reach_the_sequencers():
             0x27,
         )
         assert (ctx.get(dut.layer.layer_count), ctx.get(dut.layer.infer_count)) == (7, 0x89ABCDEF)
+        assert ctx.get(program.verify_margin) == 0x5A
         for op in ProgOp:
             base, settings = 0x10 * (op + 1), program.ops[op]
             assert ctx.get(settings.width_cyc) == base << 8 | (base + 1)

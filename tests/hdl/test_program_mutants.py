@@ -64,6 +64,18 @@ MUTANTS = {
     ),
     "rails are not awaited by the walk": (hdl.program_sequencer, "rails_on.eq(1)\n", "rails_on.eq(0)\n"),
     "log of the command before": (hdl.column_walk, "(scan.valid & self.forget)", "(scan.valid & 0)"),
+    "refresh forms": (
+        hdl.program_sequencer,
+        "programming & ~refreshing, ProgOp.FORM",
+        "programming, ProgOp.FORM",
+    ),
+    "refresh at the nominal reference": (hdl.program_sequencer, "Mux(refreshing, s.verify_margin, 0)", "0"),
+    "every verify at the margin": (
+        hdl.program_sequencer,
+        "Mux(refreshing, s.verify_margin, 0)",
+        "s.verify_margin",
+    ),
+    "pulses at the margin code": (hdl.program_sequencer, ", pins.prog_level.eq(levels.prog_level)]", "]"),
     "log mixes the sides": (hdl.column_walk, "logged_read.data[self.side]", "logged_read.data[0]"),
     "word line falls with the pulse": (
         hdl.program_sequencer,
@@ -127,6 +139,8 @@ async def all_rules(bench):
     bench.row.devices[32][ProgSide.P].state = HRS
     bench.row.disturbs = {bench.row.pulses: [(33, ProgSide.N, LRS)]}
     assert (await bench.compare(Command.PROGRAM_ROW, mask, mask)).detail == 1
+    bench.row = Row.random(34, rng, weak=0.3)
+    await bench.compare(Command.REFRESH_ROW, image, mask)
     for fault in ("abort", "rails", "lock"):
         bench.row = Row.random(34, rng)
         assert (await bench.command(Command.PROGRAM_ROW, faults={40: fault}, cap=2000)).cycles == 41

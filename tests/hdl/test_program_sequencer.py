@@ -9,12 +9,13 @@ from amaranth.hdl import Signal
 from hdl.config import Command, ErrorCode, Geometry, ProgOp, ProgSide, PulseConditions, Timing
 from hdl.program_sequencer import ProgramSequencer
 from tests.hdl.program_bench import Bench, refuses
-from tests.hdl.program_row import HRS, LRS, NEVER, Row, reference
+from tests.hdl.program_row import HRS, LRS, NEVER, PRISTINE, Row, reference
 
 SMALL = Geometry(tiles=2, rows=5, inputs=5, bias=0)
 TWO_WORDS = Geometry(tiles=3, rows=40, inputs=40, bias=4)
 FULL_WORDS = Geometry(tiles=1, rows=1, inputs=64, bias=0)
 WIDE = Geometry(tiles=1, rows=8, inputs=100, bias=10)
+ROW_COMMANDS = (Command.PROGRAM_ROW, Command.REFRESH_ROW, Command.VERIFY_ROW, Command.READ_ROW)
 
 
 def conditions(*, width_cyc=2, attempts=3, start=100, step=7, limit=115) -> PulseConditions:
@@ -247,6 +248,66 @@ def test_read_back_mismatch():
     Bench(TWO_WORDS, TIMING).run(scenario)
 
 
+# --- refresh --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("geometry", [SMALL, TWO_WORDS, WIDE], ids=lambda g: f"C{g.columns}")
+def test_random_rows_are_refreshed(geometry):
+    rng = random.Random(geometry.columns)
+    pulses = []
+
+    async def scenario(bench):
+        for margin in (26, 255, 0, 1):
+            bench.timing = dataclasses.replace(TIMING, verify_margin=margin)
+            await bench.configure()
+            bench.row = Row.random(geometry.columns, rng, most=2, never=0.03, weak=0.3)
+            image, mask = rng.getrandbits(geometry.columns), rng.getrandbits(geometry.columns)
+            seen = await bench.compare(Command.REFRESH_ROW, image, mask)
+            assert not any(event[0] == "pulse" and event[1] == ProgOp.FORM for event in seen.events)
+            pulses.append(seen.count("pulse"))
+            await bench.compare(Command.PROGRAM_ROW, image, mask)  # at the nominal reference again
+            await bench.compare(Command.VERIFY_ROW, image, mask)
+
+    Bench(geometry, TIMING).run(scenario)
+    assert all(pulses)
+
+
+def test_only_weak_devices_are_refreshed():
+    image, everything = 0x123456789AB, (1 << 44) - 1
+
+    async def scenario(bench):
+        bench.row = programmed(44, image)
+        seen = await bench.compare(Command.REFRESH_ROW, image, everything)  # a healthy row
+        assert (seen.code, seen.count("pulse"), seen.count("verify")) == (ErrorCode.NONE, 0, 8)
+        bench.row.devices[0][ProgSide.N].weak = True  # weight +1: HRS
+        bench.row.devices[43][ProgSide.N].weak = True  # weight -1: LRS
+        assert (await bench.compare(Command.VERIFY_ROW, image, everything)).code == ErrorCode.NONE
+        assert (await bench.compare(Command.PROGRAM_ROW, image, everything)).count("pulse") == 0
+        seen = await bench.compare(Command.REFRESH_ROW, image, everything)
+        pulses = [event for event in seen.events if event[0] == "pulse"]
+        assert [(op, side, select) for _, op, side, _, _, select, _ in pulses] == [
+            (ProgOp.RESET, ProgSide.N, 1),
+            (ProgOp.SET, ProgSide.N, 1 << 43),
+        ]
+        assert (await bench.compare(Command.REFRESH_ROW, image, everything)).count("pulse") == 0
+
+    Bench(TWO_WORDS, TIMING).run(scenario)
+
+
+def test_device_that_keeps_no_margin_is_logged():
+    async def scenario(bench):
+        bench.row = programmed(5, 0x0F)
+        worn = bench.row.devices[2][ProgSide.N]
+        worn.weak, worn.need[ProgOp.RESET] = True, NEVER
+        seen = await bench.compare(Command.REFRESH_ROW, 0x0F, 0x1F)
+        assert (seen.code, seen.detail) == (ErrorCode.NOT_CONVERGED, 1)
+        bench.row.devices[0][ProgSide.P].state = PRISTINE  # no FORM, and SET alone does not form it here
+        seen = await bench.compare(Command.REFRESH_ROW, 0x0F, 0x1F)
+        assert seen.detail == 2
+
+    Bench(SMALL, TIMING).run(scenario)
+
+
 # --- the other commands ---------------------------------------------------------------------------
 
 
@@ -268,7 +329,7 @@ def test_program_verify_and_read_back(geometry):
     Bench(geometry, with_parallel(65535)).run(scenario)
 
 
-@pytest.mark.parametrize("command", [Command.PROGRAM_ROW, Command.VERIFY_ROW, Command.READ_ROW])
+@pytest.mark.parametrize("command", ROW_COMMANDS)
 def test_address_outside_the_geometry(command):
     async def scenario(bench):
         for address in ((2, 0), (255, 0), (0, 5), (1, 8), (0, 65535)):
@@ -380,9 +441,10 @@ def test_rails_that_settle_in_the_last_cycle_are_in_time():
 def test_locked():
     async def scenario(bench):
         bench.unlocked = False
-        seen = await bench.command(Command.PROGRAM_ROW)
-        assert (seen.code, seen.events) == (ErrorCode.LOCKED, [])
-        assert not any(pins["hv_en"] for pins in bench.trace)
+        for command in (Command.PROGRAM_ROW, Command.REFRESH_ROW):
+            seen = await bench.command(command)
+            assert (seen.code, seen.events) == (ErrorCode.LOCKED, [])
+            assert not any(pins["hv_en"] for pins in bench.trace)
         await bench.compare(Command.VERIFY_ROW, 3, 7)
         await bench.compare(Command.READ_ROW, 3, 7)
 
@@ -410,7 +472,7 @@ ONE_ATTEMPT = dataclasses.replace(
 )
 
 
-@pytest.mark.parametrize("command", [Command.PROGRAM_ROW, Command.VERIFY_ROW, Command.READ_ROW])
+@pytest.mark.parametrize("command", ROW_COMMANDS)
 @pytest.mark.parametrize("fault", ["abort", "reset", "rails", "lock"])
 def test_fault_in_every_cycle(command, fault):
     async def scenario(bench):

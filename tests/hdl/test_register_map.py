@@ -19,6 +19,7 @@ CONTRACT = {
     "FORM_PULSE": (0x040, "RW"), "FORM_PROG": (0x044, "RW"), "FORM_WL": (0x048, "RW"),
     "SET_PULSE": (0x050, "RW"), "SET_PROG": (0x054, "RW"), "SET_WL": (0x058, "RW"),
     "RESET_PULSE": (0x060, "RW"), "RESET_PROG": (0x064, "RW"), "RESET_WL": (0x068, "RW"),
+    "VERIFY_MARGIN": (0x06C, "RW"),
     "PROG_ADDRESS": (0x070, "RW"), "PROG_PULSES": (0x074, "RO"), "PROG_VERIFIES": (0x078, "RO"),
     "PROG_FAILURES": (0x07C, "RO"), "LOG_STATUS": (0x080, "RO"), "LAYER_COUNT": (0x084, "RW"),
     "INFER_COUNT": (0x088, "RW"), "INPUT_PUSH": (0x08C, "WO"), "RESULT_POP": (0x090, "WO"),
@@ -73,6 +74,7 @@ def test_reset_values_follow_the_timing():
         rail_settle_cyc=9,
         rail_limit_cyc=10,
         max_parallel=11,
+        verify_margin=20,
         set=PulseConditions(
             width_cyc=12,
             attempts=13,
@@ -91,6 +93,7 @@ def test_reset_values_follow_the_timing():
         "TIMING_PROGRAM": 0x0807,
         "TIMING_RAILS": 0x000A0009,
         "MAX_PARALLEL": 11,
+        "VERIFY_MARGIN": 20,
         "SET_PULSE": 0x0D000C,
         "SET_PROG": 0x100F0E,
         "SET_WL": 0x131211,

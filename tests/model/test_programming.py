@@ -5,12 +5,21 @@ import dataclasses
 import numpy as np
 import pytest
 
-from hdl.config import ErrorCode, Geometry, ProgOp, ProgSide, PulseConditions, Timing, VerifyRef
+from hdl.config import (
+    ErrorCode,
+    Geometry,
+    ProgOp,
+    ProgSide,
+    PulseConditions,
+    Timing,
+    VerifyRef,
+    margin_factor,
+)
 from hdl.program_cycles import PhaseWork, program_row_cycles
 from model.array import Array
 from model.device import DeviceArray, DeviceParams, Stuck
 from model.params import MacroParams
-from model.programming import Failure, levels, program, program_row, targets
+from model.programming import Failure, levels, program, program_row, refresh_row, targets
 
 GEOMETRY = Geometry(tiles=2, rows=4, inputs=300, bias=10)
 C = GEOMETRY.columns
@@ -247,16 +256,54 @@ def test_a_failed_device_goes_before_a_mismatch():
     assert array.reads[0, 0] == 1
 
 
-def test_refresh_at_a_margin_repairs_drift():
+def test_refresh_gives_a_drifted_row_its_margin_back():
     devices = DeviceArray(GEOMETRY, sound(), 6)
     program_row(devices, 0, 0, IMAGE, ALL, TIMING)
+    assert refresh_row(devices, 0, 0, IMAGE, ALL, TIMING).ok  # a few verified by a hair
+    before = devices.snapshot()
+    healthy = refresh_row(devices, 0, 0, IMAGE, ALL, TIMING)
+    assert (healthy.pulses.sum(), healthy.verifies.tolist()) == (0, [0, 4, 4])
+    for name, value in devices.snapshot().items():
+        np.testing.assert_array_equal(value, before[name], err_msg=name)
+
     devices.age(1e8, 380.0)
     assert not verified(devices, IMAGE).all()
-    refresh = program_row(devices, 0, 0, IMAGE, ALL, TIMING, margin=1.1)
+    formed = devices.pulse_count.copy()
+    refresh = refresh_row(devices, 0, 0, IMAGE, ALL, TIMING)
     assert refresh.ok
+    assert refresh.pulses[ProgOp.FORM] == refresh.verifies[ProgOp.FORM] == 0
     assert 0 < np.count_nonzero(refresh.attempts) < 0.1 * refresh.attempts.size
-    ohm = devices.resistance_ohm[0, 0]
-    assert np.min(np.where(IMAGE, ohm[:, N], ohm[:, P])) >= 1.1 * devices.params.hrs_min_ohm
+    np.testing.assert_array_equal(devices.pulse_count[0, 0] - formed[0, 0], refresh.attempts)
+    ohm, factor = devices.resistance_ohm[0, 0], margin_factor(TIMING.verify_margin)
+    assert np.min(np.where(IMAGE, ohm[:, N], ohm[:, P])) >= factor * devices.params.hrs_min_ohm
+    assert np.max(np.where(IMAGE, ohm[:, P], ohm[:, N])) <= devices.params.lrs_max_ohm / factor
+
+
+def test_refresh_of_an_array_and_its_cycles():
+    devices = DeviceArray(GEOMETRY, sound(), 7)
+    images = np.broadcast_to(IMAGE, (2, 4, C))
+    masks = np.zeros_like(images)
+    masks[1, :2] = True
+    program(devices, images, masks, TIMING)
+    report = program(devices, images, masks, TIMING, refresh=True)
+    assert report.rows == 2
+    devices.age(1e9, 400.0)
+    assert program(devices, images, masks, TIMING, refresh=True).pulses.sum() > 0
+    report = program(devices, images, masks, TIMING, refresh=True)
+    assert report.pulses.sum() == 0
+    phases = [PhaseWork(op=op) for op in (ProgOp.RESET, ProgOp.SET) * 2 for _ in (P, N)]
+    assert report.cycles == 2 * program_row_cycles(GEOMETRY, TIMING, phases, ready_cyc=0)
+
+
+def test_nominal_margin_is_a_program_without_forming():
+    timing = dataclasses.replace(TIMING, verify_margin=0)
+    devices = DeviceArray(GEOMETRY, DeviceParams.ideal(), 8)
+    pristine = refresh_row(devices, 0, 0, IMAGE, ALL, timing)
+    assert pristine.pulses[ProgOp.FORM] == 0
+    assert {f.op for f in pristine.failures} == {ProgOp.SET}  # an ideal SET does not form
+    assert len(pristine.failures) == C
+    assert program_row(devices, 0, 0, IMAGE, ALL, timing).ok
+    assert refresh_row(devices, 0, 0, IMAGE, ALL, timing).pulses.sum() == 0
 
 
 @pytest.mark.parametrize(
