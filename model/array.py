@@ -366,13 +366,7 @@ class Array:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
         """dV with the bits of the given reads, and the neuron's draws (None without noise), each (n,)."""
         part = self._tiles[tile]
-        x = self._static(tile, bl, col_en)[rows]
-        if live := part.live(col_en):
-            x = x.copy()
-            start, stop, _ = rows.indices(self.geometry.rows)
-            for row in live.keys() & range(start, stop):
-                change = part.live_change(row, live[row], bl[None], col_en, [int(numbers[row - start])])
-                x[row - start] += change[0][0]
+        x = part.add_live(self._static(tile, bl, col_en)[rows], rows, bl, col_en, numbers)
         if part.neuron.noise == 0:
             return x, None
         low, high = int(numbers.min()), int(numbers.max())

@@ -47,6 +47,16 @@ class LiveCells(NamedTuple):
         return LiveCells(self.columns[enabled], self.p1[enabled], self.p0[enabled])
 
 
+class LiveRows(NamedTuple):
+    """The live cells of all rows under one mask, end to end: k rows, n cells."""
+
+    rows: NDArray[np.intp]  # (k,), ascending
+    owner: NDArray[np.intp]  # (n,), index into ``rows``
+    cells: LiveCells  # (n,)
+    likely: tuple[NDArray[np.bool_], NDArray[np.bool_]]  # (n,), likelier bit with input -1 and +1
+    weight: NDArray[np.float64]  # (n,), counts of dV that a bit is worth
+
+
 class Plane:
     """The decisions of a tile's cells beside one set of enabled columns, and dV as an affine map.
 
@@ -70,6 +80,7 @@ class Plane:
         self.version = np.full(rows, -1, np.int64)
         self.constant: dict[bytes, NDArray[np.float64]] = {}
         self.live_enabled: dict[bytes, dict[int, LiveCells]] = {}
+        self.live_rows: dict[bytes, LiveRows | None] = {}
 
 
 class Tile:
@@ -144,6 +155,7 @@ class Tile:
         plane.slope[rows] = self._w * (found.s1.astype(np.int8) - found.s0)
         plane.constant.clear()
         plane.live_enabled.clear()
+        plane.live_rows.clear()
         live = found.live
         any_live = live.any(axis=1)
         for at, row in enumerate(rows.tolist()):
@@ -250,6 +262,76 @@ class Tile:
             if len(plane.constant) > _KEPT:
                 plane.constant.pop(next(iter(plane.constant)))
         return found
+
+    def live_rows(self, col_en: NDArray[np.bool_]) -> LiveRows | None:
+        """The cells of ``live`` end to end; None where there are none."""
+        live = self.live(col_en)
+        plane, key = self.plane(col_en), col_en.tobytes()
+        if key not in plane.live_rows:
+            found = None
+            if live:
+                rows = np.array(list(live))
+                owner = np.repeat(np.arange(len(rows)), [len(cells.columns) for cells in live.values()])
+                cells = LiveCells(*(np.concatenate(part) for part in zip(*live.values(), strict=True)))
+                at = rows[owner], cells.columns
+                weight = self._w[cells.columns].astype(np.float64)
+                found = LiveRows(rows, owner, cells, (plane.s0[at], plane.s1[at]), weight)
+            plane.live_rows[key] = found
+            if len(plane.live_rows) > _KEPT:
+                plane.live_rows.pop(next(iter(plane.live_rows)))
+        return plane.live_rows[key]
+
+    def add_live(
+        self,
+        x: NDArray[np.float64],
+        rows: slice,
+        bl: NDArray[np.bool_],
+        col_en: NDArray[np.bool_],
+        numbers: NDArray[np.int64],
+    ) -> NDArray[np.float64]:
+        """``x`` (counts of dV of ``rows``, for one input) with what read noise changes in live rows.
+
+        The same as ``live_change`` row by row, exactly: sums of multiples of 2**-21 do not depend on their order.
+
+        Parameters
+        ----------
+        x : float64, (n,)
+        rows : slice of step 1
+        bl, col_en : bool, (C,)
+        numbers : int64, (n,)
+            Read number of each row.
+
+        Returns
+        -------
+        float64, (n,)
+            ``x`` itself where no row is live.
+        """
+        all_live = self.live_rows(col_en)
+        if all_live is None:
+            return x
+        start, stop, _ = rows.indices(self._shape[0])
+        first, last = np.searchsorted(all_live.rows, (start, stop))
+        if first == last:
+            return x
+        low, high = np.searchsorted(all_live.owner, (first, last))
+        columns, p1, p0 = (part[low:high] for part in all_live.cells)
+        owner = all_live.owner[low:high] - first
+        ends = np.searchsorted(owner, np.arange(1, last - first + 1))
+        u = np.empty(high - low)
+        for at, row in enumerate(all_live.rows[first:last].tolist()):
+            here = columns[0 if at == 0 else ends[at - 1] : ends[at]]
+            size = int(here[-1]) + 1
+            drawn = uniform(
+                self.chip, Purpose.CELL_NOISE, self.tile, int(numbers[row - start]), row, size=size
+            )
+            u[0 if at == 0 else ends[at - 1] : ends[at]] = drawn[here]
+        inputs = bl[columns]
+        bits = u < np.where(inputs, p1, p0)
+        likely = np.where(inputs, all_live.likely[1][low:high], all_live.likely[0][low:high])
+        change = (bits.astype(np.int8) - likely) * all_live.weight[low:high]
+        x = x.copy()
+        x[all_live.rows[first:last] - start] += np.bincount(owner, change, last - first)
+        return x
 
     def live_change(
         self,
