@@ -291,7 +291,7 @@ class Tile:
     ) -> NDArray[np.float64]:
         """``x`` (counts of dV of ``rows``, for one input) with what read noise changes in live rows.
 
-        The same as ``live_change`` row by row, exactly: sums of multiples of 2**-21 do not depend on their order.
+        The same as ``live_change`` row by row, exactly: sums of multiples of 2**-21 depend on no order.
 
         Parameters
         ----------
