@@ -1,7 +1,7 @@
 """array, bridge, neuron: against a row drawn by hand from the description of the circuit, in ngspice.
 
 ``row.spice`` was written without a look at the decks or at the transistor's equations of the model, so that a
-common misreading has a chance to show. ``docs/hand-deck.md`` has the numbers.
+misreading has a chance to show. ``docs/hand-deck.md`` has the numbers.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ DV_LIMIT = 0.001
 BAND_V = SL_LIMIT * HIGH_V
 """Within this of the buffer's threshold a decision may differ, and its read does not count for dV."""
 MODEL_SELECT_um = 1.0
-"""Width of the model's select transistor, 0.5 um long: what its V_SL fits, seen from outside."""
+"""Width of the model's select transistor, 0.5 um long: of 1, 2, 3, 4, 5 and 7 um, what its V_SL is nearest to."""
 BUFFER_F = 3e-15
 """Gate of the first inverter and junctions at SL, beside the drawn capacitor."""
 INPUTS, ROW, BL_ROW = 13, 5, 6
