@@ -121,7 +121,7 @@ def _factor(conductance_S: FloatArray, r_row_ohm: float, r_column_ohm: float) ->
 
 
 def transfer(
-    conductance_S: FloatArray, r_row_ohm: float, r_column_ohm: float
+    conductance_S: FloatArray, r_row_ohm: float, r_column_ohm: float, *, pairs: bool = False
 ) -> tuple[FloatArray, FloatArray]:
     """Currents of every column per volt on every row, and what the rows draw, exactly.
 
@@ -130,13 +130,16 @@ def transfer(
     conductance_S : float64, (..., R, C), at least 0
         One array, or many of one size.
     r_row_ohm, r_column_ohm : float, at least 0
+    pairs : bool
+        Give the differences of columns 0 and 1, 2 and 3, ... instead: half the work on the results.
 
     Returns
     -------
     currents_S : float64, (..., C, R)
-        T of the module's docstring.
+        T of the module's docstring; with ``pairs`` (..., C/2, R).
     input_S : float64, (..., R, R)
-        Current into the row lines per volt on them, symmetric.
+        Current into the row lines per volt on them, symmetric. A difference: of its digits about
+        ``log10(r_row * conductance)`` are lost.
     """
     *lead, rows, columns = conductance_S.shape
     d = np.moveaxis(conductance_S, -1, 0)  # (C, ..., R)
@@ -144,14 +147,18 @@ def transfer(
     if r_row_ohm == 0:
         loads = [_column_load(d[j], r_column_ohm) for j in range(columns)]
         currents = np.stack([sums for _, sums in loads], axis=-2)
+        if pairs:
+            currents = currents[..., 0::2, :] - currents[..., 1::2, :]
         return currents, np.sum([drawn for drawn, _ in loads], axis=0)
     g = 1.0 / r_row_ohm
-    found = np.empty((*lead, columns, rows))
+    found = np.zeros((*lead, columns // 2 if pairs else columns, rows))
     beyond = np.zeros((*lead, rows, rows))  # g - g P_(j+1): what lies beyond column j draws
     for j in range(columns - 1, -1, -1):
-        drawn, found[..., j, :] = _column_load(d[j], r_column_ohm)
+        drawn, sums = _column_load(d[j], r_column_ohm)
         passed = g * np.linalg.inv(drawn + beyond + g * eye)  # P_j
-        found[..., j:, :] = found[..., j:, :] @ passed
+        first = j // 2 if pairs else j
+        found[..., first, :] += -sums if pairs and j % 2 else sums
+        found[..., first:, :] = found[..., first:, :] @ passed
         beyond = g * (eye - passed)
     return found, beyond
 
@@ -160,8 +167,8 @@ def _column_load(d: FloatArray, r_column_ohm: float) -> tuple[FloatArray, FloatA
     """S (..., R, R) and c (..., R) of one column with the conductances ``d`` (..., R): see the docstring."""
     rows = d.shape[-1]
     along = np.arange(rows)
-    drawn = np.zeros((*d.shape, rows))
     if r_column_ohm == 0:
+        drawn = np.zeros((*d.shape, rows))
         drawn[..., along, along] = d
         return drawn, d
     g = 1.0 / r_column_ohm
@@ -176,8 +183,8 @@ def _column_load(d: FloatArray, r_column_ohm: float) -> tuple[FloatArray, FloatA
     late = np.exp(fall - fall[..., -1:]) / (down + up - diagonal)
     early = np.exp(fall[..., -1:] - fall) * d
     # D (L + D)^-1 D is early_i * late_k * d_k above the diagonal, and its mirror below
-    upper = np.triu(early[..., :, None] * (late * d)[..., None, :])
-    drawn = -(upper + np.swapaxes(np.triu(upper, 1), -1, -2))
+    product = early[..., :, None] * (-late * d)[..., None, :]
+    drawn = np.where(np.tri(rows, dtype=bool), np.swapaxes(product, -1, -2), product)
     drawn[..., along, along] += d
     return drawn, g * early * late[..., -1:]
 
@@ -213,9 +220,10 @@ def tiled_transfer(resistance_ohm: FloatArray, params: CurrentParams) -> tuple[F
             if j == neurons or count == 0:
                 continue
             part = lines[here, 2 * j : 2 * (j + pairs * count)].reshape(len(lines[here]), count, -1)
-            currents, load = transfer(part.transpose(1, 0, 2), p.r_row_ohm, p.r_column_ohm)
-            pair = (currents[:, 0::2] - currents[:, 1::2]).reshape(-1, len(lines[here]))
-            found[j : j + len(pair), here] = pair
+            currents, load = transfer(part.transpose(1, 0, 2), p.r_row_ohm, p.r_column_ohm, pairs=True)
+            found[j : j + currents.shape[0] * currents.shape[1], here] = currents.reshape(
+                -1, currents.shape[2]
+            )
             drawn[here] += np.diagonal(load, axis1=1, axis2=2).sum(axis=0)
     return found, drawn
 

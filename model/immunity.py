@@ -81,7 +81,7 @@ def sweeps(quick: bool = False) -> dict[str, tuple[str, list[float], list[Circui
     everything = list(Circuit)
     found = {
         "spread": ("device spread (multiple of the default sigmas)", [0, 1, 2, 4, 6, 8, 12], everything),
-        "wire": ("wire resistance (ohm per cell)", [0.3, 1, 3, 10, 30], everything),
+        "wire": ("wire resistance (ohm per cell)", [1, 3, 10, 30], everything),
         "supply": (
             "source resistance of the read supply (ohm)",
             [1e-3, 1e-2, 3e-2, 1e-1, 1, 100, 1e3, 3e3, 1e4, 3e4],

@@ -122,8 +122,12 @@ class BridgeParams(Quantities):
     hrs_activation_eV: float = quantity(
         0.05, "eV", 0.0, 1.0, "[ours] activation of the conduction in HRS; LRS counts as metallic"
     )
-    buffer_threshold_V: float = quantity(0.9, "V", 0.0, 5.0, "[ours] SL voltage at which the buffer switches")
-    buffer_sigma_V: float = quantity(0.02, "V", 0.0, 1.0, "[ours] spread of that threshold, column to column")
+    buffer_threshold_V: float = quantity(
+        0.893, "V", 0.0, 5.0, "[ours] SKY130 by SPICE, docs/spice.md: SL voltage at which the buffer switches"
+    )
+    buffer_sigma_V: float = quantity(
+        0.033, "V", 0.0, 1.0, "[ours] SKY130 by SPICE, docs/spice.md: its spread, column to column"
+    )
     buffer_noise_V: float = quantity(
         0.001, "V", 0.0, 1.0, "[ours] rms noise at the buffer, a new value a read"
     )
@@ -131,13 +135,14 @@ class BridgeParams(Quantities):
 
     @classmethod
     def ideal(cls) -> Self:
-        """No wires, no leakage, no delay, no spread, no noise."""
+        """No wires, leakage, delay, spread or noise; the buffer decides at half of the read voltage."""
         return cls(
             r_supply_ohm=0.0,
             r_ground_ohm=0.0,
             r_feed_ohm=0.0,
             leak_S=0.0,
             c_sl_F=0.0,
+            buffer_threshold_V=0.9,
             r_on_ohm=0.0,
             r_driver_ohm=0.0,
             r_bl_ohm=0.0,
@@ -167,7 +172,9 @@ class NeuronParams(Quantities):
     temperature_K: float = quantity(
         300.0, "K", 0.0, 500.0, "[ours] of the kT/C noise of the precharge switch, and of the leakage"
     )
-    settle_tau_s: float = quantity(1e-9, "s", 0.0, 1.0, "[ours] time constant of the charge sharing")
+    settle_tau_s: float = quantity(
+        41e-12, "s", 0.0, 1.0, "[ours] SKY130 by SPICE, docs/spice.md: time constant of the charge sharing"
+    )
     evaluate_s: float = quantity(
         20e-9, "s", 1e-12, 1.0, "[ours] time from release to sense, one 50 MHz cycle"
     )
@@ -176,23 +183,35 @@ class NeuronParams(Quantities):
         10.0, "K", 1.0, 100.0, "[std] rise of temperature that doubles the leakage"
     )
     injection_sigma_V: float = quantity(
-        0.5e-3,
+        0.04e-3,
         "V",
         0.0,
         1.0,
-        "[ours] mismatch of the charge injected by the precharge switches, chip to chip",
+        "[ours] SKY130 by SPICE, docs/spice.md: mismatch of what the precharge switches inject, chip to chip",
     )
-    offset_sigma_V: float = quantity(3e-3, "V", 0.0, 1.0, "[ours] comparator offset, tile to tile")
+    offset_sigma_V: float = quantity(
+        5.5e-3, "V", 0.0, 1.0, "[ours] SKY130 by SPICE, docs/spice.md: comparator offset, tile to tile"
+    )
     noise_V: float = quantity(
-        0.5e-3, "V", 0.0, 1.0, "[ours] rms input noise of the comparator, a new value a read"
+        0.3e-3,
+        "V",
+        0.0,
+        1.0,
+        "[ours] SKY130 by SPICE, docs/spice.md: rms input noise of the comparator, a new value a read",
     )
     ref_gain_sigma: float = quantity(
         0.002, "1", 0.0, 0.2, "[ours] gain error of the reference DAC, tile to tile"
     )
     regeneration_tau_s: float = quantity(
-        100e-12, "s", 0.0, 1e-6, "[ours] regeneration of the comparator's latch"
+        38e-12,
+        "s",
+        0.0,
+        1e-6,
+        "[ours] SKY130 by SPICE, docs/spice.md: regeneration of the comparator's latch",
     )
-    sense_delay_s: float = quantity(0.5e-9, "s", 0.0, 1e-6, "[ours] comparator's delay at full input")
+    sense_delay_s: float = quantity(
+        80e-12, "s", 0.0, 1e-6, "[ours] SKY130 by SPICE, docs/spice.md: comparator's delay at full input"
+    )
 
     @classmethod
     def ideal(cls) -> Self:

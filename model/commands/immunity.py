@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     names = list(immunity.sweeps())
     add("--sweep", choices=names, action="append", help="only this one; may be repeated (default: all)")
     add("--chips", type=whole(1, 10_000), metavar="K", help="chips a point (default 20; 4 with --quick)")
-    add("--images", type=whole(1, 10_000), metavar="K", help="first K test images (default 500; quick 200)")
+    add("--images", type=whole(1, 10_000), metavar="K", help="first K test images (default 300; quick 200)")
     add("--chip", type=whole(0, 2**63), default=0, metavar="SEED", help="first chip (default %(default)s)")
     add("--tile", type=_tile, default=(64, 128), metavar="RxC", help="conventional tile (default 64x128)")
     add("--quick", action="store_true", help="few points, chips and images")
@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Do it; the exit status."""
     start_s = time.perf_counter()
     chips = arguments.chips or (4 if arguments.quick else 20)
-    images = arguments.images or (200 if arguments.quick else 500)
+    images = arguments.images or (200 if arguments.quick else 300)
     table = immunity.sweeps(arguments.quick)
     wanted = {name: table[name] for name in table if name in (arguments.sweep or table)}
     work = [

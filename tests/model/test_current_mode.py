@@ -69,7 +69,7 @@ def test_no_wires_is_the_sum_of_conductances():
     assert drawn == pytest.approx(each.sum(axis=(0, 2)))
     nearly = tiled_transfer(ohm, CurrentParams(r_row_ohm=1e-7, r_column_ohm=1e-7))
     assert nearly[0] == pytest.approx(currents, rel=1e-6)
-    assert nearly[1] == pytest.approx(drawn, rel=1e-6)
+    assert nearly[1] == pytest.approx(drawn, rel=1e-4)  # a difference of conductances of 10 MS
 
 
 def test_tiles_side_by_side_are_arrays_of_their_own():

@@ -109,11 +109,13 @@ def test_an_ideal_macro_that_differs_ends_in_1(network_file, monkeypatch):
     assert main(["infer", "--network", str(network_file), "--images", "50"]) == 1
 
 
-def test_a_model_that_differs_from_itself_ends_in_1(network_file, monkeypatch):
+def test_a_model_that_differs_from_itself_ends_in_1(network_file, tmp_path, monkeypatch):
+    noisy = tmp_path / "noisy.json"
+    noisy.write_text('{"neuron": {"noise_V": 0.005}}')
     monkeypatch.setattr(infer.inference, "search_steps", lambda enabled: enabled.bit_length() + 1)
     monkeypatch.setattr(infer.Array, "begin_read", lambda self, tiles, row: None)
     arguments = ["infer", "--network", str(network_file), "--images", "200", "--check", "200", "--preload"]
-    assert main([*arguments, "--macro", "real"]) == 1
+    assert main([*arguments, "--macro-params", str(noisy)]) == 1
 
 
 @needs_network
@@ -187,3 +189,14 @@ def test_commands_are_found_by_their_module():
         assert module.__doc__, name
         assert callable(module.add_arguments)
         assert callable(module.run)
+
+
+def test_parameters_are_listed_and_written(tmp_path, capsys):
+    path = tmp_path / "real.json"
+    assert main(["parameters"]) == 0
+    said = capsys.readouterr().out
+    for name in ("r_supply_ohm", "plate_droop", "vt0_V", "tile_rows", "c_bl_F"):
+        assert name in said
+    assert "[ours]" in said
+    assert main(["parameters", "--json", str(path)]) == 0
+    assert MacroParams.load(path) == MacroParams.real()

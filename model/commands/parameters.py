@@ -1,0 +1,57 @@
+"""Print every parameter of the macro with default, unit, provenance and meaning; or write a file to edit.
+
+Marks: [pub] published by the authors of the circuit, [data] from their error tables, [std] established,
+[ours] our choice. The file is what ``--macro-params`` of ``infer`` reads.
+
+Exit status: 0; 2 on bad input.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from model.current_mode import CurrentParams
+from model.energy import EnergyParams
+from model.params import BridgeParams, MacroParams, NeuronParams
+from model.select_transistor import SelectTransistorParams
+
+_KINDS = (BridgeParams, NeuronParams, SelectTransistorParams, CurrentParams, EnergyParams)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``parameters``."""
+    add = parser.add_argument
+    add("--macro", choices=("ideal", "real"), default="real", help="set to write (default %(default)s)")
+    add("--json", type=Path, metavar="F", help="write this set as JSON instead of printing the tables")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it; the exit status."""
+    if arguments.json:
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        values = MacroParams.named(arguments.macro).as_dict()
+        arguments.json.write_text(json.dumps(values, indent=2) + "\n")
+        return 0
+    console = Console()
+    console.width = max(console.width, 120)
+    for kind in _KINDS:
+        table = Table(title=kind.__name__, box=SIMPLE, title_justify="left")
+        for name, justify in (
+            ("parameter", "left"),
+            ("default", "right"),
+            ("unit", "left"),
+            ("what", "left"),
+        ):
+            table.add_column(name, justify=justify)
+        for name, default, unit, about in kind.describe():
+            shown = default if isinstance(default, str) else f"{default:g}"
+            table.add_row(name, shown, unit, about.replace("[", "\\["))
+        console.print(table)
+    console.print("Devices: model/device_params.py and docs/programming.md", highlight=False)
+    return 0
