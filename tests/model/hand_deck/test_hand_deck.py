@@ -27,7 +27,7 @@ DV_LIMIT = 0.001
 BAND_V = SL_LIMIT * HIGH_V
 """Within this of the buffer's threshold a decision may differ, and its read does not count for dV."""
 MODEL_SELECT_um = 1.0
-"""Width of the model's select transistor, 0.5 um long: of 1, 2, 3, 4, 5 and 7 um, what its V_SL is nearest to."""
+"""Width of the model's select transistor, 0.5 um long: of 1, 2, 3, 4, 5 and 7 um the nearest to its V_SL."""
 BUFFER_F = 3e-15
 """Gate of the first inverter and junctions at SL, beside the drawn capacitor."""
 INPUTS, ROW, BL_ROW = 13, 5, 6
