@@ -1,0 +1,186 @@
+"""Repair by placement: neurons change rows until the devices that do not obey are asked for nothing else.
+
+A stuck device spoils a weight only when the weight wants its other state. The order of a hidden layer's
+neurons is free (the next layer's columns follow it), so a neuron whose weights agree with a row's stuck
+devices can take that row. Nothing in the controller changes; see ``docs/decisions/0006-repair.md``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from hdl.config import Combine, Geometry, ProgOp, ProgSide, ReadMode
+from model.mapping import Mapping, map_network
+from model.network import Layer, Network
+from model.programming import Failure
+
+__all__ = ["Cell", "Repair", "RepairError", "needed_weights", "repair"]
+
+Cell = tuple[int, int, int]
+"""(tile, row, column)."""
+
+
+class RepairError(ValueError):
+    """More cells stay wrong than were allowed; the message lists them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repair:
+    """A network placed around the devices that failed.
+
+    Parameters
+    ----------
+    network : Network
+        The same function with its hidden neurons in another order.
+    mapping : Mapping
+        Of that network.
+    orders : tuple of int64 arrays, (n_out,)
+        For each layer, the neuron of the given network that each row got.
+    wrong_before, wrong : tuple of Cell
+        Masked cells whose stuck device contradicts the weight, with the given order and now.
+    """
+
+    network: Network
+    mapping: Mapping
+    orders: tuple[NDArray[np.int64], ...]
+    wrong_before: tuple[Cell, ...]
+    wrong: tuple[Cell, ...]
+
+
+def needed_weights(failures: Iterable[Failure]) -> dict[Cell, set[int]]:
+    """Bits that the cells with a failed device can still hold: {0}, {1}, or none when both devices failed so.
+
+    A device that failed RESET stays in LRS; one that failed FORM or SET conducts no better than HRS. P in LRS
+    and N in HRS is bit 1.
+    """
+    bits: dict[Cell, set[int]] = {}
+    for tile, row, column, side, op in failures:
+        bit = int((op is ProgOp.RESET) == (side is ProgSide.P))
+        bits.setdefault((tile, row, column), {0, 1}).discard(1 - bit)
+    return bits
+
+
+def repair(
+    network: Network,
+    geometry: Geometry,
+    failures: Iterable[Failure],
+    *,
+    combine: Combine = Combine.ADD,
+    final_mode: ReadMode = ReadMode.COUNT,
+    most: int | None = None,
+) -> Repair:
+    """Reorder hidden neurons so that as few failed devices as possible contradict their weights.
+
+    The layers are taken in turn: each is an assignment problem, neurons to rows, that costs 1 for each cell
+    that would be wrong; it is solved exactly. The last layer's rows are its classes and keep their order, but
+    its columns move with the layer before. Inputs of a layer that votes stay in their group. A device
+    stuck in the state it was first asked for is in no log: program again, add the logs, repair once more.
+
+    Parameters
+    ----------
+    network, geometry, combine, final_mode
+        As for :func:`model.mapping.map_network`, whose errors this raises too.
+    failures : iterable of Failure
+        The failure log of programming this chip, whatever it was programmed to.
+    most : int, optional
+        Wrong cells that may remain; None: any number.
+
+    Raises
+    ------
+    RepairError
+        More remain.
+    """
+    fixed = needed_weights(failures)
+    options = {"combine": combine, "final_mode": final_mode}
+    mapping = map_network(network, geometry, **options)
+    before = _wrong(mapping, fixed)
+    orders = [np.arange(layer.n_out) for layer in network.layers]
+    for index in range(len(network.layers) - 1):
+        cost = _cost_of_rows(mapping, index, fixed)
+        if index == len(network.layers) - 2:
+            cost = cost + _cost_of_columns(mapping, index + 1, fixed)
+        forbidden = _other_group(mapping, index + 1)
+        n = len(cost)
+        # stay where nothing is gained: a wrong cell weighs more than all moves together
+        too_far = (n + 1) ** 2 * (1 + int(cost.max()))
+        weighed = np.where(forbidden, too_far, cost * (n + 1)) - np.eye(n, dtype=int)
+        rows, neurons = linear_sum_assignment(weighed)
+        order = np.empty(n, np.int64)
+        order[rows] = neurons
+        network = _reordered(network, index, order)
+        orders[index] = order
+        mapping = map_network(network, geometry, **options)
+    wrong = _wrong(mapping, fixed)
+    if most is not None and len(wrong) > most:
+        cells = ", ".join(map(str, wrong[:8])) + (", .." if len(wrong) > 8 else "")
+        raise RepairError(
+            f"{len(wrong)} cells cannot hold their weights, at most {most} may: (tile, row, column) {cells}"
+        )
+    return Repair(
+        network=network, mapping=mapping, orders=tuple(orders), wrong_before=tuple(before), wrong=tuple(wrong)
+    )
+
+
+def _wrong(mapping: Mapping, fixed: dict[Cell, set[int]]) -> list[Cell]:
+    return [
+        cell
+        for cell, bits in sorted(fixed.items())
+        if mapping.masks[cell] and int(mapping.images[cell]) not in bits
+    ]
+
+
+def _cost_of_rows(mapping: Mapping, index: int, fixed: dict[Cell, set[int]]) -> NDArray[np.int64]:
+    """Cells that go wrong when neuron j takes row i of a layer, (rows, neurons)."""
+    d = mapping.descriptors[index]
+    rows = slice(d.row_first, d.row_first + d.row_count)
+    cost = np.zeros((d.row_count, d.row_count), np.int64)
+    for (tile, row, column), bits in fixed.items():
+        if tile - d.tile_first in range(d.tile_count) and row in range(rows.start, rows.stop):
+            if mapping.masks[tile, row, column]:
+                cost[row - d.row_first] += ~np.isin(mapping.images[tile, rows, column], list(bits))
+    return cost
+
+
+def _cost_of_columns(mapping: Mapping, index: int, fixed: dict[Cell, set[int]]) -> NDArray[np.int64]:
+    """Cells of a layer that go wrong when its input j takes the place of input i, (inputs, inputs)."""
+    d = mapping.descriptors[index]
+    cost = np.zeros((d.inputs, d.inputs), np.int64)
+    places = [
+        (k, c) for k in range(d.tile_count) for c in range(d.cols_last if k == d.tile_count - 1 else d.cols)
+    ]
+    number = {place: i for i, place in enumerate(places)}
+    tiles, columns = (np.array(part) for part in zip(*places, strict=True))
+    for (tile, row, column), bits in fixed.items():
+        place = number.get((tile - d.tile_first, column))
+        if place is not None and row in range(d.row_first, d.row_first + d.row_count):
+            cost[place] += ~np.isin(mapping.images[d.tile_first + tiles, row, columns], list(bits))
+    return cost
+
+
+def _other_group(mapping: Mapping, index: int) -> NDArray[np.bool_]:
+    """Pairs of inputs of a layer that may not change places, because their groups vote apart."""
+    d = mapping.descriptors[index]
+    group = np.arange(d.inputs) // d.cols
+    if d.combine is not Combine.VOTE or d.tile_count == 1:
+        group[:] = 0
+    return group[:, None] != group
+
+
+def _reordered(network: Network, index: int, order: NDArray[np.int64]) -> Network:
+    """The same function with row i of layer ``index`` computing its former neuron ``order[i]``."""
+    layers: list[Layer] = list(network.layers)
+    own, following = layers[index], layers[index + 1]
+    layers[index] = dataclasses.replace(
+        own,
+        weights=own.weights[order],
+        thresholds=own.thresholds[:, order],
+        polarity=own.polarity[:, order],
+    )
+    layers[index + 1] = dataclasses.replace(following, weights=following.weights[:, order])
+    return dataclasses.replace(network, layers=tuple(layers))
