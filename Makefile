@@ -52,6 +52,10 @@ spice: $(READY) ## Compare the macro model with ngspice and the SKY130 models
 	@PYTHON=$(PYTHON) VENV=$(VENV) bash scripts/setup.sh spice
 	@$(PY) -m model.spice --out $(OUT)/spice --json $(OUT)/spice/spice.json
 
+.PHONY: faults
+faults: $(READY) ## Put 10,000 seeded faults into chip and controller; none may be silent (writes docs/faults.md)
+	@$(PY) -m tb campaign --faults 10000 --jobs $(JOBS) --json $(OUT)/faults.json --write docs/faults.md
+
 .PHONY: clean
 clean: ## Remove build products (the virtual environment stays)
 	@rm -rf $(OUT) sim_build results.xml

@@ -1,4 +1,4 @@
-"""The array agent of the campaign: plays broken rails and comparators, and notes a broken rule instead of ending."""
+"""The array agent of the campaign: plays broken rails and comparators, and notes broken rules."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ class Rails:
     Parameters
     ----------
     kind : str
-        ``sound``; ``late``: ready ``delay_cyc`` after the request; ``never``; ``drop``: falls and stays down until the
-        next request; ``glitch``: falls for ``length_cyc``; ``bounce``: comes and goes before it stays; ``stuck_up``: ready
-        is high even without a request; ``weak``: ready, yet pulses do nothing.
+        ``sound``; ``late`` and ``too_late``: ready ``delay_cyc`` after the request; ``never``; ``drop``:
+        falls and stays down until the next request; ``glitch``: falls for ``length_cyc``; ``bounce``: comes
+        and goes before it stays; ``stuck_up``: ready is high even without a request; ``weak``: ready, yet
+        pulses do nothing.
     delay_cyc, offset_cyc, length_cyc : float
     in_pulse : bool
-        ``drop`` and ``glitch`` come ``offset_cyc`` after the rise of pulse number ``pulse``, else after rails that have been
-        up for ``4*pulse + offset_cyc``.
+        ``drop`` and ``glitch`` come ``offset_cyc`` after the rise of pulse number ``pulse``, else after rails
+        that have been up for ``4*pulse + offset_cyc``.
     pulse : int
     times : int
         Requests that are spoiled; sound after that.
@@ -147,7 +148,7 @@ class CampaignAgent(StrobeAgent):
         """What ``hv_ready`` does while the rails are asked for."""
         if rails.kind == "never":
             return
-        if rails.kind == "late":
+        if rails.kind in ("late", "too_late"):
             await self.cycles(rails.delay_cyc)
         if rails.kind == "bounce":
             for _ in range(1 + rails.pulse % 4):

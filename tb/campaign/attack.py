@@ -19,15 +19,18 @@ class Attack:
     ----------
     bus : WishboneMaster
     kind : str
-        ``random``: any address, data, lanes; ``commands``: opcodes; ``keys``: pieces of the unlock sequence, and row
-        commands; ``settings``: writable registers and windows; ``streams``: inputs, pushes and pops; ``reads``: everything.
+        ``random``: any address, data, lanes; ``commands``: opcodes; ``keys``: pieces of the unlock sequence,
+        and row commands; ``settings``: writable registers and windows; ``streams``: inputs, pushes and pops;
+        ``reads``: everything.
     rng : numpy.random.Generator
     """
 
     def __init__(self, bus: WishboneMaster, kind: str, rng: np.random.Generator):
         self.bus, self.rng = bus, rng
         self._next = getattr(self, f"_{kind}")
-        self._where = {r.name: r.offset for r in bus.map.registers} | {w.name: w.offset for w in bus.map.windows}
+        self._where = {r.name: r.offset for r in bus.map.registers} | {
+            w.name: w.offset for w in bus.map.windows
+        }
 
     async def run(self, accesses: int) -> int:
         """Do so many accesses; how many of them were refused."""
@@ -59,7 +62,11 @@ class Attack:
     def _keys(self) -> tuple[int, int | None, int]:
         rng = self.rng
         if rng.random() < 0.3:
-            return self._where["COMMAND"], int(rng.choice([Command.PROGRAM_ROW, Command.VERIFY_ROW, Command.READ_ROW])), 15
+            return (
+                self._where["COMMAND"],
+                int(rng.choice([Command.PROGRAM_ROW, Command.VERIFY_ROW, Command.READ_ROW])),
+                15,
+            )
         key = UNLOCK_KEYS[int(rng.integers(2))]
         if rng.random() < 0.4:
             key ^= 1 << int(rng.integers(32))

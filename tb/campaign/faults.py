@@ -21,7 +21,7 @@ GEOMETRY = Geometry(
 
 
 def _brief(conditions: PulseConditions) -> PulseConditions:
-    return dataclasses.replace(conditions, width_cyc=5)
+    return dataclasses.replace(conditions, width_cyc=5, attempts=4)
 
 
 TIMING = Timing(
@@ -35,18 +35,19 @@ TIMING = Timing(
     set=_brief(Timing().set),
     reset=_brief(Timing().reset),
 )
-"""A slow clock: the pulses keep their microsecond, and a command has few cycles, so that faults hit each of them."""
+"""A slow clock: the pulses keep their microsecond, and a command has few cycles, so that faults hit each of
+them."""
 
 NETWORKS = ("count", "vote", "sign", "search")
 SPARE_ROW = GEOMETRY.rows - 1
 """Row of each tile that nothing uses until a row has to move."""
 
 CLASSES = {
-    "devices": "devices stuck in LRS, in HRS or unformed; one to six at once, both sides of a pair, bias columns",
+    "devices": "devices stuck in LRS, HRS or unformed; several at once, both sides of a pair, bias columns",
     "lines": "word, bit and source lines open, stuck or shorted",
     "rails": "programming rails late, never up, dropping in or between pulses, glitching, or up in name only",
     "comparator": "comparators stuck at 0 or 1, slow, or never resolved",
-    "flips": "a bit flipped in a setting, a row buffer, a descriptor or a threshold; before, in or after a command",
+    "flips": "a bit flipped in a setting, row buffer, descriptor or threshold; before, in, after commands",
     "interrupts": "reset, abort, power loss or relock in any cycle of any command",
     "bus": "random and hostile bus traffic, idle and in commands",
 }
@@ -74,7 +75,7 @@ class Fault:
     seed, index : int
         With the class, what all its draws are keyed by.
     work : str
-        ``program``, ``verify``, ``read``, ``infer`` or ``idle``: what the controller is doing.
+        ``program``, ``verify``, ``read``, ``refresh``, ``infer`` or ``idle``: what the controller is doing.
     kind : str
         Which fault of its class.
     chip : int
@@ -165,7 +166,10 @@ def _lines(rng: np.random.Generator) -> Drawn:
 
 
 def _rails(rng: np.random.Generator) -> Drawn:
-    kind = _pick(rng, {"late": 2, "too_late": 1, "never": 1, "drop": 3, "glitch": 3, "bounce": 1, "stuck_up": 1, "weak": 1})
+    kind = _pick(
+        rng,
+        {"late": 2, "too_late": 1, "never": 1, "drop": 3, "glitch": 3, "bounce": 1, "stuck_up": 1, "weak": 1},
+    )
     options = {
         "delay_cyc": float(np.round(rng.uniform(0.1, 50.0 if kind != "too_late" else 300.0), 2)),
         "in_pulse": bool(rng.random() < 0.5),
@@ -193,14 +197,17 @@ def _comparator(rng: np.random.Generator) -> Drawn:
 
 
 def _flips(rng: np.random.Generator) -> Drawn:
-    work = _pick(rng, {"program": 3, "infer": 2})
     every = targets(GEOMETRY)
-    row_side = {"ROW_IMAGE", "ROW_MASK", "PROG_ADDRESS"}
-    weights = [3.0 if t.memory or t.name in row_side else 1.0 for t in every]
+    buffers = ("ROW_IMAGE", "ROW_MASK")
+    weights = [3.0 if t.memory or t.name == "PROG_ADDRESS" else 1.0 for t in every]
     chosen = int(rng.choice(len(every), p=np.array(weights) / sum(weights)))
     target = every[chosen]
+    work = _pick(rng, {"program": 3, "infer": 2})
+    if rng.random() < 0.8:  # mostly where the controller is using it
+        reading = ("DESCRIPTOR", "THRESHOLD", "LAYER_COUNT", "INFER_COUNT", "TIMING_READ", "TIMING_RESOLVE")
+        work = "infer" if target.name in reading else "program"
     bits = target.bits
-    if target.name in row_side - {"PROG_ADDRESS"} and rng.random() < 0.9:
+    if target.name in buffers and rng.random() < 0.9:
         bits = bits[: GEOMETRY.columns]
     options = {
         "target": chosen,
@@ -213,10 +220,15 @@ def _flips(rng: np.random.Generator) -> Drawn:
 
 
 def _interrupts(rng: np.random.Generator) -> Drawn:
-    work = _pick(rng, {"program": 5, "infer": 4, "verify": 1, "read": 1})
+    work = _pick(rng, {"program": 5, "infer": 4, "verify": 1, "read": 1, "refresh": 1})
     kinds = {"reset": 3, "abort": 3, "power": 3} | ({"relock": 1} if work == "program" else {})
-    options = {"at": float(rng.random()), "length_cyc": int(rng.integers(1, 9)), "last": int(rng.integers(0, 2))}
-    return work, _pick(rng, kinds), options
+    options = {"at": float(rng.random()), "length_cyc": int(rng.integers(1, 9))}
+    kind = _pick(rng, kinds)
+    if work == "program" and rng.random() < 0.25:  # so that the log is under way, too
+        options |= {"count": 3, "pattern": "any"}
+    if work == "infer" and rng.random() < 0.4:  # so that comparators are waited for
+        options |= {"resolve_cyc": 7, "network": str(rng.choice(("vote", "sign", "search")))}
+    return work, kind, options
 
 
 def _bus(rng: np.random.Generator) -> Drawn:

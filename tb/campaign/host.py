@@ -1,10 +1,12 @@
 """The careful host: firmware that trusts no result before it has looked at what could have gone wrong.
 
-After every command it compares the whole configuration with what it wrote (*scrub*). A row counts as programmed when
-PROGRAM_ROW ended in DONE, the scrub found nothing, and the *line test* passed: even and odd columns verified alone
-(neighbours that are shorted cannot answer for one another), and the inverse image failing on both devices of every
-pair (a source line that is stuck passes any verify). A network's results count when INFER ended in DONE, the scrub
-found nothing, every row verifies, and each comparator gives both answers at the ends of its reference.
+After every command it compares the whole configuration with what it wrote (*scrub*). A row counts as
+programmed when PROGRAM_ROW ended in DONE, the scrub found nothing, and the *line test* passed: even and odd
+columns verified alone (neighbours that are shorted cannot answer for one another), and the inverse image
+failing on both devices of every pair (a source line that is stuck passes any verify), and READ_ROW agreeing.
+A network's results count when INFER ended in DONE, the scrub found nothing, every row verifies, one row of
+each tile passes the line test, rows count patterns of inputs as their weights say, and each comparator gives
+both answers at the ends of its reference.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from tb.wishbone import BusError, WishboneMaster
 
 __all__ = ["CarefulHost", "Claim", "Hook", "Interrupted", "ShadowBus"]
 
-PATIENCE_CYC = 8000
+PATIENCE_CYC = 2500
 """Longer than any sound command of the campaign."""
 
 Hook = Callable[[], Awaitable[None]]
@@ -59,7 +61,12 @@ class ShadowBus(WishboneMaster):
         kept = [r for r in registers.registers if r.access in (Access.RW, Access.RW1S)]
         self._reset = {(r.name, 0): r.reset for r in kept}
         self.kept = {r.name: r.mask for r in kept}
-        self.kept |= {"ROW_IMAGE": 0xFFFFFFFF, "ROW_MASK": 0xFFFFFFFF, "DESCRIPTOR": 0xFFFFFFFF, "THRESHOLD": 0xFFFF}
+        self.kept |= {
+            "ROW_IMAGE": 0xFFFFFFFF,
+            "ROW_MASK": 0xFFFFFFFF,
+            "DESCRIPTOR": 0xFFFFFFFF,
+            "THRESHOLD": 0xFFFF,
+        }
         self.shadow = dict(self._reset)
 
     def forget(self) -> None:
@@ -176,6 +183,8 @@ class CarefulHost:
         code, detail = await self.command(Command.VERIFY_ROW)
         passed &= code is ErrorCode.NOT_CONVERGED and detail == 2 * int(claim.mask.sum())
         await self.command(Command.CLEAR_LOG)
+        bits = await self.read_row(claim)
+        passed &= bits is not None and not (bits != claim.image)[claim.mask].any()
         if not passed:
             self.reports.append("line test")
         return passed
@@ -189,10 +198,12 @@ class CarefulHost:
         during: Hook | None = None,
         after: Hook | None = None,
         failed: Callable[[list[Any], bool], None] | None = None,
+        done: Callable[[Claim], None] | None = None,
     ) -> bool:
         """Program a row and check it; hooks run before the command, in it and after it.
 
-        ``failed(log, overflow)`` is called with the failure log when the row did not converge.
+        ``failed(log, overflow)`` is called with the failure log when the row did not converge, and
+        ``done(claim)`` when the controller reports it as programmed and its configuration is intact.
         """
         await self.driver.load_row(claim.tile, claim.row, claim.image, claim.mask)
         if before is not None:
@@ -205,6 +216,8 @@ class CarefulHost:
             overflow = (await self.bus.fields("LOG_STATUS"))["overflow"]
             failed(await self.driver.failure_log(), bool(overflow))
         good &= await self.scrub()
+        if good and done is not None:
+            done(claim)
         return good and await self.line_test(claim)
 
     async def read_row(self, claim: Claim) -> np.ndarray | None:
@@ -252,24 +265,66 @@ class CarefulHost:
             good = False
         return results if good & await self.scrub() else None
 
+    async def trial(self, layer: Descriptor, vectors: list[np.ndarray]) -> list[VectorResult] | None:
+        """INFER of one layer over at most two bit vectors; None when it did not end well."""
+        await self.bus.write_burst("DESCRIPTOR", layer.words())
+        await self.bus.set("LAYER_COUNT", layers=1)
+        await self.bus.write("INFER_COUNT", len(vectors))
+        for vector in vectors:
+            await self.driver.push(np.array(bus_words(vector)))
+        code, _ = await self.command(Command.INFER)
+        if code is not ErrorCode.NONE:
+            return None
+        return [await self.driver.pop(layer) for _ in vectors]
+
     async def comparators_work(self) -> bool:
         """Each tile's comparator gives 1 at the upper and 0 at the lower end of the reference."""
         g = self.env.geometry
         good = True
+        await self.bus.write_burst("THRESHOLD", (g.columns, -g.columns & 0xFFFF))
         for tile in range(g.tiles):
             layer = Descriptor(
-                tile_first=tile, row_count=2, cols=g.inputs, cols_last=g.inputs, mode=ReadMode.SIGN, use_threshold=True
+                tile_first=tile,
+                row_count=2,
+                cols=g.inputs,
+                cols_last=g.inputs,
+                mode=ReadMode.SIGN,
+                use_threshold=True,
             )
-            await self.bus.write_burst("DESCRIPTOR", layer.words())
-            await self.bus.set("LAYER_COUNT", layers=1)
-            await self.bus.write("INFER_COUNT", 1)
-            await self.bus.write_burst("THRESHOLD", (g.columns, -g.columns & 0xFFFF))
-            await self.driver.push(np.array(bus_words(np.zeros(g.columns, np.uint8))))
-            code, _ = await self.command(Command.INFER)
-            good &= code is ErrorCode.NONE
-            if code is ErrorCode.NONE:
-                result = await self.driver.pop(layer)
-                good &= result.bits.tolist() == [1, 0]
+            results = await self.trial(layer, [np.zeros(g.inputs, np.uint8)])
+            good &= results is not None and results[0].bits.tolist() == [1, 0]
         if not good:
             self.reports.append("comparator test")
+        return good
+
+    async def columns_work(self, mapping: Mapping) -> bool:
+        """A row of every layer and tile, counted for four patterns of inputs, gives what its weights say.
+
+        Neighbours are driven alike and differently, so that no two joined lines go unnoticed.
+        """
+        good = True
+        for d in mapping.descriptors:
+            for k in range(d.tile_count):
+                last = k == d.tile_count - 1
+                size, bias = (d.cols_last, d.bias_last) if last else (d.cols, d.bias)
+                layer = Descriptor(
+                    tile_first=d.tile_first + k,
+                    row_first=d.row_first,
+                    row_count=1,
+                    cols=size,
+                    cols_last=size,
+                    bias=bias,
+                    bias_last=bias,
+                    mode=ReadMode.COUNT,
+                    score=True,
+                )
+                image = mapping.images[d.tile_first + k, d.row_first]
+                odd = (np.arange(size) % 2).astype(np.uint8)
+                for pair in ((odd, 1 - odd), (odd * 0, odd * 0 + 1)):
+                    n = self.env.geometry.inputs
+                    wanted = [2 * int((v == image[:size]).sum() + image[n : n + bias].sum()) for v in pair]
+                    results = await self.trial(layer, list(pair))
+                    good &= results is not None and [int(r.scores[0]) for r in results] == wanted
+        if not good:
+            self.reports.append("pattern test")
         return good

@@ -25,11 +25,11 @@ class LineFault:
     ----------
     kind : str
         ``word_open``: the row's transistors never conduct; its source lines float to ``value``.
-        ``bit_open``: the bit line of ``side`` is broken: no pulse reaches that side, it reads as open, and the other
-        side alone decides. ``source_stuck``: SL at ``value``; pulses that need the other level do nothing.
-        ``source_short``: SL of two columns joined; both carry the OR (``value`` 1) or AND (0) of the columns that
-        are driven. ``bit_short``: the bit lines of ``side`` joined: a pulse on one reaches both, and in a read the
-        lower level wins.
+        ``bit_open``: the bit line of ``side`` is broken: no pulse reaches that side, it reads as open, and
+        the other side alone decides. ``source_stuck``: SL at ``value``; pulses that need the other level do
+        nothing. ``source_short``: SL of two columns joined; both carry the OR (``value`` 1) or AND (0) of the
+        columns that are driven. ``bit_short``: the bit lines of ``side`` joined: a pulse on one reaches both,
+        and in a read the lower level wins.
     tile : int
     row : int
         Of ``word_open``.
@@ -54,8 +54,8 @@ class LineFault:
 class FaultyArray(Array):
     """The modelled chip with ``lines`` broken; without any it is exactly its base class.
 
-    The comparator's decision follows from the source lines that the break changed: each count of popcount moves
-    the least reference by one. Capacitor mismatch of just those columns is left out.
+    The comparator's decision follows from the source lines that the break changed: each count of popcount
+    moves the least reference by one. Capacitor mismatch of just those columns is left out.
 
     Attributes
     ----------
@@ -77,7 +77,15 @@ class FaultyArray(Array):
         return [f for f in self.lines if f.tile == tile and (f.kind != "word_open" or f.row == row)]
 
     def pulse(
-        self, tile: int, row: int, columns: Bits, op: ProgOp, side: ProgSide, wl_level: int, prog_level: int, width_s: float
+        self,
+        tile: int,
+        row: int,
+        columns: Bits,
+        op: ProgOp,
+        side: ProgSide,
+        wl_level: int,
+        prog_level: int,
+        width_s: float,
     ) -> None:
         columns = np.array(columns, bool)
         for f in self._broken(tile, row):
@@ -142,8 +150,8 @@ class FaultyArray(Array):
     def compare(self, tile: int, row: int, bl: Bits, col_en: Bits, ref: int) -> bool:
         return ref >= self.min_ref(tile, row, bl, col_en)
 
-    def bridges(self, tile: int, row: int) -> tuple[Bits, Bits]:
-        """What a noiseless read of the row gives with all inputs at 1, and with all at 0, each (C,) bool."""
+    def bridges(self, tile: int, row: int, col_en: Bits) -> tuple[Bits, Bits]:
+        """Noiseless reads of a row's enabled columns, with all inputs at 1 and all at 0, each (C,) bool."""
         ones, zeros = (plane[row].copy() for plane in self.planes(tile))
         for f in self._broken(tile, row):
             here = list(f.columns)
@@ -153,7 +161,7 @@ class FaultyArray(Array):
                 ones[here], zeros[here] = f.side == ProgSide.N, f.side != ProgSide.N
             elif f.kind == "source_stuck":
                 ones[here], zeros[here] = bool(f.value), bool(f.value)
-            elif f.kind == "source_short":
+            elif f.kind == "source_short" and np.asarray(col_en)[here].all():
                 joined = np.any if f.value else np.all
                 ones[here], zeros[here] = joined(ones[here]), joined(zeros[here])
         return ones, zeros

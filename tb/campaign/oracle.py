@@ -33,8 +33,9 @@ def contradiction(array: FaultyArray, claim: Claim) -> str | None:
     devices = np.argwhere(wrong_devices(array, claim)).tolist()
     place = f"tile {claim.tile}, row {claim.row}"
     if devices:
-        return f"{place}: {len(devices)} devices not in their state, first column {devices[0][0]} side {devices[0][1]}"
-    ones, zeros = array.bridges(claim.tile, claim.row)
+        column, side = devices[0]
+        return f"{place}: {len(devices)} devices not in their state, first column {column} side {side}"
+    ones, zeros = array.bridges(claim.tile, claim.row, claim.mask)
     image = np.asarray(claim.image, bool)
     bridges = np.flatnonzero(claim.mask & ((ones != image) | (zeros == image)))
     if bridges.size:
@@ -59,8 +60,9 @@ def results_differ(
     for twin in twins:
         expected = inference.run_row_by_row(mapping, twin, images)
         for index, result in enumerate(results):
-            if result.scores.tolist() != expected.scores[index].tolist():
-                return f"scores of vector {index}: {result.scores.tolist()}, not {expected.scores[index].tolist()}"
+            scores, wanted = result.scores.tolist(), expected.scores[index].tolist()
+            if scores != wanted:
+                return f"scores of vector {index}: {scores}, not {wanted}"
             if result.label != expected.classes[index]:
                 return f"class of vector {index}: {result.label}, not {expected.classes[index]}"
     return None

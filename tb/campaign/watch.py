@@ -1,4 +1,4 @@
-"""The monitor around the controller: its Verilog, its rules, and the registers in which a bit can be flipped."""
+"""The monitor around the controller: its Verilog, its rules, and the registers whose bits it flips."""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 //
 // It judges by the pins and the bus alone: what is unlocked, how long a pulse may be and when a command was aborted
 // follows from the writes that the bus acknowledged. Only the busy flag and the states of the sequencers are looked
-// up inside. tb/campaign/watch.py fills in widths, paths and flip targets; rules are numbered as in its RULES.
+// up inside. It looks in the middle of a cycle, where neither clocked nor driven pins move.
+// tb/campaign/watch.py fills in the flips; rules are numbered as in its RULES.
 module bridgebnn_watch #(
   parameter T = 1, C = 1, AW = 1, FW = 2, ROWS = 1,
   parameter WIDTH_FORM = 1, WIDTH_SET = 1, WIDTH_RESET = 1, BUDGET = 1
@@ -40,7 +41,7 @@ module bridgebnn_watch #(
   reg [1:0] unlock = 0;
   reg locked = 0, hidden = 0;
   reg [15:0] width_form = WIDTH_FORM, width_set = WIDTH_SET, width_reset = WIDTH_RESET, budget = BUDGET;
-  always @(posedge clk)
+  always @(negedge clk)
     if (rst) begin
       unlock <= 0; locked <= 0; hidden <= 0;
       width_form <= WIDTH_FORM; width_set <= WIDTH_SET; width_reset <= WIDTH_RESET; budget <= BUDGET;
@@ -88,7 +89,7 @@ module bridgebnn_watch #(
   assign rule[13] = wb_ack & wb_err;
   assign rule[14] = wb_ack & ~wb_we & hidden & wb_adr[14:8] == 7'h04;
   assign rule[15] = pulse & row >= ROWS;
-  always @(posedge clk) begin
+  always @(negedge clk) begin
     pulse_q <= pulse; busy_q <= busy; rst_q <= rst; open_q <= open; held <= holds;
     length <= pulse ? length + 1 : 0;
     if (watch_clear) broken <= 0; else broken <= broken | rule;

@@ -1,0 +1,43 @@
+"""Small networks on the campaign's geometry, one for each way of reading."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from hdl.config import Combine, ReadMode
+from model.mapping import Mapping, map_network
+from model.network import Layer, Network
+from tb.campaign.faults import GEOMETRY
+
+__all__ = ["networks"]
+
+
+def networks() -> dict[str, Mapping]:
+    """Small networks on the campaign's geometry, by name: one for each way of reading."""
+    kinds = {
+        "count": ((18, 4, 3), Combine.ADD, ReadMode.COUNT),
+        "vote": ((18, 4, 3), Combine.VOTE, ReadMode.COUNT),
+        "sign": ((11, 6, 4), Combine.ADD, ReadMode.COUNT),
+        "search": ((11, 6, 4), Combine.ADD, ReadMode.SEARCH),
+    }
+    made = {}
+    for name, (sizes, combine, final) in kinds.items():
+        rng = np.random.default_rng(len(made))
+        layers = []
+        for n_in, n_out in itertools.pairwise(sizes):
+            last = n_out == sizes[-1]
+            layers.append(
+                Layer(
+                    weights=rng.choice([-1, 1], (n_out, n_in)),
+                    thresholds=np.zeros((1, n_out), int) if last else rng.integers(-3, 4, (1, n_out)),
+                    polarity=np.ones((1, n_out), int),
+                    group_sizes=np.array([n_in]),
+                    combine=Combine.ADD,
+                    output="score" if last else "sign",
+                )
+            )
+        network = Network(name=name, layers=tuple(layers))
+        made[name] = map_network(network, GEOMETRY, combine=combine, final_mode=final)
+    return made

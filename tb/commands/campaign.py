@@ -1,0 +1,93 @@
+"""Put thousands of seeded faults into a chip and its controller, and count what became of them.
+
+Classes: stuck devices, broken lines, rails, comparators, flipped configuration bits, interrupted commands,
+hostile bus traffic. Exit status: 0; 1 when a fault was silent, or a simulation failed; 2 on bad input.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from rich.console import Console
+
+from tb.campaign import report
+from tb.campaign.faults import CLASSES, parse
+from tb.campaign.run import run_campaign, run_faults
+from tb.commands import shown, whole
+from tb.simulators import SIMULATORS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``campaign``."""
+    add = parser.add_argument
+    add(
+        "--faults",
+        type=whole(len(CLASSES), 1_000_000),
+        default=10_000,
+        metavar="N",
+        help="how many (default %(default)s)",
+    )
+    add(
+        "--seed",
+        type=whole(0, 2**32 - 1),
+        default=1,
+        metavar="S",
+        help="seed of all draws (default %(default)s)",
+    )
+    add(
+        "--jobs",
+        type=whole(1, 64),
+        default=2,
+        metavar="J",
+        help="simulator processes at a time (default %(default)s)",
+    )
+    add("--replay", metavar="CLASS:SEED:INDEX", help="put in this one fault and print what happened")
+    add("--sim", choices=SIMULATORS, default="verilator", help="simulator of --replay (default %(default)s)")
+    add("--json", type=Path, metavar="F", help="also write summary and records as JSON")
+    add("--write", type=Path, metavar="F", help="also write the report as Markdown")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it; the exit status."""
+    if arguments.replay:
+        return replay(arguments.replay, arguments.sim)
+    with shown("campaign") as show:
+        result = run_campaign(arguments.faults, arguments.seed, jobs=arguments.jobs, show=show)
+    console, silent = Console(), [r for r in result["records"] if r["verdict"] == "silent"]
+    console.print(report.table(result))
+    console.print(
+        f"seed {result['seed']}, {result['seconds']:,} s, {report.summary(result)['cycles']:,} clock cycles"
+    )
+    for record in silent[:20]:
+        console.print(f"silent {record['label']}: {'; '.join(record['silent'])}", style="red")
+    if arguments.json:
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        arguments.json.write_text(json.dumps(report.summary(result) | {"records": result["records"]}) + "\n")
+    if arguments.write:
+        arguments.write.write_text(report.markdown(result))
+    return 1 if silent else 0
+
+
+def replay(label: str, sim: str) -> int:
+    """Put one fault in, and print all that is known of it."""
+    fault = parse(label)
+    record = run_faults([label], sim)[0]
+    console = Console(soft_wrap=True)
+    console.print(
+        f"{label}: {record['verdict']}", style="bold red" if record["verdict"] == "silent" else "bold"
+    )
+    console.print(
+        f"fault    {fault.kind} while {fault.work}, chip {fault.chip}, {fault.options}", highlight=False
+    )
+    console.print(f"moment   {record['moment']} cycles into the command, states {record['states'] or 'none'}")
+    console.print(f"run      {record['cycles']} cycles, {record['pulses']} pulses, {sim}")
+    for title, lines in (
+        ("reports", record["reports"]),
+        ("lost", record["lost"]),
+        ("silent", record["silent"]),
+    ):
+        for line in lines or ["none"]:
+            console.print(f"{title:8} {line}", highlight=False)
+    return 1 if record["verdict"] == "silent" else 0
