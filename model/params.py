@@ -282,9 +282,11 @@ class MacroParams:
 
     @classmethod
     def named(cls, name: str) -> Self:
-        """``ideal`` or ``real``; ``ValueError`` otherwise."""
+        """``ideal``, ``real``, or the path of a ``.json`` file (see ``load``); ``ValueError`` otherwise."""
+        if name.endswith(".json"):
+            return cls.load(name)
         if name not in ("ideal", "real"):
-            raise ValueError(f"macro = {name!r}: must be ideal or real")
+            raise ValueError(f"macro = {name!r}: must be ideal or real, or a .json file")
         return cls.ideal() if name == "ideal" else cls.real()
 
     @classmethod

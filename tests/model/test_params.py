@@ -54,7 +54,7 @@ def test_load_from_a_file(tmp_path):
     assert params.name == "weak"
     assert params.bridge == BridgeParams(r_feed_ohm=150.0, select="transistor")
     path.write_text(json.dumps(MacroParams.ideal().as_dict()))
-    assert MacroParams.load(path) == MacroParams.ideal()
+    assert MacroParams.load(path) == MacroParams.named(str(path)) == MacroParams.ideal()
     for text, message in (
         ("nonsense", "Expecting value"),
         ("[]", "a list, must be an object"),
