@@ -56,6 +56,10 @@ spice: $(READY) ## Compare the macro model with ngspice and the SKY130 models
 faults: $(READY) ## Put 10,000 seeded faults into chip and controller; none may be silent (writes docs/faults.md)
 	@$(PY) -m tb campaign --faults 10000 --jobs $(JOBS) --json $(OUT)/faults.json --write docs/faults.md
 
+.PHONY: formal
+formal: $(READY) ## Prove the rules of the pins, the bus, the protection and the log; refute broken designs
+	@$(PY) -m tests.formal --jobs $(JOBS) --json $(OUT)/formal.json --out $(OUT)/formal $(ARGS)
+
 .PHONY: clean
 clean: ## Remove build products (the virtual environment stays)
 	@rm -rf $(OUT) sim_build results.xml

@@ -27,15 +27,24 @@ def _parser() -> argparse.ArgumentParser:
         "Exit status 1 when anything is not as it should be.",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="write the results as a page (docs/proofs.md)")
-    parser.add_argument("--results", type=Path, metavar="FILE", help="with --write: of this file, run nothing")
     parser.add_argument(
-        "--property", action="append", metavar="NAME", help="only this property or cover point, and its broken design"
+        "--write", type=Path, metavar="FILE", help="write the results as a page (docs/proofs.md)"
+    )
+    parser.add_argument(
+        "--results", type=Path, metavar="FILE", help="with --write: of this file, run nothing"
+    )
+    parser.add_argument(
+        "--property",
+        action="append",
+        metavar="NAME",
+        help="only this property or cover point, and its broken design",
     )
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="solvers at a time (2)")
     parser.add_argument("--quick", action="store_true", help="a subset, without the broken designs")
     parser.add_argument("--limit", type=float, default=600, metavar="S", help="seconds for one solver (600)")
-    parser.add_argument("--out", type=Path, default=Path("build/formal"), metavar="DIR", help="working folder")
+    parser.add_argument(
+        "--out", type=Path, default=Path("build/formal"), metavar="DIR", help="working folder"
+    )
     parser.add_argument("--list", action="store_true", help="print the names and stop")
     return parser
 

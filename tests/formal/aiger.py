@@ -113,7 +113,9 @@ class Aiger:
         ands = []
         for i, latch in enumerate(free):
             gate, fresh = base + 6 * i, 2 * (n_in + i + 1)
-            ands.append((gate, max(new_started, latch + 2 * len(free)), min(new_started, latch + 2 * len(free))))
+            ands.append(
+                (gate, max(new_started, latch + 2 * len(free)), min(new_started, latch + 2 * len(free)))
+            )
             ands.append((gate + 2, new_started ^ 1, fresh))
             ands.append((gate + 4, gate + 3, gate + 1))
         for left, first, second in self.ands:
@@ -218,4 +220,3 @@ def replay(circuit: Aiger, vmap: Path, frames: list[str]) -> Trace:
             signals[name].append(int(value(literal)))
         state = {latch: value(after) for latch, after in circuit.latches}
     return Trace(len(frames), signals, widths)
-

@@ -76,6 +76,7 @@ def prepare(folder: Path, files: list[Path]) -> Path:
             "opt -fast",
             "dffunmap",
             "simplemap",
+            "setundef -anyseq",
             "aigmap",
             "opt_clean",
             f"write_aiger -zinit -symbols -vmap {base}.vmap {base}.aig",

@@ -21,11 +21,23 @@ MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
     ),
     "sense_in_evaluate": (
         "sense already in precharge",
-        (Patch(SAFETY, "self.sense.eq(read.sense & self.evaluate", "self.sense.eq((read.sense | read.precharge)"),),
+        (
+            Patch(
+                SAFETY,
+                "self.sense.eq(read.sense & self.evaluate",
+                "self.sense.eq((read.sense | read.precharge)",
+            ),
+        ),
     ),
     "rails_reads_apart": (
         "precharge while the rails are up",
-        (Patch(SAFETY, "self.precharge.eq(precharge & ~self.hv_en)", "self.precharge.eq(precharge | self.hv_en)"),),
+        (
+            Patch(
+                SAFETY,
+                "self.precharge.eq(precharge & ~self.hv_en)",
+                "self.precharge.eq(precharge | self.hv_en)",
+            ),
+        ),
     ),
     "verify_pulse_apart": (
         "precharge in a verify",
@@ -35,8 +47,17 @@ MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
         "the side follows the comparator",
         (Patch(SAFETY, "self.prog_side.eq(program.side)", "self.prog_side.eq(program.side ^ self.cmp[0])"),),
     ),
-    "pulse_hold": ("no hold", (Patch(PROGRAM, "m.next = State.HOLD", "m.next = State.SELECT_PENDING"),)),
-    "pulse_setup": ("no set-up", (Patch(PROGRAM, "m.next = State.SET_UP", "m.next = State.PULSE"),)),
+    "pulse_hold": ("no hold", (Patch(PROGRAM, "m.next = State.HOLD", "m.next = State.SET_UP"),)),
+    "pulse_setup": (
+        "no set-up",
+        (
+            Patch(
+                PROGRAM,
+                "m.next = State.SET_UP\n                    with m.If(~c",
+                "m.next = State.PULSE\n                    with m.If(~c",
+            ),
+        ),
+    ),
     "pulse_width": (
         "one cycle longer",
         (Patch(PROGRAM, "limit.eq(conditions.width_cyc)", "limit.eq(conditions.width_cyc + 1)"),),
@@ -65,7 +86,11 @@ MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
     "error_ends": (
         "rails stay up after a timeout",
         (
-            Patch(PROGRAM, "end_code.eq(ErrorCode.RAILS_TIMEOUT), pins.hv_en.eq(0),", "end_code.eq(ErrorCode.RAILS_TIMEOUT),"),
+            Patch(
+                PROGRAM,
+                "end_code.eq(ErrorCode.RAILS_TIMEOUT), pins.hv_en.eq(0),",
+                "end_code.eq(ErrorCode.RAILS_TIMEOUT),",
+            ),
             Patch(SAFETY, "self.hv_en.eq(program.active & program.hv_en)", "self.hv_en.eq(program.hv_en)"),
         ),
     ),
@@ -79,7 +104,13 @@ MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
     ),
     "verify_stable": (
         "the reference follows hv_ready",
-        (Patch(SAFETY, "self.verify_ref.eq(program.verify_ref)", "self.verify_ref.eq(program.verify_ref ^ self.hv_ready)"),),
+        (
+            Patch(
+                SAFETY,
+                "self.verify_ref.eq(program.verify_ref)",
+                "self.verify_ref.eq(program.verify_ref ^ self.hv_ready)",
+            ),
+        ),
     ),
     "word_lines_idle": (
         "the last row stays selected",
@@ -87,11 +118,23 @@ MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
     ),
     "one_tile_programs": (
         "all tiles program",
-        (Patch(SAFETY, "self.wl_en[tile].eq(program.wl_en)", "self.wl_en.eq(program.wl_en.replicate(g.tiles))"),),
+        (
+            Patch(
+                SAFETY,
+                "self.wl_en[tile].eq(program.wl_en)",
+                "self.wl_en.eq(program.wl_en.replicate(g.tiles))",
+            ),
+        ),
     ),
     "other_tiles_off": (
         "columns of all tiles",
-        (Patch(SAFETY, "self.col_en[columns].eq(program.select)", "self.col_en.eq(program.select.replicate(g.tiles))"),),
+        (
+            Patch(
+                SAFETY,
+                "self.col_en[columns].eq(program.select)",
+                "self.col_en.eq(program.select.replicate(g.tiles))",
+            ),
+        ),
     ),
     "ack_err_apart": (
         "ack also when refused",
@@ -119,7 +162,11 @@ MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
     ),
     "lock_holds": (
         "the lock acts a cycle late",
-        (Patch(ARBITER, "fsm.ongoing(UnlockState.UNLOCKED) & ~self.lock", "fsm.ongoing(UnlockState.UNLOCKED)"),),
+        (
+            Patch(
+                ARBITER, "fsm.ongoing(UnlockState.UNLOCKED) & ~self.lock", "fsm.ongoing(UnlockState.UNLOCKED)"
+            ),
+        ),
     ),
     "lock_sticks": ("LOCK is written, not set", (Patch(CSR, "word.eq(word | w_data)", "word.eq(w_data)"),)),
     "image_hidden": (
@@ -128,7 +175,13 @@ MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
     ),
     "reads_refused": (
         "READ_ROW under the read lock",
-        (Patch(ARBITER, "NEEDS_READABLE = (Command.VERIFY_ROW, Command.READ_ROW)", "NEEDS_READABLE = (Command.VERIFY_ROW,)"),),
+        (
+            Patch(
+                ARBITER,
+                "NEEDS_READABLE = (Command.VERIFY_ROW, Command.READ_ROW)",
+                "NEEDS_READABLE = (Command.VERIFY_ROW,)",
+            ),
+        ),
     ),
     "settings_held": (
         "settings can be written while busy",
@@ -144,11 +197,23 @@ MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
     ),
     "overflow_interrupts": (
         "the first lost entry raises no interrupt",
-        (Patch(CONTROLLER, "events.log_overflow.eq(log.lost)", "events.log_overflow.eq(log.lost & log.overflow)"),),
+        (
+            Patch(
+                CONTROLLER,
+                "events.log_overflow.eq(log.lost)",
+                "events.log_overflow.eq(log.lost & log.overflow)",
+            ),
+        ),
     ),
     "failures_counted": (
         "failures of odd columns are not counted",
-        (Patch(PROGRAM, "(self.failures, self.log_push)", "(self.failures, self.log_push & ~columns.column[0])"),),
+        (
+            Patch(
+                PROGRAM,
+                "(self.failures, self.log_push)",
+                "(self.failures, self.log_push & ~columns.column[0])",
+            ),
+        ),
     ),
     "entry_kept": (
         "every entry takes the first place",

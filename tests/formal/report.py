@@ -17,7 +17,8 @@ HEAD = """# Proofs
 What holds in every cycle from the first reset on, with arbitrary bus traffic, arbitrary values on `cmp`,
 `cmp_valid`, `sl` and `hv_ready` in every cycle, and resets at any time. Power-up is arbitrary too: flip-flops and
 memories of the design start with any value. Proven without bound on the Verilog that `python -m hdl generate`
-writes for {geometry}; widths of counters and registers are those of every geometry.
+writes for {geometry}; widths of counters and registers are those of every geometry. Reset values of the timing
+registers are short, so that runs to a pulse are short; the host may write any other, and the proofs cover them all.
 
 How: `tests/formal` puts an observer beside the generated controller, Yosys flattens both to one AIGER circuit with
 an output for each property, ABC proves that the output never rises. *induction*: no state in which everything held
@@ -43,7 +44,13 @@ def write_document(file: Path, results: list[Result]) -> None:
             broken = mutants.get(r.name)
             refuted = f"{broken.text}: {broken.method.removeprefix('BMC, ')}" if broken else "lemma only"
             lines.append(f"| `{r.name}` | {r.rule} | {r.text} | {r.method} | {r.seconds:.0f} | {refuted} |")
-    lines += ["", "## Cover points", "", "What the properties are about does happen: a run that gets there.", ""]
+    lines += [
+        "",
+        "## Cover points",
+        "",
+        "What the properties are about does happen: a run that gets there.",
+        "",
+    ]
     lines += ["| cover point | rule | what happens | in | s |", "| --- | --- | --- | --- | --- |"]
     for r in results:
         if r.kind == "cover":

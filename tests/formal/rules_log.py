@@ -64,17 +64,65 @@ def failure_is_error_lemmas(v: View):
 
 
 CHECKS = [
-    Check("overflow_flagged", "3.10", "LOG_STATUS.overflow is set exactly when more failures were logged than the log holds, and count is exact below", overflow_flagged),
-    Check("overflow_interrupts", "3.10", "an entry that is lost raises IRQ_PENDING.log_overflow", overflow_interrupts),
-    Check("failures_counted", "3.10", "PROG_FAILURES counts every log entry since CLEAR_LOG", failures_counted, holds),
-    Check("entry_kept", "3.10", "FAIL_LOG returns every entry that fits as it was pushed, and 0 past the last", entry_kept, holds),
-    Check("failure_is_error", "3.10", "a command that logged a failure never ends in DONE", failure_is_error, holds, failure_is_error_lemmas),
+    Check(
+        "overflow_flagged",
+        "3.10",
+        "LOG_STATUS.overflow is set exactly when more failures were logged than the log holds, and count is exact below",
+        overflow_flagged,
+    ),
+    Check(
+        "overflow_interrupts",
+        "3.10",
+        "an entry that is lost raises IRQ_PENDING.log_overflow",
+        overflow_interrupts,
+    ),
+    Check(
+        "failures_counted",
+        "3.10",
+        "PROG_FAILURES counts every log entry since CLEAR_LOG",
+        failures_counted,
+        holds,
+    ),
+    Check(
+        "entry_kept",
+        "3.10",
+        "FAIL_LOG returns every entry that fits as it was pushed, and 0 past the last",
+        entry_kept,
+        holds,
+    ),
+    Check(
+        "failure_is_error",
+        "3.10",
+        "a command that logged a failure never ends in DONE",
+        failure_is_error,
+        holds,
+        failure_is_error_lemmas,
+    ),
 ]
 
 COVERS = [
     Check("cover_log_entry", "3.10", "a failure is logged", lambda v: v.tap("log.count") == 1),
     Check("cover_log_overflow", "3.10", "the log overflows", lambda v: v.tap("log.overflow")),
-    Check("cover_entry_read", "3.10", "a log entry is read", lambda v: v.ended("FAIL_LOG") & v.pin.wb_ack & v.pin.wb_dat_r[31]),
-    Check("cover_done", "3.10", "PROGRAM_ROW ends in DONE", lambda v: v.tap("arbiter.ended_done") & (v.tap("arbiter.program__command") == COMMAND["PROGRAM_ROW"])),
-    Check("cover_not_converged", "3.10", "VERIFY_ROW ends in NOT_CONVERGED", lambda v: v.tap("arbiter.ended_error") & (v.tap("arbiter.program__command") == COMMAND["VERIFY_ROW"]) & (v.tap("program.cmd__code") == 10)),
+    Check(
+        "cover_entry_read",
+        "3.10",
+        "a log entry is read",
+        lambda v: v.ended("FAIL_LOG") & v.pin.wb_ack & v.pin.wb_dat_r[31],
+    ),
+    Check(
+        "cover_done",
+        "3.10",
+        "PROGRAM_ROW ends in DONE",
+        lambda v: v.tap("arbiter.ended_done") & (v.tap("arbiter.program__command") == COMMAND["PROGRAM_ROW"]),
+    ),
+    Check(
+        "cover_not_converged",
+        "3.10",
+        "VERIFY_ROW ends in NOT_CONVERGED",
+        lambda v: (
+            v.tap("arbiter.ended_error")
+            & (v.tap("arbiter.program__command") == COMMAND["VERIFY_ROW"])
+            & (v.tap("program.cmd__code") == 10)
+        ),
+    ),
 ]

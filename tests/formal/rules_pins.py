@@ -73,7 +73,6 @@ def pulse_width_lemmas(v: View):
         pulsing & (timer >= width),
         pulsing & (high + 1 > timer) & (timer != 0),
         pulsing & (timer == 0) & (p.pulse | high.any()),
-        holding & (high >= width),
         ~pulsing & ~holding & p.pulse,
     ]
 
@@ -98,6 +97,7 @@ def pulse_setup_lemmas(v: View):
     return [
         waiting & (timer >= setup),
         waiting & (timer >= 1) & ~p.wl_en.any(),
+        waiting & (timer >= 1) & (p.prog_level != v.tap("program.levels.prog_level")),
         waiting & (timer >= 2) & (moved | (held + 2 < timer)),
         pulsing & (timer == 0) & ((held + 2 < setup) | p.pulse),
         pulsing & (timer == 0) & (setup >= 2) & moved,
@@ -162,7 +162,7 @@ def ref_stable(v: View):
 
 def verify_stable(v: View):
     p = v.pin
-    values = (p.row, p.wl_en, p.bl, p.col_en, p.prog_side, p.verify_ref)
+    values = (p.row, p.wl_en, p.bl, p.col_en, p.prog_side, p.verify_ref, p.prog_level)
     return p.verify & (~p.wl_en.any() | (v.past(p.verify) & v.changed(*values)))
 
 
@@ -175,34 +175,164 @@ def other_tiles(v: View):
 
 
 CHECKS = [
-    Check("pulse_guarded", "3.1", "`pulse` only with `hv_en`, `hv_ready`, exactly one `wl_en` and the controller unlocked", pulse_guarded, holds),
-    Check("precharge_evaluate_apart", "3.2", "`precharge` and `evaluate` are never high together", lambda v: v.pin.precharge & v.pin.evaluate, holds),
-    Check("sense_in_evaluate", "3.2", "`sense` only while `evaluate`", lambda v: v.pin.sense & ~v.pin.evaluate, holds),
-    Check("rails_reads_apart", "3.3", "`hv_en` never together with `precharge`, `evaluate` or `sense`", lambda v: v.pin.hv_en & (v.pin.precharge | v.pin.evaluate | v.pin.sense), holds),
-    Check("verify_pulse_apart", "3.3", "`verify` never together with `pulse` or a read phase", lambda v: v.pin.verify & (v.pin.pulse | v.pin.precharge | v.pin.evaluate | v.pin.sense), holds),
-    Check("pulse_stable", "3.4", "row, word line, columns, operation, side and levels do not move while `pulse` is high", pulse_stable, holds),
-    Check("pulse_hold", "3.4", "nor in the cycle after its fall, unless the pulse was cut: then rails, word line and columns are off in that cycle or the next", pulse_hold, holds),
-    Check("pulse_setup", "3.4", "nor for `wl_setup_cyc` cycles before its rise, with the word line on", pulse_setup, holds, pulse_setup_lemmas),
-    Check("pulse_width", "3.5", "a pulse lasts at most `width_cyc` cycles of its operation, for every value of the registers", pulse_width, holds, pulse_width_lemmas),
-    Check("abort_ends", "3.6", "in the cycle after the write of ABORT every enable pin is low", ends_after(abort), holds),
-    Check("reset_ends", "3.6", "in the cycle after a reset every enable pin is low", ends_after(reset), holds),
-    Check("lost_unlock_ends", "3.6", "LOCK, or a write to UNLOCK, ends a pulse in the next cycle and the rails one later", lost_unlock_ends, holds),
-    Check("lost_rails_end", "3.6", "`hv_ready` low in a pulse or verify ends it in the same cycle and the rails in the next", lost_rails_end, holds),
-    Check("error_ends", "3.6", "no command under way (DONE, error or never started): every enable pin is low", error_ends, holds),
-    Check("read_stable", "3.7", "row, word lines, `bl` and `col_en` do not move while `evaluate` is high", read_stable, holds),
-    Check("ref_stable", "3.7", "`ref`, row and word lines do not move from the rise of `precharge` to the end of `sense`", ref_stable, holds),
-    Check("verify_stable", "3.7", "row, word line, columns, side and reference do not move while `verify` is high", verify_stable, holds),
-    Check("word_lines_idle", "3.12", "`wl_en` is 0 outside of reads, verifies and programming", lambda v: v.pin.wl_en.any() & ~(reading(v) | v.pin.hv_en | v.pin.verify), holds),
-    Check("one_tile_programs", "3.12", "at most one tile's `wl_en` while the rails are up or a verify runs", lambda v: several(v.pin.wl_en) & (v.pin.hv_en | v.pin.verify), holds),
-    Check("other_tiles_off", "3.12", "no column of another tile is enabled in a pulse or verify", other_tiles, holds),
+    Check(
+        "pulse_guarded",
+        "3.1",
+        "`pulse` only with `hv_en`, `hv_ready`, exactly one `wl_en` and the controller unlocked",
+        pulse_guarded,
+        holds,
+    ),
+    Check(
+        "precharge_evaluate_apart",
+        "3.2",
+        "`precharge` and `evaluate` are never high together",
+        lambda v: v.pin.precharge & v.pin.evaluate,
+        holds,
+    ),
+    Check(
+        "sense_in_evaluate",
+        "3.2",
+        "`sense` only while `evaluate`",
+        lambda v: v.pin.sense & ~v.pin.evaluate,
+        holds,
+    ),
+    Check(
+        "rails_reads_apart",
+        "3.3",
+        "`hv_en` never together with `precharge`, `evaluate` or `sense`",
+        lambda v: v.pin.hv_en & (v.pin.precharge | v.pin.evaluate | v.pin.sense),
+        holds,
+    ),
+    Check(
+        "verify_pulse_apart",
+        "3.3",
+        "`verify` never together with `pulse` or a read phase",
+        lambda v: v.pin.verify & (v.pin.pulse | v.pin.precharge | v.pin.evaluate | v.pin.sense),
+        holds,
+    ),
+    Check(
+        "pulse_stable",
+        "3.4",
+        "row, word line, columns, operation, side and levels do not move while `pulse` is high",
+        pulse_stable,
+        holds,
+    ),
+    Check(
+        "pulse_hold",
+        "3.4",
+        "nor in the cycle after its fall, unless the pulse was cut: then rails, word line and columns are off in that cycle or the next",
+        pulse_hold,
+        holds,
+    ),
+    Check(
+        "pulse_setup",
+        "3.4",
+        "nor for `wl_setup_cyc` cycles before its rise, with the word line on",
+        pulse_setup,
+        holds,
+        pulse_setup_lemmas,
+    ),
+    Check(
+        "pulse_width",
+        "3.5",
+        "a pulse lasts at most `width_cyc` cycles of its operation, for every value of the registers",
+        pulse_width,
+        holds,
+        pulse_width_lemmas,
+    ),
+    Check(
+        "abort_ends",
+        "3.6",
+        "in the cycle after the write of ABORT every enable pin is low",
+        ends_after(abort),
+        holds,
+    ),
+    Check(
+        "reset_ends", "3.6", "in the cycle after a reset every enable pin is low", ends_after(reset), holds
+    ),
+    Check(
+        "lost_unlock_ends",
+        "3.6",
+        "LOCK, or a write to UNLOCK, ends a pulse in the next cycle and the rails one later",
+        lost_unlock_ends,
+        holds,
+    ),
+    Check(
+        "lost_rails_end",
+        "3.6",
+        "`hv_ready` low in a pulse or verify ends it in the same cycle and the rails in the next",
+        lost_rails_end,
+        holds,
+    ),
+    Check(
+        "error_ends",
+        "3.6",
+        "no command under way (DONE, error or never started): every enable pin is low",
+        error_ends,
+        holds,
+    ),
+    Check(
+        "read_stable",
+        "3.7",
+        "row, word lines, `bl` and `col_en` do not move while `evaluate` is high",
+        read_stable,
+        holds,
+    ),
+    Check(
+        "ref_stable",
+        "3.7",
+        "`ref`, row and word lines do not move from the rise of `precharge` to the end of `sense`",
+        ref_stable,
+        holds,
+    ),
+    Check(
+        "verify_stable",
+        "3.7",
+        "row, word line, columns, side, reference and margin do not move while `verify` is high",
+        verify_stable,
+        holds,
+    ),
+    Check(
+        "word_lines_idle",
+        "3.12",
+        "`wl_en` is 0 outside of reads, verifies and programming",
+        lambda v: v.pin.wl_en.any() & ~(reading(v) | v.pin.hv_en | v.pin.verify),
+        holds,
+    ),
+    Check(
+        "one_tile_programs",
+        "3.12",
+        "at most one tile's `wl_en` while the rails are up or a verify runs",
+        lambda v: several(v.pin.wl_en) & (v.pin.hv_en | v.pin.verify),
+        holds,
+    ),
+    Check(
+        "other_tiles_off",
+        "3.12",
+        "no column of another tile is enabled in a pulse or verify",
+        other_tiles,
+        holds,
+    ),
 ]
 
 COVERS = [
     Check("cover_pulse", "3.1", "a pulse begins", lambda v: v.pin.pulse),
-    Check("cover_pulse_ends", "3.4", "a pulse of 3 cycles ends with the rails up", lambda v: v.past(v.pin.pulse, 3) & v.past(v.pin.pulse, 2) & v.past(v.pin.pulse) & ~v.pin.pulse & v.pin.hv_en),
+    Check(
+        "cover_pulse_ends",
+        "3.4",
+        "a pulse of 3 cycles ends with the rails up",
+        lambda v: (
+            v.past(v.pin.pulse, 3) & v.past(v.pin.pulse, 2) & v.past(v.pin.pulse) & ~v.pin.pulse & v.pin.hv_en
+        ),
+    ),
     Check("cover_pulse_cut", "3.6", "a pulse is cut", lambda v: v.past(v.pin.pulse) & ~v.pin.hv_en),
     Check("cover_sense", "3.2", "a comparison is made", lambda v: v.pin.sense),
-    Check("cover_two_rows", "3.7", "a second row is evaluated", lambda v: v.pin.evaluate & (v.pin.row == 1) & v.past(v.pin.precharge)),
+    Check(
+        "cover_two_rows",
+        "3.7",
+        "a second row is evaluated",
+        lambda v: v.pin.evaluate & (v.pin.row == 1) & v.past(v.pin.precharge),
+    ),
     Check("cover_rails_verify", "3.3", "a verify with the rails up", lambda v: v.pin.verify & v.pin.hv_en),
     Check("cover_second_tile", "3.12", "the second tile programs", lambda v: v.pin.pulse & v.pin.wl_en[1]),
 ]

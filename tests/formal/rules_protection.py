@@ -79,26 +79,105 @@ def busy_rejects(v: View):
 
 
 CHECKS = [
-    Check("ack_err_apart", "3.11", "`wb_ack` and `wb_err` are never high together", lambda v: v.pin.wb_ack & v.pin.wb_err),
-    Check("bus_answers", "3.11", "an access that is held gets `wb_ack` or `wb_err` within 4 cycles", unanswered, holds),
-    Check("bus_only_answers", "3.11", "no `wb_ack` or `wb_err` without an access in the cycle before", unasked, holds),
+    Check(
+        "ack_err_apart",
+        "3.11",
+        "`wb_ack` and `wb_err` are never high together",
+        lambda v: v.pin.wb_ack & v.pin.wb_err,
+    ),
+    Check(
+        "bus_answers",
+        "3.11",
+        "an access that is held gets `wb_ack` or `wb_err` within 4 cycles",
+        unanswered,
+        holds,
+    ),
+    Check(
+        "bus_only_answers",
+        "3.11",
+        "no `wb_ack` or `wb_err` without an access in the cycle before",
+        unasked,
+        holds,
+    ),
     Check("lanes_refused", "3.11", "an access without all byte lanes ends in `wb_err`", lanes, holds),
-    Check("map_refused", "3.11", "no `wb_ack` outside the map or against the access rights", unknown_address, holds),
-    Check("rails_need_keys", "3.9", "`hv_en` rises only after the two keys, in order, with nothing between, and no lock", rails_need_keys, holds),
-    Check("lock_holds", "3.9", "once LOCK.lock is written: no pulse, never unlocked, rails off one cycle later", lock_holds, holds),
+    Check(
+        "map_refused",
+        "3.11",
+        "no `wb_ack` outside the map or against the access rights",
+        unknown_address,
+        holds,
+    ),
+    Check(
+        "rails_need_keys",
+        "3.9",
+        "`hv_en` rises only after the two keys, in order, with nothing between, and no lock",
+        rails_need_keys,
+        holds,
+    ),
+    Check(
+        "lock_holds",
+        "3.9",
+        "once LOCK.lock is written: no pulse, never unlocked, rails off one cycle later",
+        lock_holds,
+        holds,
+    ),
     Check("lock_sticks", "3.9", "LOCK.lock and LOCK.read_lock fall by reset only", lock_sticks),
-    Check("image_hidden", "3.9", "once LOCK.read_lock is written: no read of ROW_IMAGE is acknowledged, its word never reaches the bus", image_hidden, holds),
-    Check("reads_refused", "3.9", "once LOCK.read_lock is written: VERIFY_ROW and READ_ROW never start", reads_refused, holds),
+    Check(
+        "image_hidden",
+        "3.9",
+        "once LOCK.read_lock is written: no read of ROW_IMAGE is acknowledged, its word never reaches the bus",
+        image_hidden,
+        holds,
+    ),
+    Check(
+        "reads_refused",
+        "3.9",
+        "once LOCK.read_lock is written: VERIFY_ROW and READ_ROW never start",
+        reads_refused,
+        holds,
+    ),
     Check("settings_held", "7", "no setting changes while a command runs", settings_held, holds),
     Check("busy_rejects", "7", "a command written while another runs ends in `wb_err`", busy_rejects, holds),
 ]
 
 COVERS = [
     Check("cover_unlock", "3.9", "the controller is unlocked", lambda v: v.tap("unlock.unlocked")),
-    Check("cover_lock_in_pulse", "3.9", "LOCK is written in a pulse", lambda v: v.pin.pulse & v.writes("LOCK") & v.pin.wb_dat_w[0]),
-    Check("cover_image_refused", "3.9", "a read of ROW_IMAGE is refused", lambda v: v.read_lock & v.ended("ROW_IMAGE") & ~v.is_write & v.pin.wb_err),
-    Check("cover_image_read", "3.9", "a word of ROW_IMAGE is read", lambda v: v.ended("ROW_IMAGE") & ~v.is_write & v.pin.wb_ack & v.pin.wb_dat_r.any()),
-    Check("cover_read_lock_late", "3.9", "the read lock comes while READ_ROW runs", lambda v: v.read_lock & v.tap("arbiter.busy") & (v.tap("arbiter.program__command") == 3) & v.pin.evaluate),
-    Check("cover_rejected", "7", "a command is rejected", lambda v: v.past(v.writes("COMMAND")) & v.pin.wb_err & v.tap("arbiter.busy")),
-    Check("cover_window_read", "3.11", "a window read takes its third cycle", lambda v: (v.bus_phase == 2) & v.pin.wb_ack),
+    Check(
+        "cover_lock_in_pulse",
+        "3.9",
+        "LOCK is written in a pulse",
+        lambda v: v.pin.pulse & v.writes("LOCK") & v.pin.wb_dat_w[0],
+    ),
+    Check(
+        "cover_image_refused",
+        "3.9",
+        "a read of ROW_IMAGE is refused",
+        lambda v: v.read_lock & v.ended("ROW_IMAGE") & ~v.is_write & v.pin.wb_err,
+    ),
+    Check(
+        "cover_image_read",
+        "3.9",
+        "a word of ROW_IMAGE is read",
+        lambda v: v.ended("ROW_IMAGE") & ~v.is_write & v.pin.wb_ack & v.pin.wb_dat_r.any(),
+    ),
+    Check(
+        "cover_read_lock_late",
+        "3.9",
+        "the read lock comes while READ_ROW runs",
+        lambda v: (
+            v.read_lock & v.tap("arbiter.busy") & (v.tap("arbiter.program__command") == 3) & v.pin.evaluate
+        ),
+    ),
+    Check(
+        "cover_rejected",
+        "7",
+        "a command is rejected",
+        lambda v: v.past(v.writes("COMMAND")) & v.pin.wb_err & v.tap("arbiter.busy"),
+    ),
+    Check(
+        "cover_window_read",
+        "3.11",
+        "a window read takes its third cycle",
+        lambda v: (v.bus_phase == 2) & v.pin.wb_ack,
+    ),
 ]

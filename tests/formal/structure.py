@@ -6,15 +6,17 @@ reference models go together, so that the solver need not find out again for eac
 
 from amaranth.hdl import Cat, Mux, Value
 
+from hdl.config import Command
+
 from .observer import Check, View
 
 __all__ = ["CHECKS", "holds", "violations"]
 
 PULSING = ("SET_UP", "PULSE", "HOLD")
-RAILS_UP = ("FIND_TARGETS", "VERIFY", "DROP_PASSED", "JUDGE", "LOG_FAILED", "NEXT_PHASE")
-PROGRAM_ONLY = (*PULSING, "RAISE_RAILS", "CHOOSE_GROUP", "SELECT_PENDING", "LOWER_RAILS")
+RAILS_UP = ("FIND_TARGETS", "VERIFY", "DROP_PASSED", "LOG_FAILED")
+PROGRAM_ONLY = (*PULSING, "RAISE_RAILS", "LOWER_RAILS")
 BRIDGE_READ = ("SELECT_READ", "PRECHARGE", "EVALUATE", "CAPTURE")
-COMMAND = {"PROGRAM_ROW": 1, "VERIFY_ROW": 2, "READ_ROW": 3, "INFER": 4}
+COMMAND = {command.name: int(command) for command in Command}
 
 
 def bus(v: View) -> list[Value]:
@@ -40,7 +42,7 @@ def bus(v: View) -> list[Value]:
 def commands(v: View) -> list[Value]:
     """One sequencer at a time, the one that the arbiter has started."""
     code = v.tap("arbiter.program__command")
-    at_program = (code >= 1) & (code <= 3)
+    at_program = Cat(code == COMMAND[name] for name in COMMAND if name.endswith("_ROW")).any()
     awaiting, checking = v.state("arbiter", "AWAIT_END"), v.state("arbiter", "CHECK_COMMAND")
     program_idle, layer_idle = v.state("program", "IDLE"), v.state("layer", "IDLE")
     return [
@@ -57,19 +59,18 @@ def program(v: View) -> list[Value]:
     at = lambda *names: v.state("program", *names)  # noqa: E731
     pin = lambda name: v.tap(f"program.pins__{name}")  # noqa: E731
     code = v.tap("program.command")
-    programming = code == COMMAND["PROGRAM_ROW"]
+    programming = (code == COMMAND["PROGRAM_ROW"]) | (code == COMMAND["REFRESH_ROW"])
     armed, rails_on = v.tap("program.armed"), v.tap("program.rails_on")
     hv_en, wl_en = pin("hv_en"), pin("wl_en")
     return [
         v.tap("program.fsm_state") > max(v._observer.design.states["program.fsm_state"].values()),
         pin("pulse") & ~at("PULSE", "HOLD"),
-        at("HOLD") & ~pin("pulse"),
-        pin("verify") & ~at("VERIFY", "DROP_PASSED", "JUDGE"),
-        at("DROP_PASSED", "JUDGE") & ~pin("verify"),
+        pin("verify") & ~at("VERIFY", "DROP_PASSED"),
+        at("DROP_PASSED") & ~pin("verify"),
         pin("precharge") & ~at("PRECHARGE", "EVALUATE"),
         pin("evaluate") & ~at("EVALUATE", "CAPTURE", "FINISH"),
         pin("precharge") & pin("evaluate"),
-        wl_en & at("IDLE", "CHECK_ADDRESS", "RAISE_RAILS", "FIND_TARGETS", "LOG_FAILED", "NEXT_PHASE"),
+        wl_en & at("IDLE", "CHECK_ADDRESS", "RAISE_RAILS", "FIND_TARGETS", "LOG_FAILED"),
         wl_en & at("LOWER_RAILS", "SELECT_READ"),
         (pin("pulse") | pin("verify") | pin("precharge") | pin("evaluate")) & ~(wl_en & pin("active")),
         wl_en & ~pin("active"),
@@ -115,5 +116,7 @@ def holds(v: View) -> Value:
     return ~broken & ~violations(v)
 
 
-CHECKS = [Check("structure", "-", "states of bus, arbiter and sequencers that go together (lemma)", violations)]
+CHECKS = [
+    Check("structure", "-", "states of bus, arbiter and sequencers that go together (lemma)", violations)
+]
 COVERS = []
