@@ -54,6 +54,8 @@ class ShadowBus(WishboneMaster):
     ----------
     shadow : dict of (name, word) to int
         What every writable register, and every word written of a window, should hold.
+    unknown : int
+        Reads that gave X.
     """
 
     def __init__(self, dut: Any, registers: Any):
@@ -68,6 +70,15 @@ class ShadowBus(WishboneMaster):
             "THRESHOLD": 0xFFFF,
         }
         self.shadow = dict(self._reset)
+        self.unknown = 0
+
+    async def access(self, address: int, data: int | None = None, *, sel: int = 15) -> int:
+        try:
+            return await super().access(address, data, sel=sel)
+        except ValueError:
+            self.unknown += 1
+            self.release()
+            return 0
 
     def forget(self) -> None:
         """The controller was reset."""

@@ -136,9 +136,9 @@ def markdown(result: dict[str, Any]) -> str:
         lines.append(f"| {name} | {count['controller']:,} | {count['host']:,} |")
     lines += [
         "",
-        f"PROGRAM_ROW ended in DONE on {facts['overruled']:,} rows with broken lines that were not programmed; "
-        "the host's line test found each of them: a source line stuck at 1 passes every verify read, and "
-        "the read-back where the weight is +1.",
+        f"PROGRAM_ROW ended in DONE on {facts['overruled']:,} rows with broken lines that were not "
+        "programmed; the host's line test found each of them: a source line stuck at 1 passes every "
+        "verify read, and the read-back where the weight is +1.",
     ]
     lines += [
         "",

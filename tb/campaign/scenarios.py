@@ -90,7 +90,7 @@ class Bench(Injector):
         await self.env.reset(2)
         self.array = FaultyArray(GEOMETRY, self.params, chip)
         self.agent.renew(self.array)
-        self.host.reports, self.host.stuck = [], False
+        self.host.reports, self.host.stuck, self.host.bus.unknown = [], False, 0
         self.pin["watch_clear"].set(1)
         await self.edge
         self.pin["watch_clear"].set(0)
@@ -370,6 +370,8 @@ class Bench(Injector):
         self.host.reports, self.agent.rails = reports, rails
         self.silent += rules_of(self.pin["broken"].int())
         self.silent += self.agent.errors
+        if self.host.bus.unknown:
+            self.silent.append("the host read X")
         if self.host.stuck:
             self.silent.append("a command did not end, not even by an abort")
 

@@ -1,5 +1,6 @@
 """The fault campaign: a short form is never silent, repeats itself, and fails for broken controllers."""
 
+import itertools
 import json
 from collections.abc import Callable
 
@@ -33,8 +34,7 @@ def failures_unreported(m, arbiter, program, gate, log):
         m.d.comb += arbiter.program.code.eq(ErrorCode.NONE)
 
 
-def final_verify_skipped(m, arbiter, program, gate, log):
-    # The bridge read-back is left: it cannot tell a pair whose HRS is too low.
+def hrs_verify_skipped(m, arbiter, program, gate, log):
     with m.If(program.pins.verify & (program.pins.verify_ref == VerifyRef.HRS_MIN)):
         m.d.comb += program.pins.sl.eq(~0)
 
@@ -66,15 +66,21 @@ def lock_ignored(m, arbiter, program, gate, log):
 
 
 BROKEN = {
-    failures_unreported: "not in their state",
-    final_verify_skipped: "not in their state",
-    rails_left_on: "pins active while no command runs",
-    abort_unheard_in_pulse: "in the cycle after an abort",
-    column_not_logged: "not in the log",
-    pulse_too_long: "pulse longer than programmed",
-    lock_ignored: "pulse while locked",
+    failures_unreported: ("not in their state", "devices", ("program",), 4),
+    hrs_verify_skipped: ("devices failed and are not in the log", "devices", ("program",), 4),
+    rails_left_on: ("pins active while no command runs", "devices", ("program",), 3),
+    abort_unheard_in_pulse: ("in the cycle after an abort", "interrupts", ("program", "abort"), 12),
+    column_not_logged: ("not in the log", "devices", ("program",), 16),
+    pulse_too_long: ("pulse longer than programmed", "devices", ("program",), 2),
+    lock_ignored: ("pulse while locked", "interrupts", ("program", "relock"), 6),
 }
-"""What is broken, and what the campaign says of it."""
+"""What is broken, what the campaign says of it; and the faults put in: class, work and kind, how many."""
+
+
+def some_faults(name: str, wanted: tuple[str, ...], count: int) -> list[str]:
+    """Labels of the first faults of a class with this work and kind."""
+    fitting = (f for f in (draw(name, 2, i) for i in itertools.count()) if {f.work, f.kind} >= set(wanted))
+    return [f.label for f in itertools.islice(fitting, count)]
 
 
 def silent(records: list[dict]) -> list[tuple[str, list[str]]]:
@@ -103,7 +109,7 @@ def test_short_campaign_is_never_silent():
 
 @pytest.mark.icarus
 def test_a_fault_replays():
-    chosen = [f"{name}:5:{index}" for index in range(2) for name in CLASSES]
+    chosen = [f"{name}:5:0" for name in CLASSES]
     first, second = run_faults(chosen, "icarus"), run_faults(chosen[::-1], "icarus")[::-1]
     for a, b in zip(first, second, strict=True):
         assert {k: v for k, v in a.items() if k != "wall_s"} == {k: v for k, v in b.items() if k != "wall_s"}
@@ -116,9 +122,9 @@ def test_broken_controller_is_silent(bend, tmp_path):
     path.write_text(
         verilog.convert(Broken(bend), name="bridgebnn", emit_src=False, strip_internal_attrs=True)
     )
-    classes = ("devices", "interrupts", "bus")
-    found = silent(run_faults([f"{c}:2:{i}" for i in range(25) for c in classes], "icarus", verilog=path))
-    assert any(BROKEN[bend] in why for _, reasons in found for why in reasons), found
+    reason, *which = BROKEN[bend]
+    found = silent(run_faults(some_faults(*which), "icarus", verilog=path))
+    assert any(reason in why for _, reasons in found for why in reasons), found
 
 
 def test_draws_repeat_and_differ():
