@@ -133,8 +133,8 @@ class LayerSequencer(wiring.Component):
         connect(m, flipped(self.result_bits), results.bits)
         connect(m, flipped(self.pins), reader.pins)
 
-        # Which layer, which vector. `layer` is the one that the table shows: the next to start.
-        layer = Signal.like(table.index)
+        # Which layer, which vector. `layer_index` is the one that the table shows: the next to start.
+        layer_index = Signal.like(table.index)
         layer_after = Signal.like(table.index)
         running_final = Signal()
         running_scored = Signal()
@@ -143,15 +143,16 @@ class LayerSequencer(wiring.Component):
         clear, start_layer = Signal(), Signal()
         first, final, last_vector = Signal(), Signal(), Signal()
         m.d.comb += [
-            first.eq(layer == 0),
-            final.eq(layer + 1 == self.layer_count),
+            first.eq(layer_index == 0),
+            final.eq(layer_index + 1 == self.layer_count),
             last_vector.eq(remaining == 1),
-            layer_after.eq(Mux(final, 0, layer + 1)),
+            layer_after.eq(Mux(final, 0, layer_index + 1)),
         ]
         with m.If(clear):
-            m.d.sync += [layer.eq(0), remaining.eq(self.infer_count), vector.eq(0), running_final.eq(0)]
+            m.d.sync += [layer_index.eq(0), remaining.eq(self.infer_count), vector.eq(0), running_final.eq(0)]
         with m.If(start_layer):
-            m.d.sync += [layer.eq(layer_after), running_final.eq(final), running_scored.eq(table.plan.score)]
+            m.d.sync += [layer_index.eq(layer_after), running_final.eq(final)]
+            m.d.sync += running_scored.eq(table.plan.score)
         with m.If(results.commit):
             m.d.sync += [remaining.eq(remaining - 1), vector.eq(vector + 1)]
 
@@ -163,7 +164,7 @@ class LayerSequencer(wiring.Component):
             check.layer_count.eq(self.layer_count),
             check.raw.eq(table.raw),
             table.fetch.eq(check.fetch | fetch_layer | start_layer),
-            table.index.eq(Mux(check.fetch, check.index, Mux(start_layer, layer_after, layer))),
+            table.index.eq(Mux(check.fetch, check.index, Mux(start_layer, layer_after, layer_index))),
             thresholds.base.eq(table.plan.threshold_base),
             thresholds.restart.eq(to_next_layer),
             thresholds.fetch.eq(
