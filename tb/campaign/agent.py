@@ -138,10 +138,8 @@ class CampaignAgent(StrobeAgent):
             self.hits += 1
             self.faults.pulses_lost = rails.kind == "weak"
             script = cocotb.start_soon(self._script(rails))
-            await First(down, script)
+            await down
             script.cancel()
-            if self.pin["hv_en"].text() == "1":
-                await down
             self.hv_ready.set(int(rails.kind == "stuck_up"))
 
     async def _script(self, rails: Rails) -> None:

@@ -137,10 +137,13 @@ class CarefulHost:
             self.bus.forget()
             self.reports.append(str(event))
             return None, 0
-        return await self.outcome()
+        return await self.outcome(command)
 
-    async def outcome(self) -> tuple[ErrorCode | None, int]:
-        """Wait for the end of the running command; abort it when it takes too long."""
+    async def outcome(self, command: Command | None = None) -> tuple[ErrorCode | None, int]:
+        """Wait for the end of the running command; abort it when it takes too long.
+
+        What ended must be ``command``, where that is given: another master may have started something else.
+        """
         if self.driver._irq.value != 1:
             await First(self._rise, Timer(round(PATIENCE_CYC * self.env.period_ns), "ns"))
         status = await self.driver.status()
@@ -149,6 +152,9 @@ class CarefulHost:
             await self.driver.start(Command.ABORT)
             await self.env.cycles(4)
             self.stuck |= bool((await self.driver.status())["busy"])
+            return None, 0
+        if command is not None and status["command"] != command:
+            self.reports.append("another command")
             return None, 0
         if status["error"]:
             error = await self.bus.fields("ERROR")

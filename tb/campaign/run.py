@@ -11,7 +11,7 @@ from typing import Any
 from tb.campaign.faults import GEOMETRY, TIMING, shares
 from tb.campaign.watch import simulation
 from tb.runner import generated
-from tb.simulators import build, run
+from tb.simulators import SimulationError, build, run
 
 __all__ = ["labels", "run_campaign", "run_faults"]
 
@@ -49,6 +49,22 @@ def run_faults(
         built, "tb.testbenches.campaign", {"faults": list(faults)}, timeout_s=timeout_s, silence_s=300.0
     )
     return [record | {"sim": sim} for record in result["records"]]
+
+
+def _chunk(faults: Sequence[str], sim: str, verilog: Path) -> tuple[list[Record], tuple[Any, ...] | None]:
+    """`run_faults` in another process; what went wrong comes back as values, since that error cannot travel.
+
+    A simulator that ended without a word (killed from outside) gets a second chance.
+    """
+    failure: tuple[Any, ...] | None = None
+    for _ in range(2):
+        try:
+            return run_faults(faults, sim, verilog=verilog), None
+        except SimulationError as error:
+            failure = (error.kind, error.message, error.log)
+            if error.kind != "Crash":
+                break
+    return [], failure
 
 
 def run_campaign(
@@ -92,10 +108,13 @@ def run_campaign(
             chunks += [(members[i : i + CHUNK[sim]], sim) for i in range(0, len(members), CHUNK[sim])]
     found: dict[str, Record] = {}
     with ProcessPoolExecutor(max_workers=jobs) as pool:
-        waiting = [pool.submit(run_faults, members, sim, verilog=verilog) for members, sim in chunks]
+        waiting = [pool.submit(_chunk, members, sim, verilog) for members, sim in chunks]
         try:
             for done in as_completed(waiting):
-                found |= {record["label"]: record for record in done.result()}
+                records, failure = done.result()
+                if failure is not None:
+                    raise SimulationError(*failure)
+                found |= {record["label"]: record for record in records}
                 if show is not None:
                     show({"stage": "faults", "done": len(found), "total": total})
         except BaseException:
