@@ -10,6 +10,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from .observer import Sources
+
 __all__ = ["Verdict", "prepare", "run_abc", "yosys"]
 
 ABC = Path(importlib.util.find_spec("pyosys").origin).parent / "yosys-abc"
@@ -48,7 +50,7 @@ def yosys(commands: list[str], log: Path) -> None:
         raise RuntimeError(f"Yosys failed, {log}:\n{log.read_text()[-2000:]}")
 
 
-def prepare(folder: Path, files: list[Path]) -> Path:
+def prepare(folder: Path, sources: Sources) -> Path:
     """Flatten the design with its observer, turn memories into flip-flops, and write one AIGER file.
 
     Flip-flops and memories of the design lose their initial values: power-up is arbitrary. Those of the
@@ -59,7 +61,7 @@ def prepare(folder: Path, files: list[Path]) -> Path:
     log = folder / "prepare.log"
     yosys(
         [
-            *(f"read_verilog {file}" for file in files),
+            *(f"read_verilog {file}" for file in sources.files),
             "hierarchy -check -top top",
             "proc",
             "flatten",
@@ -69,6 +71,13 @@ def prepare(folder: Path, files: list[Path]) -> Path:
             "memory_map",
             "setattr -unset init w:dut.*",
             "setattr -unset init w:mon.past_*",
+            "cd top",
+            *(
+                command
+                for number, (word, wire) in enumerate(sources.memories.items())
+                for command in (f"rename {word} word_{number}", f"connect -set {wire} word_{number}")
+            ),
+            "cd ..",
             "opt_clean",
             "opt -fast -full",
             "setundef -anyseq",

@@ -223,5 +223,27 @@ MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
         "one failure is none",
         (Patch(PROGRAM, "m.Elif(failed_now.any())", "m.Elif(failed_now[1:].any())"),),
     ),
+    "program_ends": (
+        "the log walk stays at its word",
+        (
+            Patch(
+                "hdl/column_walk.py", "scan.hold.eq(partly & logging)", "scan.hold.eq(scan.valid & logging)"
+            ),
+        ),
+    ),
+    "infer_ends": (
+        "the wait for cmp_valid has no limit",
+        (
+            Patch(
+                READER,
+                "with m.Elif(over):\n                    m.d.sync += unresolved",
+                "with m.Elif(over & pins.cmp.any()):\n                    m.d.sync += unresolved",
+            ),
+        ),
+    ),
+    "loader_ends": (
+        "a single pushed input is not loaded",
+        (Patch("hdl/vectors.py", "self.enable & (pushed != 0)", "self.enable & (pushed == 2)"),),
+    ),
 }
 """By property: what is broken, and how."""

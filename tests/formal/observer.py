@@ -17,7 +17,7 @@ from hdl.register_map import register_map
 
 from .design import Design
 
-__all__ = ["Check", "Observer", "View", "write_top"]
+__all__ = ["Check", "Observer", "Sources", "View", "write_top"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,8 @@ class Observer:
         Ports of the design by name.
     taps : dict of Signal
         Inner signals that some check looks at, by instance path and name.
+    memories : dict of Signal
+        Words of memories that some check looks at, by path and index.
     choices : dict of Signal
         Free inputs that arbitrary constants are taken from.
     outputs : dict of Signal
@@ -66,6 +68,7 @@ class Observer:
         )
         self.taps: dict[str, Signal] = {}
         self.choices: dict[str, Signal] = {}
+        self.memories: dict[str, Signal] = {}
         self.outputs = {check.name: Signal(name=check.name) for check in checks}
         view = View(self)
         for check in checks:
@@ -74,6 +77,8 @@ class Observer:
                 bad = bad | Cat(check.lemmas(view)).any()
             if check.given is not None:
                 bad = bad & check.given(view)
+            if check.name.startswith("cover_"):
+                bad = bad & view.past(view.started, 3)  # what the check sees of the past is real
             # Only the first violation counts: the solver may take for granted that there was none before.
             seen = Signal(name=f"seen_{check.name}")
             self.module.d.sync += seen.eq(seen | (bad & view.started))
@@ -89,6 +94,7 @@ class Observer:
                 ports=[
                     *vars(self.pin).values(),
                     *self.taps.values(),
+                    *self.memories.values(),
                     *self.choices.values(),
                     *self.outputs.values(),
                 ],
@@ -130,6 +136,15 @@ class View:
             name = "tap_" + path.replace(".", "__")
             self._observer.taps[path] = Signal(width, name=name)
         return self._observer.taps[path]
+
+    def memory(self, path: str, index: int) -> Signal:
+        """Word ``index`` of a memory of the generated design."""
+        name = f"{path}[{index}]"
+        if name not in self._observer.memories:
+            number = len(self._observer.memories)
+            width = self._observer.design.widths[path]
+            self._observer.memories[name] = Signal(width, name=f"memory_{number}")
+        return self._observer.memories[name]
 
     def state(self, block: str, *names: str) -> Value:
         """The state machine of ``block`` (an instance path) is in one of the states ``names``."""
@@ -237,7 +252,15 @@ class View:
         return self.writes("COMMAND") & (self.pin.wb_dat_w[:4] == 15)
 
 
-def write_top(folder: Path, geometry: Geometry, design: Design, checks: list[Check]) -> list[Path]:
+@dataclass(frozen=True)
+class Sources:
+    """Verilog files of ``top``, and the wires in it that stand for words of flattened memories."""
+
+    files: tuple[Path, ...]
+    memories: dict[str, str]
+
+
+def write_top(folder: Path, geometry: Geometry, design: Design, checks: list[Check]) -> Sources:
     """Verilog of the observer, and of ``top``: the design with the observer beside it."""
     observer = Observer(geometry, design, checks)
     file = folder / "observer.v"
@@ -256,9 +279,12 @@ def write_top(folder: Path, geometry: Geometry, design: Design, checks: list[Che
         "  (* hierconn *)" + declare("wire", f"dut.{path}", len(tap)) + ";"
         for path, tap in observer.taps.items()
     ]
+    wires += [declare("wire", s.name, len(s)) + ";" for s in observer.memories.values()]
     joined = {name: name for name in design.ports}
     seen = joined | {name: name for name in (*observer.outputs, *observer.choices)}
     seen |= {tap.name: f"dut.{path}" for path, tap in observer.taps.items()}
+
+    seen |= {signal.name: signal.name for signal in observer.memories.values()}
 
     def instance(module, name, links):
         listed = "".join(f", .\\{port} (\\{wire} )" for port, wire in links.items())
@@ -268,4 +294,5 @@ def write_top(folder: Path, geometry: Geometry, design: Design, checks: list[Che
     lines = ["module top (", ",\n".join(ports), ");", *wires]
     lines += [instance("bridgebnn", "dut", joined), instance("observer", "mon", seen), "endmodule", ""]
     top.write_text("\n".join(lines))
-    return [design.verilog, file, top]
+    memories = {f"dut.{path}": signal.name for path, signal in observer.memories.items()}
+    return Sources((design.verilog, file, top), memories)

@@ -67,7 +67,7 @@ CHECKS = [
     Check(
         "overflow_flagged",
         "3.10",
-        "LOG_STATUS.overflow is set exactly when more failures were logged than the log holds, and count is exact below",
+        "LOG_STATUS: overflow is set exactly when more failures came than the log holds; count is exact",
         overflow_flagged,
     ),
     Check(

@@ -220,14 +220,14 @@ CHECKS = [
     Check(
         "pulse_hold",
         "3.4",
-        "nor in the cycle after its fall, unless the pulse was cut: then rails, word line and columns are off in that cycle or the next",
+        "nor in the cycle of its fall; of a pulse that was cut, rails, word line and columns may fall with it",
         pulse_hold,
         holds,
     ),
     Check(
         "pulse_setup",
         "3.4",
-        "nor for `wl_setup_cyc` cycles before its rise, with the word line on",
+        "nor for `wl_setup_cyc` cycles before its rise, in which the word line is on",
         pulse_setup,
         holds,
         pulse_setup_lemmas,

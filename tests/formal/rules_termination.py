@@ -1,41 +1,40 @@
 """Every command ends: a number computed from the state falls in every cycle of a running command.
 
-The number is a tuple, compared from its first member on, of registers of fixed width: it cannot fall for ever,
-whatever the macro answers and the registers hold. INFER may also wait for its host, for an input or for a free
-result bank; nothing else holds it up.
+The number is a tuple of registers of fixed width, compared from its first member on: it cannot fall for
+ever, whatever the macro answers and the registers hold. INFER may also wait for its host, for an input or
+for a free result bank; nothing else holds it up.
 """
 
 from amaranth.hdl import Cat, Const, Mux, Value
+from amaranth.lib import data
+
+from hdl.column_walk import Walk
+from hdl.config import ErrorCode, ReadMode
+from hdl.descriptors import RawDescriptor, plan_layout
 
 from .observer import Check, View
-from .structure import holds
+from .structure import COMMAND, holds
 
 __all__ = ["CHECKS", "COVERS"]
 
-IN_GROUP = ("CHOOSE_GROUP", "SET_UP", "PULSE", "HOLD")
-IN_ATTEMPT = ("VERIFY", "DROP_PASSED", "JUDGE", *IN_GROUP, "SELECT_PENDING")
+GROUP = ("SET_UP", "PULSE", "HOLD")
+PHASE = ("VERIFY", "DROP_PASSED", *GROUP, "LOG_FAILED")
 TIMED = ("VERIFY", "SET_UP", "PULSE", "PRECHARGE", "EVALUATE", "RAISE_RAILS")
-WALKS = (
-    "FIND_TARGETS",
-    "DROP_PASSED",
-    "CHOOSE_GROUP",
-    "SELECT_PENDING",
-    "LOG_FAILED",
-    "SELECT_READ",
-    "CAPTURE",
-)
+WALKS = ("FIND_TARGETS", "DROP_PASSED", "HOLD", "LOG_FAILED", "SELECT_READ", "CAPTURE")
 
 
 def choose(v: View, block: str, numbers: dict[str, int | Value], width: int) -> Value:
     """A number by state; 0 for the states that are not there."""
     total = Const(0, width)
     for state, number in numbers.items():
-        total = total | Mux(v.state(block, state), Value.cast(number)[:width], 0)
+        value = Value.cast(number)
+        total = total | Mux(v.state(block, state), value[: min(width, len(value))], 0)
     return total[:width]
 
 
-def ones(bits: Value) -> Value:
-    return sum(bits[i] for i in range(len(bits)))
+def ones(bits: Value, width: int) -> Value:
+    """How many bits are set."""
+    return Value.cast(sum(bits[i] for i in range(len(bits))))[:width]
 
 
 def word(*members: Value) -> Value:
@@ -43,96 +42,269 @@ def word(*members: Value) -> Value:
     return Cat(*reversed([Value.cast(member) for member in members]))
 
 
+# --- PROGRAM_ROW, REFRESH_ROW, VERIFY_ROW, READ_ROW -------------------------------------------------------
+
+
 def columns_pulsed(v: View) -> Value:
     """Columns that have had their pulse in this attempt."""
     select = v.tap("program.pins__select")
+    over = v.state("program", "HOLD") & (v.tap("program.staged") | v.tap("program.columns.last"))
     return v.register(
         "columns_pulsed",
         len(select),
-        lambda done: Mux(v.state("program", "JUDGE"), 0, done | Mux(v.state("program", "HOLD"), select, 0)),
+        lambda done: Mux(v.state("program", "DROP_PASSED"), 0, done | Mux(over, select, 0)),
     )
 
 
 def columns_logged(v: View) -> Value:
     """Columns that have been logged in this visit of LOG_FAILED."""
     column, count = v.tap("program.columns.column"), v.geometry.columns
-    pushed = Mux(v.tap("program.log_push"), Const(1) << column[:3], 0)[:count]
+    pushed = Mux(v.tap("program.log_push"), (Const(1) << column[:3])[:count], 0)
     at = v.state("program", "LOG_FAILED")
     return v.register("columns_logged", count, lambda done: Mux(at, done | pushed, 0))
 
 
 def program_rank(v: View) -> Value:
-    op, side, final = v.pin.prog_op, v.tap("program.pins__side"), v.tap("program.final")
-    phase = word(Mux(op == 0, 0, Mux(op == 2, 1, 2)), side) + Mux(final, 4, 0)
-    phases = Const(29, 5) - phase
-    stage = {state: phases for state in ("FIND_TARGETS", *IN_ATTEMPT, "LOG_FAILED", "NEXT_PHASE")}
+    op, side, final = v.tap("program.pins__op"), v.tap("program.pins__side"), v.tap("program.final")
+    timer, first = v.tap("program.timer"), v.tap("program.first")
+    phase = word(Mux(op == 0, Const(0, 2), Mux(op == 2, Const(1, 2), Const(2, 2))), side) + Mux(final, 4, 0)
+    stage = {state: Const(28, 5) - phase for state in PHASE}
+    stage["FIND_TARGETS"] = Mux(v.tap("program.fresh"), 29, (Const(28, 5) - phase)[:5])
     stage |= {"CHECK_ADDRESS": 31, "RAISE_RAILS": 30, "LOWER_RAILS": 8, "SELECT_READ": 7, "PRECHARGE": 6}
     stage |= {"EVALUATE": 5, "CAPTURE": 4, "FINISH": 1}
+    # The first cycle of VERIFY counts the attempt.
     used = v.tap("program.levels.used")
-    attempt = {"FIND_TARGETS": 0x1FF} | {state: word(Const(1, 1), ~used) for state in IN_ATTEMPT}
-    attempt |= {"FIND_TARGETS": 0x3FF}
-    part = {"VERIFY": 7, "DROP_PASSED": 6, "JUDGE": 5, "SELECT_PENDING": 3, "LOG_FAILED": 2, "NEXT_PHASE": 1}
-    part |= {state: 4 for state in IN_GROUP}
-    groups = Mux(v.state("program", *IN_GROUP), ones(~columns_pulsed(v)), 0)
-    step = {"CHOOSE_GROUP": 4, "SET_UP": 3, "PULSE": 2, "HOLD": 1}
-    timer = ~v.tap("program.timer")
-    logged = ones(~columns_logged(v))
+    now = Mux(v.state("program", "VERIFY") & (timer == 0), Mux(first, 0, (used + 1)[:8]), used)
+    attempt = {state: word(Const(1, 1), ~now) for state in ("VERIFY", "DROP_PASSED", *GROUP)}
+    attempt["FIND_TARGETS"] = 0x3FF
+    part = {"VERIFY": 3, "DROP_PASSED": 2} | {state: 1 for state in GROUP}
+    groups = Mux(v.state("program", *GROUP), ones(~columns_pulsed(v), 3), 0)
+    step = {"SET_UP": 3, "PULSE": 2, "HOLD": 1}
     valid, index = v.tap("program.columns.scan.valid"), v.tap("program.columns.scan.index")
-    scan = word(~valid, Mux(valid, ~index, 0), Value.cast(logged)[:3])
-    time = {state: word(timer, ~v.tap("program.pins__hv_en")) for state in TIMED}
+    scan = word(~valid, Mux(valid, ~index, 1), ones(~columns_logged(v), 3))
+    time = {state: word(~timer, ~v.tap("program.pins__hv_en")) for state in TIMED}
     time |= {state: scan for state in WALKS}
     return word(
         choose(v, "program", stage, 5),
         choose(v, "program", attempt, 10),
-        choose(v, "program", part, 3),
+        choose(v, "program", part, 2),
         Value.cast(groups)[:3],
-        choose(v, "program", step, 3),
+        choose(v, "program", step, 2),
         choose(v, "program", time, 17),
     )
 
 
 def program_ends(v: View):
     rank = v.wire("program_rank", program_rank(v))
-    running = ~v.state("program", "IDLE") & ~v.rst
+    running = v.wire("program_running", ~v.state("program", "IDLE") & ~v.rst)
     return running & v.past(running) & (rank >= v.past(rank))
 
 
 def program_ends_lemmas(v: View):
-    exhausted = v.tap("program.levels.exhausted")
     at = lambda *names: v.state("program", *names)  # noqa: E731
-    timer, taken = v.tap("program.timer"), v.tap("program.columns.taken")
-    select, pulsed, pulsing = v.tap("program.pins__select"), columns_pulsed(v), at("SET_UP", "PULSE", "HOLD")
-    write, written = v.tap("program.columns.pending_write__en"), v.tap("program.columns.pending_write__data")
-    pending = v.register("columns_pending", 32, lambda now: Mux(write, written, now))
-    scan, last = "program.columns.scan.", v.geometry.row_words - 1
+    tap = lambda name: v.tap("program." + name)  # noqa: E731
+    timer, first, staged, last_group = tap("timer"), tap("first"), tap("staged"), tap("last_group")
+    valid, index, address = (tap("columns.scan." + name) for name in ("valid", "index", "addr"))
+    more, taken, cursor, budget = (tap("columns." + name) for name in ("more", "taken", "cursor", "budget"))
+    walk = tap("columns.walk")
+    select, stage = tap("pins__select"), tap("columns.columns.staged_0")
+    pulsed, pending = columns_pulsed(v), v.memory("program.columns.pending", 0)
+    offered, count, last = tap("columns.lowest.offered"), v.geometry.columns, v.geometry.row_words - 1
+    fresh_group = at("SET_UP") & (timer == 0)
+    loaded_group = v.wire("group_loaded", at(*GROUP) & ~fresh_group)
+    rest = (pending & ~taken).any()
     return [
-        v.tap(scan + "valid") & (v.tap(scan + "index") > last),
-        ~v.tap(scan + "valid") & (v.tap(scan + "addr") > last),
-        v.tap(scan + "origin") > last,
-        v.state("program", *IN_GROUP, "SELECT_PENDING") & exhausted,
-        v.state("program", *IN_GROUP) & v.tap("program.final"),
-        ~at(*TIMED, "FIND_TARGETS") & timer.any(),
-        at("FIND_TARGETS") & v.tap(scan + "valid") & timer.any(),
-        at("RAISE_RAILS") & ~v.tap("program.pins__hv_en") & timer.any(),
-        ~at(*IN_GROUP, "LOG_FAILED", "FINISH", "IDLE") & taken.any(),
-        at("LOG_FAILED") & (taken != columns_logged(v)),
-        at("CHOOSE_GROUP") & ((taken != pulsed) | ~(pending & ~taken).any()),
-        pulsing & ~(select & ~pulsed).any(),
-        pulsing & ~v.tap("program.last_group") & (taken != (pulsed | select)),
-        pulsing & ~v.tap("program.last_group") & ~(pending & ~taken).any(),
-        at("JUDGE") & v.tap("program.columns.found") & ~pending.any(),
+        # Walks and timers begin where they should.
+        valid & (index > last),
+        ~valid & (address > last),
+        cursor > last,
+        tap("columns.columns.blank") > last,
+        valid & (index == 0) & ((budget == 0) | tap("columns.cut") | tap("columns.any_left")),
+        ~at(*TIMED) & timer.any(),
+        at("RAISE_RAILS") & ~tap("pins__hv_en") & timer.any(),
+        at("VERIFY", "PRECHARGE", "EVALUATE", "LOWER_RAILS", "CHECK_ADDRESS") & valid,
+        at(*GROUP) & staged & valid,
+        fresh_group & valid,
+        # Phases that there are.
+        tap("pins__op") == 3,
+        tap("final") & (tap("pins__op") == 0),
+        # Attempts: an operation is not exhausted when it is tried again.
+        at(*GROUP) & (tap("levels.exhausted") | tap("final")),
+        at("VERIFY") & (timer == 0) & ~first & (tap("levels.exhausted") | tap("final")),
+        loaded_group & first,
+        at(*PHASE) & tap("fresh"),
+        # Groups: what is staged and not yet pulsed is not empty, and what is taken is what was staged.
+        fresh_group & ~(stage & ~pulsed).any(),
+        fresh_group & more & ((taken != (pulsed | stage)) | ~rest),
+        loaded_group & ~(select & ~pulsed).any(),
+        loaded_group & ~last_group & ~staged & ((taken != (pulsed | select)) | ~rest | ~more),
+        loaded_group & ~last_group & staged & ~(stage & ~(pulsed | select)).any(),
+        loaded_group & ~last_group & staged & more & ((taken != (pulsed | select | stage)) | ~rest),
+        # Memory of the pending columns: none past the last, and walks see what it holds.
+        (at(*GROUP, "LOG_FAILED") | (at("VERIFY", "DROP_PASSED") & ~first)) & (pending >> count).any(),
+        (walk == Walk.DROP) & ~first & valid & (offered & ~pending).any(),
+        (walk == Walk.LOG) & valid & (offered != (pending & ~taken)),
+        (walk == Walk.CHOOSE) & valid & (offered != (pending & ~taken)),
+        # Log: what is taken has been logged.
+        at("LOG_FAILED") & valid & (taken != columns_logged(v)),
+        at("LOG_FAILED") & ~valid & columns_logged(v).any(),
     ]
+
+
+# --- INFER ------------------------------------------------------------------------------------------------
+
+
+def legal(raw: Value, v: View) -> Value:
+    """What the check of the descriptors lets through, as far as the end of a layer depends on it."""
+    g, d = v.geometry, data.View(RawDescriptor, raw)
+    inputs = [(d[name] != 0) & (d[name] <= g.inputs) for name in ("cols", "cols_last")]
+    bias = [d[name] <= g.bias for name in ("bias", "bias_last")]
+    return Cat(d.tile_count != 0, d.tile_first + d.tile_count <= g.tiles, *inputs, *bias).all()
+
+
+def host_holds_up(v: View) -> Value:
+    """INFER waits for an input, or for a free result bank."""
+    first = v.tap("layer.layer_index") == 0
+    final = v.tap("layer.layer_index") + 1 == v.tap("bank.layer_count__value")[:8]
+    missing = (first & ~v.tap("layer.inputs.loaded")) | (final & ~v.tap("layer.results.free"))
+    return v.state("layer", "START_LAYER") & missing
+
+
+def infer_rank(v: View) -> Value:
+    at = lambda *names: v.state("layer", *names)  # noqa: E731
+    reader = lambda *names: v.state("layer.reader", *names)  # noqa: E731
+    count = v.tap("bank.layer_count__value")[:8]
+    held = data.View(plan_layout(v.geometry), v.tap("layer.reader.held"))
+    stage = {"CHECK": 7, "FETCH_LAYER": 6, "FETCH_THRESHOLD": 5, "START_LAYER": 4, "READ": 4, "REPORT": 1}
+    checked = choose(v, "layer.check", {"FETCH": 3, "FIELDS": 2, "INPUTS": 1}, 2)
+    left = Mux(v.state("layer.check", "INPUTS"), v.tap("layer.check.left"), 0)
+    checking = word((count - v.tap("layer.check.index"))[:8], checked, left)
+    vectors = Mux(at("CHECK"), checking, Mux(at("START_LAYER", "READ"), v.tap("layer.remaining"), 0))
+    layers = ((count - v.tap("layer.layer_index"))[:8] << 1) + 1
+    running = Mux(v.tap("layer.running_final"), 0, layers + 1)
+    rows = (held.row_last - v.tap("layer.reader.pins__row"))[: len(held.row_last)]
+    part = {"PRECHARGE": 6, "EVALUATE": 5, "SENSE": 4, "RESOLVE": 3, "COUNT": 3}
+    part["IDLE"] = Mux(v.tap("layer.adder.last"), 2, 1)
+    time = Mux(reader("COUNT"), ~v.tap("layer.reader.slice"), v.tap("layer.reader.timer"))
+    of_read = word(
+        rows,
+        Mux(reader("IDLE"), 0, word(~v.tap("layer.reader.pins__wl_en"), v.tap("layer.reader.step"))),
+        choose(v, "layer.reader", part, 3),
+        Mux(reader("IDLE"), 0, Value.cast(time)[:16]),
+    )
+    return word(
+        choose(v, "layer", stage, 3),
+        Value.cast(vectors)[:32],
+        Value.cast(Mux(at("START_LAYER"), layers, Mux(at("READ"), running, 0)))[:10],
+        Mux(at("READ"), of_read, 0),
+    )
+
+
+def infer_ends(v: View):
+    rank = v.wire("infer_rank", infer_rank(v))
+    running = v.wire("infer_running", ~v.state("layer", "IDLE") & ~v.rst)
+    waited = v.past(v.wire("host_holds_up", host_holds_up(v)))
+    stuck = (rank > v.past(rank)) | ((rank == v.past(rank)) & ~waited)
+    return running & v.past(running) & stuck
+
+
+def infer_ends_lemmas(v: View):
+    at = lambda *names: v.state("layer", *names)  # noqa: E731
+    reader = lambda *names: v.state("layer.reader", *names)  # noqa: E731
+    check = lambda *names: v.state("layer.check", *names)  # noqa: E731
+    g, count = v.geometry, v.tap("bank.layer_count__value")[:8]
+    held = data.View(plan_layout(g), v.tap("layer.reader.held"))
+    wl_en, step = v.tap("layer.reader.pins__wl_en"), v.tap("layer.reader.step")
+    index, stored, commit = v.tap("layer.check.index"), v.tap("layer.stored"), v.tap("layer.results.commit")
+    table = [v.memory("layer.table.memory", i) for i in range(g.layers)]
+    raw = v.tap("layer.raw")
+    past_check = at("FETCH_LAYER", "FETCH_THRESHOLD", "START_LAYER", "READ")
+    searching = reader("PRECHARGE", "EVALUATE", "SENSE", "RESOLVE") & (held.mode == ReadMode.SEARCH)
+    over = v.tap("layer.adder.last") | stored | v.tap("layer.reader.unresolved").any()
+    one_hot = lambda bits: bits.any() & ~(bits & (bits - 1)).any()  # noqa: E731
+    return [
+        v.tap("layer.fsm_state") == 7,
+        (past_check | at("CHECK")) & ((count == 0) | (count > g.layers) | (v.tap("layer.remaining") == 0)),
+        (past_check | at("CHECK")) & (v.tap("layer.layer_index") >= count),
+        at("CHECK") & (check("IDLE") | (index >= count)),
+        ~at("CHECK") & ~check("IDLE"),
+        # Descriptors: those behind the check are legal, and nobody writes them.
+        *(past_check & (i < count) & ~legal(word_, v) for i, word_ in enumerate(table)),
+        *(at("CHECK") & (i < index) & ~legal(word_, v) for i, word_ in enumerate(table)),
+        *(check("INPUTS") & (i == index) & ~legal(word_, v) for i, word_ in enumerate(table)),
+        *(check("FIELDS") & (i == index) & (raw != word_) for i, word_ in enumerate(table)),
+        at("FETCH_THRESHOLD", "START_LAYER", "READ") & ~legal(raw, v),
+        # Search: the word line goes from the first tile to the last, the step down to 1.
+        ~reader("IDLE") & ~(one_hot(held.last) & held.top.any() & held.top_last.any()),
+        ~reader("IDLE") & ~(one_hot(held.first) & (held.first <= held.last)),
+        searching & ~(one_hot(wl_en) & (wl_en <= held.last) & step.any()),
+        reader("COUNT") & (held.mode != ReadMode.COUNT),
+        reader("SENSE", "RESOLVE") & (held.mode == ReadMode.COUNT),
+        # The end of a layer is on its way.
+        at("READ") & reader("IDLE") & ~over,
+        stored & v.tap("layer.adder.last"),
+        commit != (stored & v.tap("layer.running_final")),
+    ]
+
+
+def loader_ends(v: View):
+    """A pushed vector that INFER waits for is there within the words of all tiles and 3 cycles."""
+    first, loaded = v.tap("layer.layer_index") == 0, v.tap("layer.inputs.loaded")
+    pushed = v.tap("layer.inputs.pushed") != 0
+    waiting = v.wire("loader_runs", v.state("layer", "START_LAYER") & first & pushed & ~loaded)
+    waited = v.register("loader_waited", 8, lambda n: Mux(waiting, n + ~n.all(), 0))
+    return waiting & (waited >= v.geometry.tiles * v.geometry.row_words + 3)
 
 
 CHECKS = [
     Check(
         "program_ends",
         "3.8",
-        "PROGRAM_ROW, VERIFY_ROW and READ_ROW end: a rank of 41 bits falls in every cycle, for every value of the "
-        "registers and every answer of the macro",
+        "PROGRAM_ROW, REFRESH_ROW, VERIFY_ROW and READ_ROW end: a rank of 39 bits falls in every cycle",
         program_ends,
         holds,
         program_ends_lemmas,
     ),
+    Check(
+        "infer_ends",
+        "3.8",
+        "INFER ends: a rank of 71 bits falls in every cycle but those in which it waits for an input or for a "
+        "free result bank",
+        infer_ends,
+        holds,
+        infer_ends_lemmas,
+    ),
+    Check(
+        "loader_ends",
+        "3.8",
+        "a pushed input that INFER waits for is loaded within `T*W + 3` cycles",
+        loader_ends,
+        holds,
+    ),
 ]
-COVERS = []
+COVERS = [
+    Check(
+        "cover_infer_done",
+        "3.8",
+        "INFER ends in DONE",
+        lambda v: v.tap("arbiter.ended_done") & (v.tap("arbiter.program__command") == COMMAND["INFER"]),
+    ),
+    Check(
+        "cover_timeout",
+        "3.8",
+        "INFER ends in COMPARATOR_TIMEOUT",
+        lambda v: v.tap("arbiter.ended_error") & (v.tap("layer.cmd__code") == ErrorCode.COMPARATOR_TIMEOUT),
+    ),
+    Check(
+        "cover_second_attempt",
+        "3.8",
+        "an operation is tried a second time",
+        lambda v: v.pin.pulse & (v.tap("program.levels.used") == 1),
+    ),
+    Check(
+        "cover_second_trial",
+        "3.8",
+        "a search makes its second comparison",
+        lambda v: v.pin.sense & (v.tap("layer.reader.step") == 2),
+    ),
+]
