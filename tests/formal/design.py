@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
@@ -125,13 +124,6 @@ def read(verilog: Path) -> Design:
     text = verilog.read_text()
     states = json.loads(verilog.with_suffix(".states.json").read_text())
     return Design(name=verilog.stem, verilog=verilog, ports=_ports(text), widths=_widths(text), states=states)
-
-
-def digest() -> str:
-    """Hash of every source that decides what is proven."""
-    here = Path(__file__).parent
-    files = sorted([*(ROOT / "hdl").glob("*.py"), *(ROOT / "hdl").glob("*.rdl"), *here.glob("*.py")])
-    return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()
 
 
 def _ports(text: str) -> dict[str, tuple[str, int]]:

@@ -152,6 +152,11 @@ class View:
         codes = self._observer.design.states[path]
         return Cat(self.tap(path) == codes[name] for name in names).any()
 
+    def no_state(self, block: str) -> Value:
+        """The state machine of ``block`` has a code that is no state."""
+        (path,) = (p for p in self._observer.design.states if p.rpartition(".")[0] == block)
+        return self.tap(path) > max(self._observer.design.states[path].values())
+
     def past(self, value, cycles: int = 1) -> Signal:
         """``value`` of ``cycles`` ago; arbitrary before the first cycle."""
         value = Value.cast(value)

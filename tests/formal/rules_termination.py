@@ -223,7 +223,7 @@ def infer_ends_lemmas(v: View):
     over = v.tap("layer.adder.last") | stored | v.tap("layer.reader.unresolved").any()
     one_hot = lambda bits: bits.any() & ~(bits & (bits - 1)).any()  # noqa: E731
     return [
-        v.tap("layer.fsm_state") == 7,
+        v.no_state("layer"),
         (past_check | at("CHECK")) & ((count == 0) | (count > g.layers) | (v.tap("layer.remaining") == 0)),
         (past_check | at("CHECK")) & (v.tap("layer.layer_index") >= count),
         at("CHECK") & (check("IDLE") | (index >= count)),

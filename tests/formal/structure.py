@@ -34,7 +34,7 @@ def bus(v: View) -> list[Value]:
         v.pin.wb_ack & v.pin.wb_err,
         v.tap("bank.lock__value")[:2] != Cat(v.lock, v.read_lock),
         ~v.lock & (v.keys != keys),
-        v.tap("unlock.unlock_state") == 3,
+        v.no_state("unlock"),
         v.unlocked != v.tap("unlock.unlocked"),
     ]
 
@@ -63,7 +63,7 @@ def program(v: View) -> list[Value]:
     armed, rails_on = v.tap("program.armed"), v.tap("program.rails_on")
     hv_en, wl_en = pin("hv_en"), pin("wl_en")
     return [
-        v.tap("program.fsm_state") > max(v._observer.design.states["program.fsm_state"].values()),
+        v.no_state("program"),
         pin("pulse") & ~at("PULSE", "HOLD"),
         pin("verify") & ~at("VERIFY", "DROP_PASSED"),
         at("DROP_PASSED") & ~pin("verify"),
@@ -101,7 +101,7 @@ def reader(v: View) -> list[Value]:
         at("IDLE") & pin("wl_en").any(),
         ~at("IDLE") & ~v.state("layer", "READ"),
         over & (~at("IDLE") | ~v.state("layer", "READ")),
-        v.tap("layer.reader.fsm_state") > max(v._observer.design.states["layer.reader.fsm_state"].values()),
+        v.no_state("layer.reader"),
     ]
 
 
