@@ -2,7 +2,7 @@
 
 After every command it compares the whole configuration with what it wrote (*scrub*). A row counts as
 programmed when PROGRAM_ROW ended in DONE, the scrub found nothing, and the *line test* passed: even and odd
-columns verified alone (neighbours that are shorted cannot answer for one another), and the inverse image
+columns verified alone (neighbours that are shorted cannot answer for one another), the inverse image of either
 failing on both devices of every pair (a source line that is stuck passes any verify), and READ_ROW agreeing.
 A network's results count when INFER ended in DONE, the scrub found nothing, every row verifies, one row of
 each tile passes the line test, rows count patterns of inputs as their weights say, and each comparator gives
@@ -189,16 +189,16 @@ class CarefulHost:
         return code is ErrorCode.NONE
 
     async def line_test(self, claim: Claim) -> bool:
-        """Even and odd columns verify alone; the inverse image fails on both devices of every pair."""
+        """Even and odd columns alone: they verify, and the inverse image fails on both devices of every pair."""
         passed = True
         columns = np.arange(len(claim.mask)) % 2
         for parity in (0, 1):
             part = claim.mask & (columns == parity)
             if part.any():
                 passed &= await self.verified(claim, part)
-        await self.driver.load_row(claim.tile, claim.row, 1 - claim.image, claim.mask)
-        code, detail = await self.command(Command.VERIFY_ROW)
-        passed &= code is ErrorCode.NOT_CONVERGED and detail == 2 * int(claim.mask.sum())
+                await self.driver.load_row(claim.tile, claim.row, 1 - claim.image, part)
+                code, detail = await self.command(Command.VERIFY_ROW)
+                passed &= code is ErrorCode.NOT_CONVERGED and detail == 2 * int(part.sum())
         await self.command(Command.CLEAR_LOG)
         bits = await self.read_row(claim)
         passed &= bits is not None and not (bits != claim.image)[claim.mask].any()

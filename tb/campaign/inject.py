@@ -58,7 +58,7 @@ class Injector:
         """Stuck devices of the fault, in one of the rows (tile, row, columns in use)."""
         rng, options = self.fault.rng(0), self.fault.options
         rng.random(16)
-        for number in range(options["count"]):
+        for _ in range(options["count"]):
             tile, row, mask = places[rng.integers(len(places))]
             columns = np.flatnonzero(mask)
             if options["pattern"] == "bias" and mask[GEOMETRY.inputs :].any():
@@ -66,9 +66,8 @@ class Injector:
             column = int(rng.choice(columns))
             sides = list(ProgSide) if options["pattern"] == "pair" else [ProgSide(int(rng.integers(2)))]
             for side in sides:
-                kind = self.fault.kind if self.fault.kind in Stuck.__members__ else str(rng.choice(_STUCK))
+                kind = self.fault.kind if self.fault.kind in _STUCK else str(rng.choice(_STUCK))
                 self.array.devices.stick(tile, row, [column], side, Stuck[kind])
-            self.moment = number
 
     def break_lines(self, tile: int, row: int) -> None:
         """Broken lines of the fault, through the row that is worked on."""
@@ -83,6 +82,7 @@ class Injector:
         self.array.lines = lines
 
     def options(self, kind: type) -> Any:
+        """`Rails` or `Comparator` of the fault."""
         names = {f.name for f in dataclasses.fields(kind)}
         return kind(kind=self.fault.kind, **{k: v for k, v in self.fault.options.items() if k in names})
 

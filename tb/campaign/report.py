@@ -177,7 +177,7 @@ _VERDICTS = """
 The judge asks the modelled array and the pins, never the controller. The host is careful firmware
 (`tb/campaign/host.py`): after every command it reads back the whole configuration and compares it with what
 it wrote; a row that ended in DONE must also verify with even and with odd columns alone, fail on every device
-for the inverse image, and read back by READ_ROW; results count only when every row verifies, counted patterns
+of either for the inverse image, and read back by READ_ROW; results count only when every row verifies, counted patterns
 of inputs come out as the weights say, and each comparator gives both answers at the ends of its
 reference.""".splitlines()
 
