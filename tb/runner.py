@@ -31,7 +31,7 @@ def generated(geometry: Geometry, timing: Timing | None = None) -> Path:
     """The controller's Verilog, from the cache where sources and parameters are the same."""
     timing = timing or Timing()
     h = hashlib.sha256(json.dumps([geometry.as_dict(), dataclasses.asdict(timing)]).encode())
-    for source in sorted((ROOT / "hdl").glob("*")):
+    for source in sorted((ROOT / "hdl").rglob("*")):
         if source.suffix in (".py", ".rdl"):
             h.update(source.read_bytes())
     folder = GENERATED / h.hexdigest()[:16]

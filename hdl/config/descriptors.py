@@ -1,0 +1,158 @@
+"""Layers as the controller sees them: the descriptor table and its rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .codes import WORD_WIDTH, Combine, ReadMode, check_range
+from .geometry import Geometry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Descriptor:
+    """One layer of the descriptor table: four words of window DESCRIPTOR.
+
+    Parameters
+    ----------
+    tile_first, tile_count : int, 0..255 and 1..255
+        Tiles that work in step on this layer.
+    row_first, row_count : int, 0..65535 and 1..65535
+        Rows = neurons, the same in each tile.
+    cols, cols_last : int, 1..65535
+        Inputs of every tile but the last, and of the last tile.
+    bias, bias_last : int, 0..65535 and 0..2047
+        Bias columns enabled in every tile but the last, and in the last tile.
+    threshold_base : int, 0..65535
+        First entry of the threshold memory; row ``i`` of the layer uses entry ``threshold_base + i``.
+    mode : ReadMode
+    combine : Combine
+        Ignored by SIGN with one tile.
+    use_threshold : bool
+        SIGN: ``ref`` is the threshold entry (else 0). COUNT, SEARCH: the entry is added to the score.
+    score : bool
+        This layer's scores and class go to the result bank; only on the last layer.
+
+    Raises
+    ------
+    ValueError
+        A field that its bits cannot hold, with the value and its legal range. Whether the layer fits a
+        geometry and its neighbours is the business of ``check_descriptors``.
+    """
+
+    tile_first: int = 0
+    tile_count: int = 1
+    row_first: int = 0
+    row_count: int
+    cols: int
+    cols_last: int
+    bias: int = 0
+    bias_last: int = 0
+    threshold_base: int = 0
+    mode: ReadMode = ReadMode.SIGN
+    combine: Combine = Combine.ADD
+    use_threshold: bool = False
+    score: bool = False
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("tile_first", 0, 0xFF),
+            ("tile_count", 1, 0xFF),
+            ("row_first", 0, 0xFFFF),
+            ("row_count", 1, 0xFFFF),
+            ("cols", 1, 0xFFFF),
+            ("cols_last", 1, 0xFFFF),
+            ("bias", 0, 0xFFFF),
+            ("bias_last", 0, 0x7FF),
+            ("threshold_base", 0, 0xFFFF),
+        ):
+            check_range("Descriptor", name, getattr(self, name), low, high)
+        object.__setattr__(self, "mode", ReadMode(self.mode))
+        object.__setattr__(self, "combine", Combine(self.combine))
+
+    @property
+    def inputs(self) -> int:
+        """Inputs of the whole layer."""
+        return self.cols * (self.tile_count - 1) + self.cols_last
+
+    def enabled(self, tile: int) -> int:
+        """Enabled columns C_en of the layer's tile number ``tile``, counted from 0."""
+        if not 0 <= tile < self.tile_count:
+            raise ValueError(f"tile {tile}: the layer has {self.tile_count}")
+        return self.cols_last + self.bias_last if tile == self.tile_count - 1 else self.cols + self.bias
+
+    def words(self) -> list[int]:
+        """The four 32-bit words of window DESCRIPTOR."""
+        return [
+            self.tile_first | self.tile_count << 8 | self.row_first << 16,
+            self.row_count | self.threshold_base << 16,
+            self.cols | self.cols_last << 16,
+            self.bias
+            | self.bias_last << 16
+            | self.mode << 27
+            | self.combine << 29
+            | int(self.use_threshold) << 30
+            | int(self.score) << 31,
+        ]
+
+    @classmethod
+    def from_words(cls, table_words: Sequence[int]) -> Descriptor:
+        """Inverse of ``words``; ``ValueError`` for values that no legal descriptor has."""
+        if len(table_words) != 4 or not all(0 <= word < 1 << WORD_WIDTH for word in table_words):
+            raise ValueError(f"{list(table_words)!r}: must be 4 words of {WORD_WIDTH} bits")
+        a, b, c, d = table_words
+        return cls(
+            tile_first=a & 0xFF,
+            tile_count=a >> 8 & 0xFF,
+            row_first=a >> 16,
+            row_count=b & 0xFFFF,
+            threshold_base=b >> 16,
+            cols=c & 0xFFFF,
+            cols_last=c >> 16,
+            bias=d & 0xFFFF,
+            bias_last=d >> 16 & 0x7FF,
+            mode=ReadMode(d >> 27 & 3),
+            combine=Combine(d >> 29 & 1),
+            use_threshold=bool(d >> 30 & 1),
+            score=bool(d >> 31),
+        )
+
+
+def check_descriptors(descriptors: Sequence[Descriptor], geometry: Geometry) -> None:
+    """Apply the rules that the controller applies when INFER starts.
+
+    Raises
+    ------
+    ValueError
+        Names the first bad descriptor by index (that of ``ERROR.detail`` after BAD_DESCRIPTOR) and the rule.
+    """
+    g = geometry
+    if not 1 <= len(descriptors) <= g.layers:
+        raise ValueError(f"{len(descriptors)} descriptors: must be 1 to {g.layers}")
+    for index, d in enumerate(descriptors):
+        rules = (
+            (d.tile_first + d.tile_count <= g.tiles, f"tiles end inside the {g.tiles}"),
+            (d.row_first + d.row_count <= g.rows, f"rows end inside the {g.rows}"),
+            (d.cols <= g.inputs and d.cols_last <= g.inputs, f"cols, cols_last at most {g.inputs}"),
+            (d.bias <= g.bias and d.bias_last <= g.bias, f"bias, bias_last at most {g.bias}"),
+            (
+                not d.use_threshold or d.threshold_base + d.row_count <= g.thresholds,
+                f"thresholds end inside the {g.thresholds}",
+            ),
+            (
+                d.combine is Combine.VOTE or d.mode is not ReadMode.SIGN or d.tile_count == 1,
+                "SIGN of several tiles needs VOTE",
+            ),
+            (d.combine is Combine.ADD or d.mode is ReadMode.SIGN, "VOTE works with SIGN only"),
+            (
+                not d.score or (index == len(descriptors) - 1 and d.row_count <= g.scores),
+                f"score only on the last layer, of at most {g.scores} rows",
+            ),
+            (
+                index == 0 or descriptors[index - 1].row_count == d.inputs,
+                "inputs equal the previous layer's row_count",
+            ),
+        )
+        for holds, rule in rules:
+            if not holds:
+                raise ValueError(f"descriptor {index} ({d}): {rule}")

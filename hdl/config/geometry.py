@@ -1,0 +1,104 @@
+"""The shape of the macro array and of the controller's memories."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from .codes import check_range, words
+
+
+def bias_columns(inputs: int) -> int:
+    """Bias columns of the published rule, B = 2*floor(0.05*N) [data]."""
+    return 2 * (5 * inputs // 100)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Geometry:
+    """Shape of the macro array and of the controller's memories.
+
+    Parameters
+    ----------
+    tiles : int, 1..64
+        Macros driven by this controller.
+    rows : int, 1..4096
+        Word lines of a tile; one row is one output neuron.
+    inputs : int, 1..4064
+        Input columns N of a tile.
+    bias : int, 0..1024
+        Bias columns B of a tile, with constant input +1, after the inputs.
+    thresholds : int, 1..16384
+        Entries of the threshold memory.
+    layers : int, 1..32
+        Entries of the descriptor table.
+    scores : int, 1..1024
+        Scores that one result bank holds.
+    count_width : int, 1..64
+        Columns that the digital popcount adds in one cycle, per tile.
+    log_depth : int, 1..1024
+        Entries of the failure log.
+
+    Raises
+    ------
+    ValueError
+        With the offending value and its legal range.
+    """
+
+    tiles: int = 1
+    rows: int = 32
+    inputs: int = 23
+    bias: int = 2
+    thresholds: int = 64
+    layers: int = 8
+    scores: int = 16
+    count_width: int = 32
+    log_depth: int = 64
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("tiles", 1, 64),
+            ("rows", 1, 4096),
+            ("inputs", 1, 4064),
+            ("bias", 0, 1024),
+            ("thresholds", 1, 16384),
+            ("layers", 1, 32),
+            ("scores", 1, 1024),
+            ("count_width", 1, 64),
+            ("log_depth", 1, 1024),
+        ):
+            check_range("Geometry", name, getattr(self, name), low, high)
+        if self.tiles * self.row_words > 8192:
+            raise ValueError(
+                f"Geometry of {self.tiles} tiles with {self.columns} columns: the input buffer would need "
+                f"{self.tiles * self.row_words} words, at most 8192 are addressable"
+            )
+
+    @property
+    def columns(self) -> int:
+        """Columns C = N + B of a tile."""
+        return self.inputs + self.bias
+
+    @property
+    def row_words(self) -> int:
+        """Bus words that hold one row of one tile, W = ceil(C / 32)."""
+        return words(self.columns)
+
+    @property
+    def ref_width(self) -> int:
+        """Bits of the signed comparison reference: holds -C..C."""
+        return self.columns.bit_length() + 1
+
+    @property
+    def score_width(self) -> int:
+        """Bits of a signed score: 2*T*C plus a 16-bit threshold fits."""
+        return max((2 * self.tiles * self.columns).bit_length() + 1, 16) + 1
+
+    def as_dict(self) -> dict[str, int]:
+        """Fields and derived sizes, as written to ``geometry.json``."""
+        return {
+            **dataclasses.asdict(self),
+            "columns": self.columns,
+            "row_words": self.row_words,
+            "ref_width": self.ref_width,
+            "score_width": self.score_width,
+        }

@@ -1,0 +1,72 @@
+"""Named geometries with the networks that run on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .codes import Combine, ReadMode
+from .geometry import Geometry, bias_columns
+from .timing import Timing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A named geometry with the network that runs on it.
+
+    Parameters
+    ----------
+    network : str
+        File name under ``data/`` of the network in the bridgebnn ``.npz`` format.
+    combine : Combine
+        How a layer that needs several tiles is split when the network itself does not say.
+    final_mode : ReadMode
+        Read mode of the score layer.
+    """
+
+    name: str
+    geometry: Geometry
+    network: str
+    timing: Timing = field(default_factory=Timing)
+    combine: Combine = Combine.ADD
+    final_mode: ReadMode = ReadMode.COUNT
+    summary: str = ""
+
+
+PRESETS: dict[str, Preset] = {
+    p.name: p
+    for p in (
+        Preset(
+            name="paper23",
+            geometry=Geometry(tiles=35, rows=544, inputs=23, bias=2, thresholds=576),
+            network="mnist-paper23.npz",
+            summary="23 inputs + 2 bias columns a tile, as in the published silicon; groups of 23 vote",
+        ),
+        Preset(
+            name="mnist",
+            geometry=Geometry(tiles=3, rows=512, inputs=784, bias=bias_columns(784), thresholds=1040),
+            network="mnist-784-512-512-10.npz",
+            summary="784-512-512-10, one tile a layer",
+        ),
+        Preset(
+            name="split",
+            geometry=Geometry(tiles=4, rows=1040, inputs=234, bias=bias_columns(234), thresholds=1040),
+            network="mnist-784-512-512-10.npz",
+            summary="784-512-512-10 on 256-column tiles, partial popcounts added",
+        ),
+        Preset(
+            name="split-vote",
+            geometry=Geometry(tiles=4, rows=1040, inputs=234, bias=bias_columns(234), thresholds=1040),
+            network="mnist-split-vote.npz",
+            combine=Combine.VOTE,
+            summary="784-512-512-10 trained for tiles of 196 inputs whose signs vote",
+        ),
+    )
+}
+
+
+def preset(name: str) -> Preset:
+    """Return the preset ``name``; ``ValueError`` lists the known ones."""
+    try:
+        return PRESETS[name]
+    except KeyError:
+        raise ValueError(f"unknown preset {name!r}: known are {', '.join(PRESETS)}") from None
