@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hdl.config import Geometry, PulseConditions, Timing
-from tb.campaign.macro import LINE_KINDS
+from model.broken_lines import LINE_KINDS
 from tb.campaign.watch import targets
 
 __all__ = ["CLASSES", "GEOMETRY", "NETWORKS", "TIMING", "Fault", "draw", "parse", "shares"]

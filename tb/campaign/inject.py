@@ -9,12 +9,12 @@ import numpy as np
 from cocotb.triggers import RisingEdge
 
 from hdl.config import Command, ProgSide
+from model.broken_lines import LINE_KINDS, FaultyArray, LineFault
 from model.device import Stuck
 from tb.campaign.agent import CampaignAgent
 from tb.campaign.attack import Attack
 from tb.campaign.faults import GEOMETRY, Fault
 from tb.campaign.host import CarefulHost, Hook, Interrupted
-from tb.campaign.macro import LINE_KINDS, FaultyArray, LineFault
 from tb.campaign.watch import targets
 from tb.env import Env
 from tb.pins import Pin

@@ -9,9 +9,9 @@ import numpy as np
 
 from hdl.config import ProgSide, VerifyRef
 from model import inference
+from model.broken_lines import FaultyArray
 from model.mapping import Mapping
 from tb.campaign.host import Claim
-from tb.campaign.macro import FaultyArray
 
 __all__ = ["contradiction", "results_differ", "unlisted", "wrong_devices"]
 

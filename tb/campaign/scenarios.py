@@ -21,6 +21,7 @@ import numpy as np
 from hdl.config import Command, ErrorCode, ProgSide
 from hdl.program_cycles import read_row_cycles
 from model import inference, programming
+from model.broken_lines import FaultyArray
 from model.device import Stuck
 from model.mapping import Mapping
 from model.params import MacroParams
@@ -30,7 +31,6 @@ from tb.campaign.attack import Attack
 from tb.campaign.faults import GEOMETRY, SPARE_ROW, TIMING, Fault
 from tb.campaign.host import Claim, Hook
 from tb.campaign.inject import Injector
-from tb.campaign.macro import FaultyArray
 from tb.campaign.networks import networks
 from tb.campaign.watch import rules_of
 from tb.env import Env

@@ -1,4 +1,4 @@
-"""A chip with broken lines: the modelled array, with rows and columns open, stuck or shorted."""
+"""A chip with broken lines: the modelled array, with rows and columns open, stuck or shorted [ours]."""
 
 from __future__ import annotations
 
