@@ -21,6 +21,8 @@ GEOMETRY_HELP = {
     "scores": "scores that one result bank holds",
     "count_width": "columns that the digital popcount adds in a cycle",
     "log_depth": "entries of the failure log",
+    "spare_columns": "columns of a tile, after the bias columns, that can stand in for others",
+    "spare_rows": "word lines, the last ones of the rows, that can stand in for others",
 }
 
 

@@ -23,6 +23,7 @@ MACRO_OUTPUTS += ("prog_side", "wl_level", "prog_level", "pulse", "verify", "ver
 MACRO_INPUTS = ("cmp", "cmp_valid", "sl", "hv_ready")
 PROGRAM_WINDOWS = {"row_image": "image", "row_mask": "mask"}
 LAYER_WINDOWS = {name: name for name in ("descriptor", "scores", "result_bits", "input", "threshold")}
+REPAIR_WINDOWS = ("repair_column", "repair_row")
 SETTINGS_OF_OP = {
     "pulse": {"width_cyc": "width_cyc", "attempts": "attempts"},
     "prog": {"start": "prog_start", "step": "prog_step", "limit": "prog_limit"},
@@ -152,6 +153,9 @@ class Controller(wiring.Component):
             connect(m, getattr(bank, name).port, getattr(self.program, member))
         for name, member in LAYER_WINDOWS.items():
             connect(m, getattr(bank, name).port, getattr(self.layer, member))
+        for name in REPAIR_WINDOWS:
+            if hasattr(bank, name):  # only where there are spares
+                connect(m, getattr(bank, name).port, getattr(self.layer, name))
         connect(m, bank.fail_log.port, log.window)
         m.d.comb += [
             bank.row_image.deny_read.eq(bank.lock.value.read_lock),

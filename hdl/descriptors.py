@@ -218,7 +218,7 @@ class DescriptorCheck(wiring.Component):
             raw.tile_count == 0,
             raw.tile_first + raw.tile_count > g.tiles,
             raw.row_count == 0,
-            raw.row_first + raw.row_count > g.rows,
+            raw.row_first + raw.row_count > g.plain_rows,
             raw.cols == 0,
             raw.cols > g.inputs,
             raw.cols_last == 0,

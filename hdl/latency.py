@@ -15,6 +15,7 @@ __all__ = [
     "infer_cycles",
     "layer_cycles",
     "load_cycles",
+    "repair_cycles",
     "row_cycles",
     "vector_cycles",
 ]
@@ -60,6 +61,11 @@ def check_cycles(descriptors: Sequence[Descriptor]) -> int:
     return sum(d.tile_count + 2 for d in descriptors)
 
 
+def repair_cycles(geometry: Geometry) -> int:
+    """Cycles that the check of the repair table takes: one a spare, 0 without any."""
+    return geometry.tiles * geometry.spare_columns + geometry.spare_rows
+
+
 def infer_cycles(
     descriptors: Sequence[Descriptor], timing: Timing, geometry: Geometry, vectors: int = 1
 ) -> int:
@@ -70,5 +76,5 @@ def infer_cycles(
     """
     load = load_cycles(descriptors, geometry)
     exposed = max(0, load - layer_cycles(descriptors[-1], timing, geometry))
-    before = check_cycles(descriptors) + load + 5
+    before = check_cycles(descriptors) + repair_cycles(geometry) + load + 5
     return before + vectors * vector_cycles(descriptors, timing, geometry) + (vectors - 1) * exposed

@@ -7,20 +7,24 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import bits_for
 
+from .column_registers import ColumnRegisters
 from .config import ErrorCode, Geometry, words
 from .descriptors import DescriptorCheck, DescriptorTable, ThresholdMemory
 from .popcount import ScoreAdder, SliceCounter
 from .read_sequencer import ReadSequencer
+from .repair_table import RepairTable, repair_count
 from .results import ResultBanks
 from .signatures import CommandPort, ReadPins, ReadSettings, WindowPort
-from .vectors import ColumnRegisters, InputBanks, ResultWriter
+from .vectors import InputBanks, ResultWriter
 
-__all__ = ["BAD_INFER_COUNT", "BAD_LAYER_COUNT", "LayerSequencer", "LayerState"]
+__all__ = ["BAD_INFER_COUNT", "BAD_LAYER_COUNT", "BAD_REPAIR", "LayerSequencer", "LayerState"]
 
 BAD_LAYER_COUNT = 1
 """Detail of BAD_SETTING: no layers, or more than the table holds."""
 BAD_INFER_COUNT = 2
 """Detail of BAD_SETTING: no vectors."""
+BAD_REPAIR = 3
+"""Low byte of the detail of BAD_SETTING: a bad repair entry, its index in bits 23:8 (columns, then rows)."""
 
 
 class LayerState(StrEnum):
@@ -28,6 +32,7 @@ class LayerState(StrEnum):
 
     IDLE = "IDLE"
     CHECK = "CHECK"
+    CHECK_REPAIRS = "CHECK_REPAIRS"
     FETCH_LAYER = "FETCH_LAYER"
     FETCH_THRESHOLD = "FETCH_THRESHOLD"
     START_LAYER = "START_LAYER"
@@ -38,7 +43,7 @@ class LayerState(StrEnum):
 class LayerSequencer(wiring.Component):
     """Runs the descriptor table over ``infer_count`` input vectors; every vector leaves one result.
 
-    INFER checks the settings and every descriptor, then runs vector after vector. A vector's first layer
+    INFER checks the settings, every descriptor and every spare, then runs vector after vector. A vector's first layer
     waits for a pushed input, its last one for a free result bank. The next vector is loaded while the last
     layer is read. INFER ends when the last result is committed.
 
@@ -67,6 +72,8 @@ class LayerSequencer(wiring.Component):
         High while busy: the macro pins are this block's.
     descriptor, threshold : In(WindowPort)
         Written only while idle.
+    repair_column, repair_row : In(WindowPort)
+        Only with spare columns or rows. Written only while idle.
     input, input_push, input_ready : In(WindowPort), In(1), Out(1)
         Fill and commit an input bank; the host has one.
     scores, result_bits, result_pop, result_valid, result_class, result_index
@@ -83,8 +90,14 @@ class LayerSequencer(wiring.Component):
         def window(count):
             return In(WindowPort(max(1, bits_for(count - 1))))
 
+        repairs = {}
+        if g.spare_columns:
+            repairs["repair_column"] = window(g.tiles * g.spare_columns)
+        if g.spare_rows:
+            repairs["repair_row"] = window(g.spare_rows)
         super().__init__(
-            {
+            repairs
+            | {
                 "cmd": In(CommandPort()),
                 "settings": In(ReadSettings),
                 "layer_count": In(8),
@@ -125,6 +138,8 @@ class LayerSequencer(wiring.Component):
         m.submodules.counter, m.submodules.adder = counter, halted(adder)
         m.submodules.columns, m.submodules.writer = columns, halted(writer)
         m.submodules.inputs, m.submodules.results = inputs, results
+
+        repairs = self._repairs(m, reader, columns, halt) if repair_count(g) else None
 
         connect(m, flipped(self.descriptor), table.window)
         connect(m, flipped(self.threshold), thresholds.window)
@@ -286,6 +301,16 @@ class LayerSequencer(wiring.Component):
                     fail(ErrorCode.BAD_DESCRIPTOR, check.index)
                 with m.Elif(check.done):
                     m.next = LayerState.FETCH_LAYER
+                    if repairs is not None:
+                        m.d.comb += repairs.start.eq(1)
+                        m.next = LayerState.CHECK_REPAIRS
+            if repairs is not None:
+                # Waits for the check of the spares.
+                with m.State(LayerState.CHECK_REPAIRS), unless_aborted():
+                    with m.If(repairs.bad):
+                        fail(ErrorCode.BAD_SETTING, BAD_REPAIR | (repairs.index << 8))
+                    with m.Elif(repairs.done):
+                        m.next = LayerState.FETCH_LAYER
             # One cycle: reads the first descriptor.
             with m.State(LayerState.FETCH_LAYER), unless_aborted():
                 m.d.comb += fetch_layer.eq(1)
@@ -321,3 +346,22 @@ class LayerSequencer(wiring.Component):
                 m.d.comb += [self.cmd.done.eq(1), halt.eq(1)]
                 m.next = LayerState.IDLE
         return m
+
+    def _repairs(self, m: Module, reader, columns, halt) -> RepairTable:
+        """The repair table, wired to the two blocks that use it."""
+        g = self.geometry
+        m.submodules.repairs = repairs = RepairTable(g)
+        m.d.comb += repairs.halt.eq(halt)
+        if g.spare_columns:
+            connect(m, flipped(self.repair_column), repairs.column_window)
+            m.d.comb += [
+                columns.spares.eq(repairs.columns),
+                columns.forget.eq(repairs.forget),
+                columns.replace.eq(repairs.replace),
+                columns.tile.eq(repairs.tile),
+                columns.column.eq(repairs.column),
+            ]
+        if g.spare_rows:
+            connect(m, flipped(self.repair_row), repairs.row_window)
+            m.d.comb += reader.spares.eq(repairs.rows)
+        return repairs

@@ -9,6 +9,7 @@ from amaranth.utils import bits_for
 
 from .config import Geometry, ReadMode
 from .descriptors import plan_layout
+from .repair_table import RepairEntry
 from .signatures import ReadPins, ReadSettings
 
 __all__ = ["ReadSequencer", "ReadState", "count_slices"]
@@ -56,6 +57,9 @@ class ReadSequencer(wiring.Component):
         of ``ref``, beyond which every comparison has the same answer.
     start : In(1)
         One cycle, only while no row is read.
+    spares : In(ArrayLayout(RepairEntry))
+        Only with spare rows: a row that a valid entry names is read at the spare's address instead. Stable
+        while reading.
     pins : Out(ReadPins)
     mode, use_threshold : Out
         Of the layer being read.
@@ -75,8 +79,10 @@ class ReadSequencer(wiring.Component):
 
     def __init__(self, geometry: Geometry):
         self.geometry = g = geometry
+        spares = {"spares": In(data.ArrayLayout(RepairEntry, g.spare_rows))} if g.spare_rows else {}
         super().__init__(
-            {
+            spares
+            | {
                 "settings": In(ReadSettings),
                 "plan": In(plan_layout(g)),
                 "threshold": In(signed(16)),
@@ -102,6 +108,9 @@ class ReadSequencer(wiring.Component):
         pins, settings = self.pins, self.settings
         layout = plan_layout(g)
 
+        # The row that is read: the address on the pins, but for spares that stand in.
+        row = Signal.like(pins.row, name="row_plain") if g.spare_rows else pins.row
+
         # The layer: its plan with `start`, the copy of it from then on.
         held = Signal(layout)
         layer = data.View(layout, Mux(self.start, self.plan.as_value(), held.as_value()))
@@ -110,7 +119,7 @@ class ReadSequencer(wiring.Component):
         m.d.comb += [
             self.mode.eq(held.mode),
             self.use_threshold.eq(held.use_threshold),
-            self.row_last.eq(pins.row == held.row_last),
+            self.row_last.eq(row == held.row_last),
         ]
 
         # What the FSM asks for: the state of the next cycle, and what else changes with it.
@@ -174,9 +183,12 @@ class ReadSequencer(wiring.Component):
         one_tile = layer.first == layer.last
         limit = Const(g.columns, signed(g.ref_width))
         clamped = Mux(self.threshold > limit, limit, Mux(self.threshold < -limit, -limit, self.threshold))
+        row_after = Mux(self.start, layer.row_first, row + 1)
         with m.If(next_row):
+            if g.spare_rows:
+                m.d.sync += pins.row.eq(self._line(m, row_after))
             m.d.sync += [
-                pins.row.eq(Mux(self.start, layer.row_first, pins.row + 1)),
+                row.eq(row_after),
                 pins.wl_en.eq(layer.used),
                 pins.ref.eq(0),
             ]
@@ -256,3 +268,13 @@ class ReadSequencer(wiring.Component):
                 with m.If(slice_last):
                     after_sample()
         return m
+
+    def _line(self, m: Module, row):
+        """Word line of a row: the row itself, or the spare that stands in for it."""
+        line = Signal.like(self.pins.row, name="line")
+        m.d.comb += line.eq(row)
+        for spare in range(self.geometry.spare_rows):
+            entry = self.spares[spare]
+            with m.If(entry.valid & (entry.line == row)):
+                m.d.comb += line.eq(self.geometry.plain_rows + spare)
+        return line

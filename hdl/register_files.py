@@ -16,14 +16,18 @@ __all__ = ["DOCUMENT", "markdown", "write_register_files"]
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "registers.md"
 """The generated page of the documentation."""
 
+DOCUMENTED = Geometry(spare_columns=1, spare_rows=1)
+"""The default geometry, with spares so that their registers are shown."""
+
 INTRODUCTION = """\
 # Registers
 
 <!-- Generated from hdl/registers.rdl by `python -m hdl registers`. Do not edit. -->
 
 32-bit words at byte addresses; every byte lane must be selected. Sizes and reset values below are those of
-the default geometry ({tiles} tile, {rows} rows, {inputs} + {bias} columns) and timing; W = ceil(columns /
-32) = {row_words}.
+the default geometry ({tiles} tile, {rows} rows, {inputs} + {bias} columns) with one spare column and one
+spare row, and of the default timing; W = ceil(columns / 32) = {row_words}. Without spares GEOMETRY3,
+REPAIR_ROW and REPAIR_COLUMN do not exist.
 
 | access | read | write |
 | --- | --- | --- |
@@ -48,7 +52,7 @@ OVERVIEW = """
 
 def markdown(geometry: Geometry | None = None, timing: Timing | None = None) -> str:
     """The map as one Markdown page."""
-    geometry = geometry or Geometry()
+    geometry = geometry or DOCUMENTED
     registers = register_map(geometry, timing or Timing())
     parts = [INTRODUCTION.format(**geometry.as_dict()), OVERVIEW]
     parts += [_overview_line(r) for r in registers.registers]

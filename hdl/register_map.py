@@ -201,6 +201,8 @@ def rdl_parameters(geometry: Geometry, timing: Timing) -> dict[str, int]:
         "GEO_LOG_DEPTH": geometry.log_depth,
         "GEO_ROW_WORDS": geometry.row_words,
         "GEO_RESULT_WORDS": words(geometry.rows),
+        "GEO_SPARE_COLUMNS": geometry.spare_columns,
+        "GEO_SPARE_ROWS": geometry.spare_rows,
     }
     for field in dataclasses.fields(timing):
         value = getattr(timing, field.name)

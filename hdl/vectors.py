@@ -1,8 +1,8 @@
-"""Vectors on their way: input banks, result writer, column registers."""
+"""Vectors on their way: input banks, result writer."""
 
 from enum import StrEnum
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -12,7 +12,7 @@ from .config import WORD_WIDTH, Geometry, words
 from .descriptors import plan_layout
 from .signatures import WindowPort
 
-__all__ = ["ColumnRegisters", "InputBanks", "ResultWriter", "write_layout"]
+__all__ = ["InputBanks", "ResultWriter", "write_layout"]
 
 
 def word_count(geometry: Geometry) -> int:
@@ -30,82 +30,6 @@ def write_layout(geometry: Geometry) -> data.StructLayout:
             "bits": WORD_WIDTH,
         }
     )
-
-
-class ColumnRegisters(wiring.Component):
-    """Input bits of every tile, and the column enables.
-
-    ``front`` drives ``bl`` while ``back`` is filled word by word.
-    One register a tile, not one a word: a simulator then wakes one process for a write.
-
-    Latency: ``bl``, ``col_en`` change in the cycle after ``move``; a word written in the cycle before
-    ``move`` takes part.
-    Throughput: one word, or one move, a cycle.
-
-    Parameters
-    ----------
-    geometry : Geometry
-
-    Members
-    -------
-    plan, move : In
-        ``back`` of the plan's tiles to ``front``, and enable their columns; every other tile's are disabled.
-    clear : In(1)
-        Disable all columns.
-    write : In(write_layout(geometry))
-        Words past the tile's inputs are dropped. Not together with ``move``.
-    bl, col_en : Out(T*C)
-        Bias columns of ``bl`` are always 1. ``col_en`` is the AND of two registers: it changes once a layer,
-        while nothing is evaluated.
-    """
-
-    def __init__(self, geometry: Geometry):
-        self.geometry = g = geometry
-        super().__init__(
-            {
-                "plan": In(plan_layout(g)),
-                "move": In(1),
-                "clear": In(1),
-                "write": In(write_layout(g)),
-                "bl": Out(g.tiles * g.columns),
-                "col_en": Out(g.tiles * g.columns),
-            }
-        )
-
-    def elaborate(self, platform):
-        g = self.geometry
-        m = Module()
-        plan, write = self.plan, self.write
-
-        def mask(cols, bias):
-            inputs = ~(Const((1 << g.inputs) - 1, g.inputs) << cols)[: g.inputs]
-            return Cat(inputs, ~(Const((1 << g.bias) - 1, g.bias) << bias)[: g.bias])
-
-        masks = Signal(g.columns), Signal(g.columns)  # of a tile, of the last tile
-        roles = Signal(g.tiles), Signal(g.tiles)  # which tiles are the one, the other
-        with m.If(self.clear):
-            m.d.sync += [role.eq(0) for role in roles]
-        with m.Elif(self.move):
-            m.d.sync += [roles[1].eq(plan.last), masks[1].eq(mask(plan.cols_last, plan.bias_last))]
-            if g.tiles > 1:
-                m.d.sync += [roles[0].eq(plan.used & ~plan.last), masks[0].eq(mask(plan.cols, plan.bias))]
-
-        for tile in range(g.tiles):
-            front = Signal(g.inputs, name=f"front_{tile}")
-            back = Signal(g.inputs, name=f"back_{tile}")
-            with m.If(self.move & plan.used[tile]):
-                m.d.sync += front.eq(back)
-            with m.If(write.en & (write.tile == tile)), m.Switch(write.word):
-                for word in range(words(g.inputs)):
-                    with m.Case(word):
-                        m.d.sync += back[WORD_WIDTH * word : WORD_WIDTH * (word + 1)].eq(write.bits)
-            low, high = tile * g.columns, (tile + 1) * g.columns
-            m.d.comb += self.bl[low:high].eq(Cat(front, Const((1 << g.bias) - 1, g.bias)))
-            with m.If(roles[1][tile]):
-                m.d.comb += self.col_en[low:high].eq(masks[1])
-            with m.Elif(roles[0][tile]):
-                m.d.comb += self.col_en[low:high].eq(masks[0])
-        return m
 
 
 class ResultWriter(wiring.Component):

@@ -7,12 +7,14 @@ from .codes import WORD_WIDTH, Combine, Command, ErrorCode, ProgOp, ProgSide, Re
 from .descriptors import Descriptor, check_descriptors
 from .geometry import Geometry, bias_columns
 from .presets import PRESETS, Preset, preset
+from .repairs import REPAIR_VALID, Repairs
 from .timing import DAC_LSB_V, MARGIN_UNIT, PulseConditions, Timing, margin_factor
 
 __all__ = [
     "DAC_LSB_V",
     "MARGIN_UNIT",
     "PRESETS",
+    "REPAIR_VALID",
     "WORD_WIDTH",
     "Combine",
     "Command",
@@ -24,6 +26,7 @@ __all__ = [
     "ProgSide",
     "PulseConditions",
     "ReadMode",
+    "Repairs",
     "Timing",
     "VerifyRef",
     "bias_columns",

@@ -132,7 +132,7 @@ def check_descriptors(descriptors: Sequence[Descriptor], geometry: Geometry) -> 
     for index, d in enumerate(descriptors):
         rules = (
             (d.tile_first + d.tile_count <= g.tiles, f"tiles end inside the {g.tiles}"),
-            (d.row_first + d.row_count <= g.rows, f"rows end inside the {g.rows}"),
+            (d.row_first + d.row_count <= g.plain_rows, f"rows end inside the {g.plain_rows}"),
             (d.cols <= g.inputs and d.cols_last <= g.inputs, f"cols, cols_last at most {g.inputs}"),
             (d.bias <= g.bias and d.bias_last <= g.bias, f"bias, bias_last at most {g.bias}"),
             (

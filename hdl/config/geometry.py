@@ -37,6 +37,11 @@ class Geometry:
         Columns that the digital popcount adds in one cycle, per tile.
     log_depth : int, 1..1024
         Entries of the failure log.
+    spare_columns : int, 0..8
+        Columns K of a tile, after the bias columns, that can stand in for others (``Repairs``). With 0 the
+        controller has nothing of it.
+    spare_rows : int, 0..16, below ``rows``
+        Word lines, the last ones of ``rows``, that can stand in for others.
 
     Raises
     ------
@@ -53,6 +58,8 @@ class Geometry:
     scores: int = 16
     count_width: int = 32
     log_depth: int = 64
+    spare_columns: int = 0
+    spare_rows: int = 0
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -65,8 +72,14 @@ class Geometry:
             ("scores", 1, 1024),
             ("count_width", 1, 64),
             ("log_depth", 1, 1024),
+            ("spare_columns", 0, 8),
+            ("spare_rows", 0, 16),
         ):
             check_range("Geometry", name, getattr(self, name), low, high)
+        if self.spare_rows >= self.rows:
+            raise ValueError(
+                f"Geometry.spare_rows = {self.spare_rows}: must be below the {self.rows} rows, of which they are"
+            )
         if self.tiles * self.row_words > 8192:
             raise ValueError(
                 f"Geometry of {self.tiles} tiles with {self.columns} columns: the input buffer would need "
@@ -75,8 +88,18 @@ class Geometry:
 
     @property
     def columns(self) -> int:
-        """Columns C = N + B of a tile."""
+        """Columns C = N + B + K of a tile."""
+        return self.inputs + self.bias + self.spare_columns
+
+    @property
+    def plain_columns(self) -> int:
+        """Columns N + B that are no spares: those that a network is placed on."""
         return self.inputs + self.bias
+
+    @property
+    def plain_rows(self) -> int:
+        """Rows that are no spares: those that descriptors may name."""
+        return self.rows - self.spare_rows
 
     @property
     def row_words(self) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from amaranth.sim import Simulator
 
-from hdl.config import Combine, Command, Descriptor, Geometry, ReadMode, Timing
+from hdl.config import Combine, Command, Descriptor, Geometry, ReadMode, Repairs, Timing
 from hdl.layer_sequencer import LayerSequencer
 
 
@@ -21,12 +21,29 @@ def slice_of(descriptor, tile):
 
 @dataclass
 class Network:
-    """Descriptors, thresholds and weights (``weights[tile][row]``, C bits) on one geometry."""
+    """Descriptors, thresholds and weights (``weights[tile][row]``, C bits) on one geometry.
+
+    ``repairs``: lines that are broken, and the spares that stand in; the weights are those without.
+    """
 
     geometry: Geometry
     descriptors: list
     thresholds: list
     weights: list
+    repairs: Repairs = field(default_factory=Repairs)
+
+    def cells(self, tile, row):
+        """What a word line holds: broken lines hold the opposite of what is wanted."""
+        g, plain = self.geometry, row
+        for spare, replaced in self.repairs.rows:
+            if row == g.plain_rows + spare:
+                plain = replaced
+        value = self.weights[tile][plain]
+        for spare, column in self.repairs.of_tile(tile).items():
+            bit, place = value >> column & 1, g.plain_columns + spare
+            value = (value & ~(1 << place) | bit << place) ^ 1 << column
+        broken = row in dict((r, s) for s, r in self.repairs.rows)
+        return value ^ ((1 << g.columns) - 1 if broken else 0)
 
     @staticmethod
     def random(geometry, layers, rng, spread=4):
@@ -41,7 +58,7 @@ class Network:
             fields.setdefault("cols_last", fields["cols"])
             fields.setdefault("row_count", inputs_after)
             fields.setdefault("tile_first", rng.randrange(g.tiles - fields["tile_count"] + 1))
-            fields.setdefault("row_first", rng.randrange(g.rows - fields["row_count"] + 1))
+            fields.setdefault("row_first", rng.randrange(g.plain_rows - fields["row_count"] + 1))
             fields.setdefault("bias", rng.randrange(g.bias + 1))
             fields.setdefault("bias_last", rng.randrange(g.bias + 1))
             if fields.get("use_threshold"):
@@ -121,7 +138,7 @@ class IdealMacro:
                 cmp |= self.rng.getrandbits(1) << t
                 valid |= (self.rng.getrandbits(1) << t) if not pins["sense"] else 0
                 continue
-            xnor = ~(pins["bl"] >> low ^ self.network.weights[t][pins["row"]]) & all_columns
+            xnor = ~(pins["bl"] >> low ^ self.network.cells(t, pins["row"])) & all_columns
             enabled = pins["col_en"] >> low & all_columns
             pop, count = (xnor & enabled).bit_count(), enabled.bit_count()
             decision = 2 * pop - count + 2 * pins["ref"] >= 0
@@ -274,6 +291,14 @@ class Bench:
         for index, value in enumerate(self.network.thresholds):
             await self.write(dut.threshold, index, value)
         self.ctx.set(dut.layer_count, len(self.network.descriptors))
+        await self.load_repairs(self.network.repairs)
+
+    async def load_repairs(self, repairs):
+        g = self.network.geometry
+        for index, value in enumerate(repairs.column_words(g)):
+            await self.write(self.dut.repair_column, index, value)
+        for index, value in enumerate(repairs.row_words(g)):
+            await self.write(self.dut.repair_row, index, value)
 
     async def push(self, bits):
         while not self.ctx.get(self.dut.input_ready):

@@ -7,13 +7,13 @@ import pytest
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib.wiring import connect, flipped
 
+from hdl.column_registers import ColumnRegisters
 from hdl.config import ErrorCode, Geometry, Timing
 from hdl.descriptors import ThresholdMemory
 from hdl.latency import LAYER_OVERHEAD_CYC, infer_cycles, vector_cycles
 from hdl.popcount import ScoreAdder, SliceCounter
 from hdl.read_sequencer import ReadSequencer
 from hdl.results import ResultBanks
-from hdl.vectors import ColumnRegisters
 from tests.hdl.layer_bench import ADD, COUNT, SEARCH, VOTE, Bench, Network, random_bits
 
 SMALL = Geometry(tiles=2, rows=40, inputs=37, bias=4, thresholds=64, scores=16, count_width=16, layers=4)

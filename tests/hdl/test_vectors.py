@@ -6,8 +6,9 @@ import pytest
 from amaranth.hdl import Module
 from amaranth.sim import Simulator
 
+from hdl.column_registers import ColumnRegisters
 from hdl.config import Geometry
-from hdl.vectors import ColumnRegisters, InputBanks, ResultWriter
+from hdl.vectors import InputBanks, ResultWriter
 
 GEOMETRY = Geometry(tiles=3, rows=150, inputs=70, bias=5, layers=2)
 

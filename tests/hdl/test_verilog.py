@@ -17,6 +17,7 @@ from hdl.verilog import generate, verilog_text
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHAPES = {"default": Geometry(), **{name: p.geometry for name, p in PRESETS.items()}}
+SHAPES["spares"] = Geometry(tiles=2, spare_columns=2, spare_rows=3)
 # What Yosys writes by nature: constants and widths of expressions, cases without default, unread wires.
 WAIVED = (
     "CASEINCOMPLETE",
