@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Write bridgebnn.v (Verilog 2005, module bridgebnn) and geometry.json.",
     )
     generate.add_argument(
-        "--json", type=Path, metavar="FILE", help="description instead of OUT/geometry.json"
+        "--json", type=Path, metavar="FILE", help="description there instead of DIR/geometry.json"
     )
     registers = commands.add_parser(
         "registers",
@@ -52,12 +52,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     registers.add_argument("--document", type=Path, metavar="FILE", help="page instead of docs/registers.md")
     for command in (generate, registers):
-        command.add_argument("--out", type=Path, required=True, metavar="DIR", help="directory to write into")
+        command.add_argument(
+            "--out", type=_named, required=True, metavar="DIR", help="directory to write into"
+        )
         known = ", ".join(PRESETS)
-        command.add_argument("--preset", metavar="P", help=f"geometry: {known}; default: a small one")
+        command.add_argument("--preset", metavar="P", help=f"geometry: {known} (default: a small one)")
         for name, text in GEOMETRY_HELP.items():
-            command.add_argument(f"--{name.replace('_', '-')}", type=int, metavar="N", help=text)
+            command.add_argument(
+                f"--{name.replace('_', '-')}", type=int, metavar="N", help=f"{text} (default: the preset's)"
+            )
     return parser
+
+
+def _named(text: str) -> Path:
+    """A path; the empty one, which would be the present folder, is a mistake."""
+    if not text:
+        raise argparse.ArgumentTypeError(f"{text!r}: must be the name of a folder")
+    return Path(text)
 
 
 def _shape(arguments: argparse.Namespace) -> tuple[Geometry, Timing]:
@@ -69,7 +80,7 @@ def _shape(arguments: argparse.Namespace) -> tuple[Geometry, Timing]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; 0 on success, 2 with one line on stderr on bad input."""
+    """Run one command; 0 on success; 2 with one line on stderr on bad input, 130 when interrupted."""
     arguments = _parser().parse_args(argv)
     try:
         geometry, timing = _shape(arguments)
@@ -86,8 +97,13 @@ def main(argv: list[str] | None = None) -> int:
                 arguments.out, geometry, timing, document=arguments.document or DOCUMENT
             )
     except (ValueError, OSError) as error:
-        print(f"python -m hdl {arguments.command}: error: {error}", file=sys.stderr)
+        named = isinstance(error, OSError) and error.filename and error.strerror
+        text = f"{error.filename}: {error.strerror}" if named else str(error)
+        print(f"python -m hdl {arguments.command}: error: {text}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"python -m hdl {arguments.command}: interrupted", file=sys.stderr)
+        return 130
     print("\n".join(str(path) for path in written))
     return 0
 

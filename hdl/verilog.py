@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib.metadata
 import json
+import tomllib
 from pathlib import Path
 
 from amaranth.back import verilog
@@ -13,7 +15,7 @@ from .config import Geometry, Timing
 from .controller import Controller
 from .register_map import RegisterMap, register_map
 
-__all__ = ["TOP", "description", "generate", "verilog_text"]
+__all__ = ["TOP", "description", "generate", "header", "verilog_text", "version"]
 
 TOP = "bridgebnn"
 """Name of the top module."""
@@ -22,11 +24,40 @@ TOP = "bridgebnn"
 def verilog_text(geometry: Geometry, timing: Timing | None = None) -> str:
     """Verilog 2005 of the controller, module ``bridgebnn``.
 
-    Carries no source locations: the text depends on the geometry, the timing and the versions of Amaranth
-    and Yosys alone.
+    Carries no source locations: the text depends on the geometry, the timing and the versions of this
+    project, Amaranth and Yosys alone.
     """
+    timing = timing or Timing()
     controller = Controller(geometry, timing)
-    return verilog.convert(controller, name=TOP, emit_src=False, strip_internal_attrs=True)
+    text = verilog.convert(controller, name=TOP, emit_src=False, strip_internal_attrs=True)
+    return header(geometry, timing) + text
+
+
+def version() -> str:
+    """Version of this project, from ``pyproject.toml``."""
+    project = Path(__file__).resolve().parent.parent / "pyproject.toml"
+    return tomllib.loads(project.read_text())["project"]["version"]
+
+
+def header(geometry: Geometry, timing: Timing) -> str:
+    """The comment at the head of the Verilog: what this is, how to make it again, what reset covers.
+
+    Of the geometry and the timing alone, whatever preset named them: equal controllers are equal files.
+    """
+    options = " ".join(f"--{n.replace('_', '-')} {v}" for n, v in dataclasses.asdict(geometry).items())
+    cycles = {n: v for n, v in dataclasses.asdict(timing).items() if isinstance(v, int)}
+    pulses = {op: dataclasses.asdict(getattr(timing, op)) for op in ("form", "set", "reset")}
+    lines = [
+        f"{TOP} {version()}: controller of ReRAM bridge macros. SPDX-License-Identifier: Apache-2.0",
+        "Generated, do not edit. Amaranth " + importlib.metadata.version("amaranth") + "; again with",
+        f"  python -m hdl generate --out DIR {options}",
+        "Reset values of the timing registers (cycles; pulses: cycles, DAC codes):",
+        "  " + ", ".join(f"{name} {value}" for name, value in cycles.items()),
+        *(f"  {op}: " + ", ".join(f"{n} {v}" for n, v in f.items()) for op, f in pulses.items()),
+        "One clock, synchronous reset of every flip-flop but the read registers of the memories. Memories are not",
+        "reset: their `initial` blocks are for simulators; nothing is used of them before it was written.",
+    ]
+    return "".join(f"// {line}".rstrip() + "\n" for line in lines)
 
 
 def description(
@@ -87,12 +118,14 @@ def generate(
         The Verilog file.
     """
     timing = timing or Timing()
-    text = verilog_text(geometry, timing)
-    out.mkdir(parents=True, exist_ok=True)
-    verilog_file = out / f"{TOP}.v"
-    verilog_file.write_text(text)
+    verilog_file, target = out / f"{TOP}.v", json_file or out / "geometry.json"
+    for file in (verilog_file, target):  # before the work, which takes seconds
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if file.is_dir():
+            raise ValueError(f"{file}: must be the name of a file, this is a folder")
+    verilog_file.write_text(verilog_text(geometry, timing))
     facts = description(
         geometry, timing, preset=preset, sha256=hashlib.sha256(verilog_file.read_bytes()).hexdigest()
     )
-    (json_file or out / "geometry.json").write_text(json.dumps(facts, indent=2) + "\n")
+    target.write_text(json.dumps(facts, indent=2) + "\n")
     return verilog_file

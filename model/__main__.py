@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from model import commands
+from model.command_line import Parser, guarded
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -17,9 +17,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         Exit status: the command's, 2 on bad input, 130 when interrupted.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m model", description="Evaluate networks and chips on the model alone."
-    )
+    return guarded("python -m model", lambda: _run(argv))
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    from model import commands  # numpy, scipy and the rest: an interrupt here is an interrupt, too
+
+    parser = Parser(prog="python -m model", description="Evaluate networks and chips on the model alone.")
     chosen = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     found = commands.find()
     for name, module in found.items():
@@ -32,14 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         module.add_arguments(sub)
     arguments = parser.parse_args(argv)
-    try:
-        return found[arguments.command].run(arguments)
-    except (ValueError, OSError) as error:
-        print(f"python -m model {arguments.command}: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    return guarded(f"python -m model {arguments.command}", lambda: found[arguments.command].run(arguments))
 
 
 if __name__ == "__main__":

@@ -7,15 +7,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from tb import commands
-from tb.simulators import SimulationError
-
-
-class _Parser(argparse.ArgumentParser):
-    """Bad input is one line on stderr and exit status 2."""
-
-    def error(self, message: str):
-        self.exit(2, f"{self.prog}: error: {message}\n")
+from model.command_line import Parser, guarded
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,7 +18,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         Exit status: the command's; 1 when a simulation failed, 2 on bad input, 130 when interrupted.
     """
-    parser = _Parser(prog="python -m tb", description=__doc__.split(": ", 1)[1].capitalize())
+    return guarded("python -m tb", lambda: _run(argv))
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    from tb import commands  # slow to load: an interrupt here is an interrupt, too
+    from tb.simulators import SimulationError
+
+    parser = Parser(prog="python -m tb", description=__doc__.split(": ", 1)[1].capitalize())
     chosen = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     found = commands.find()
     for name, module in found.items():
@@ -41,17 +40,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     # A filter, since cocotb-test sets the level itself; the simulator's own output is in the log of the run.
     logging.getLogger("cocotb").addFilter(lambda record: record.levelno >= logging.ERROR)
-    try:
-        return found[arguments.command].run(arguments)
-    except SimulationError as error:
-        print(f"python -m tb {arguments.command}: {error}", file=sys.stderr)
-        return 1
-    except (ValueError, OSError) as error:
-        print(f"python -m tb {arguments.command}: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    name = f"python -m tb {arguments.command}"
+
+    def work() -> int:
+        try:
+            return found[arguments.command].run(arguments)
+        except SimulationError as error:
+            print(f"{name}: {error}", file=sys.stderr)
+            return 1
+
+    return guarded(name, work)
 
 
 if __name__ == "__main__":

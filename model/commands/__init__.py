@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import pkgutil
-import re
 from typing import Protocol
 
 
@@ -31,14 +30,3 @@ def find() -> dict[str, CommandModule]:
     """Modules of this package by command name, in alphabetical order; names that start with _ are helpers."""
     names = sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
     return {name.replace("_", "-"): importlib.import_module(f"{__name__}.{name}") for name in names}
-
-
-def whole(low: int, high: int) -> object:
-    """An argparse type: an integer from ``low`` to ``high``."""
-
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"[+-]?\d+", text) or not low <= int(text) <= high:
-            raise argparse.ArgumentTypeError(f"{text!r}: must be an integer from {low} to {high}")
-        return int(text)
-
-    return parse

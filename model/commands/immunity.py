@@ -11,7 +11,6 @@ Exit status: 0; 2 on bad input.
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
 import re
@@ -19,7 +18,6 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,7 +28,7 @@ from rich.table import Table
 
 from hdl.config import preset
 from model import immunity
-from model.commands import whole
+from model.command_line import output_file, whole, write_json
 from model.commands._immunity_plots import plot_sweeps
 from model.commands.infer import ROOT, versions
 from model.dataset import load_mnist_test
@@ -57,8 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--tile", type=_tile, default=(64, 128), metavar="RxC", help="conventional tile (default 64x128)")
     add("--quick", action="store_true", help="few points, chips and images")
     add("--jobs", type=whole(1, 256), default=2, metavar="N", help="processes (default %(default)s)")
-    add("--json", type=Path, metavar="F", help="also write the results as JSON")
-    add("--out", type=Path, metavar="F", help="also draw them, as PNG")
+    add("--json", type=output_file, metavar="F", help="also write the results as JSON")
+    add("--out", type=output_file, metavar="F", help="also draw them, as PNG")
 
 
 @lru_cache(maxsize=1)
@@ -116,8 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
     _show(report)
     report |= {"wall_s": time.perf_counter() - start_s, "versions": versions()}
     if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(report, indent=1) + "\n")
+        write_json(arguments.json, report, indent=1)
     if arguments.out:
         plot_sweeps(report, arguments.out)
     return 0

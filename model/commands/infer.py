@@ -7,7 +7,6 @@ it is read row by row); 2 on bad input.
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import sys
 import time
@@ -24,7 +23,7 @@ from rich.table import Table
 from hdl.config import PRESETS, Combine, preset
 from model import inference
 from model.array import Array
-from model.commands import whole
+from model.command_line import output_file, whole, write_json
 from model.dataset import load_mnist_test
 from model.golden import Forward, Golden
 from model.mapping import Mapping, map_network
@@ -78,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="K",
         help="images evaluated once more, row by row (default %(default)s)",
     )
-    add("--json", type=Path, metavar="F", help="also write the results as JSON")
+    add("--json", type=output_file, metavar="F", help="also write the results as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -128,7 +127,7 @@ def run(arguments: argparse.Namespace) -> int:
     }
     _show(report)
     if arguments.json:
-        arguments.json.write_text(json.dumps(report, indent=2) + "\n")
+        write_json(arguments.json, report)
     ideal = params == MacroParams.ideal()
     return int(mismatches > 0 or (ideal and differences["images"] > 0))
 

@@ -9,13 +9,12 @@ Exit status: 0; 2 on bad input.
 from __future__ import annotations
 
 import argparse
-import json
-from pathlib import Path
 
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from model.command_line import output_file, write_json
 from model.current_mode import CurrentParams
 from model.energy import EnergyParams
 from model.params import BridgeParams, MacroParams, NeuronParams
@@ -28,15 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``parameters``."""
     add = parser.add_argument
     add("--macro", choices=("ideal", "real"), default="real", help="set to write (default %(default)s)")
-    add("--json", type=Path, metavar="F", help="write this set as JSON instead of printing the tables")
+    add("--json", type=output_file, metavar="F", help="write this set as JSON instead of printing the tables")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it; the exit status."""
     if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        values = MacroParams.named(arguments.macro).as_dict()
-        arguments.json.write_text(json.dumps(values, indent=2) + "\n")
+        write_json(arguments.json, MacroParams.named(arguments.macro).as_dict())
         return 0
     console = Console()
     console.width = max(console.width, 120)

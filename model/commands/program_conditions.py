@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE
@@ -25,7 +23,7 @@ from rich.table import Table
 from hdl.config import DAC_LSB_V, Timing
 from model import conditions
 from model.cell_error import differential_rate
-from model.commands import whole
+from model.command_line import output_file, whole, write_json
 from model.commands._program_plots import plot_conditions
 from model.conditions import PUBLISHED_RATES, STRENGTHS, Bench, FormingPoint, Point
 from model.device import DeviceParams
@@ -49,8 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--chip", type=whole(0, 2**64 - 1), default=1, metavar="SEED", help="seed (default %(default)s)")
     add("--devices", choices=("real", "group"), default="real", help="population (default %(default)s)")
     add("--all", action="store_true", help="print the whole grid, not only the published pulse width")
-    add("--json", type=Path, metavar="F", help="also write the results as JSON")
-    add("--png", type=Path, metavar="F", help="also draw them")
+    add("--json", type=output_file, metavar="F", help="also write the results as JSON")
+    add("--png", type=output_file, metavar="F", help="also draw them")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -88,8 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     _say(console, report["chosen"], form, point)
     report["wall_s"] = time.perf_counter() - start_s
     if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(report, indent=2) + "\n")
+        write_json(arguments.json, report)
     if arguments.png:
         plot_conditions(points, strengths, forming, arguments.png)
     inside = all(s["inside_published"] for s in report["strengths"])

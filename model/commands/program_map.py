@@ -25,7 +25,7 @@ from rich.table import Table
 from hdl.config import PRESETS, Geometry, ProgOp, ProgSide, Timing, preset
 from model.array import Array
 from model.cell_error import CellErrors, cell_errors
-from model.commands import whole
+from model.command_line import output_folder, whole
 from model.commands._program_plots import plot_map, plot_resistances
 from model.device import DeviceArray, DeviceParams, Stuck
 from model.draws import Purpose, draw
@@ -48,7 +48,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--devices", choices=("ideal", "real", "group"), default="real", help="default %(default)s")
     add("--chip", type=whole(0, 2**64 - 1), default=0, metavar="SEED", help="default %(default)s")
-    add("--out", type=Path, default=Path("build/program-map"), metavar="DIR", help="default %(default)s")
+    add(
+        "--out",
+        type=output_folder,
+        default=Path("build/program-map"),
+        metavar="DIR",
+        help="default %(default)s",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

