@@ -3,9 +3,8 @@
     python -m examples.one_neuron [icarus|verilator]
 
 A neuron of 23 inputs with all weights +1 gets vectors with 0 to 23 ones. As a sign layer it is read by the
-analog
-comparator (a one-input layer behind it makes the sign readable as a score of +1 or -1), so what is printed
-went through charge sharing and comparator, not through the digital popcount.
+analog comparator (a one-input layer behind it makes the sign readable as a score of +1 or -1), so what is
+printed went through charge sharing and comparator, not through the digital popcount.
 """
 
 import sys
@@ -24,10 +23,7 @@ if __name__ == "__main__":
         sim = sys.argv[1] if len(sys.argv) > 1 else "icarus"
         result = run_layers(weights, vectors, sim=sim, macro=macro, chip=7)
         signs = [score for (score,) in result["scores"]]
-        print(
-            f"{macro:5}",
-            "".join("+" if sign > 0 else "-" for sign in signs),
-            f"flips at popcount {signs.index(1)}",
-        )
+        line = "".join("+" if sign > 0 else "-" for sign in signs)
+        print(f"{macro:5} {line} flips at popcount {signs.index(1)}")
         wrong += result["model_mismatches"] + (result["golden_mismatches"] if macro == "ideal" else 0)
     sys.exit(wrong > 0)

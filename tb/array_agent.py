@@ -2,9 +2,8 @@
 
 `MacroAgent` plays what programming needs (rails, pulses, verify reads) and is shared by both attachments;
 `StrobeAgent` answers every read strobe in Python, on the bare controller's pins. ``tb/prefetch_agent.py``
-has the
-other attachment. Outside the windows in which a real macro answers, inputs of the controller get X (Icarus)
-or random bits (Verilator, which has no X).
+has the other attachment. Outside the windows in which a real macro answers, inputs of the controller get X
+(Icarus) or random bits (Verilator, which has no X).
 """
 
 from __future__ import annotations

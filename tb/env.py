@@ -138,7 +138,7 @@ class Env:
                 box.append((None, error))
 
         task = cocotb.start_soon(guarded())
-        await First(task, self._failed.wait())
+        await First(task.complete, self._failed.wait())
         if self._failure is not None:
             task.cancel()
             raise self._failure

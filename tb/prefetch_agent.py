@@ -2,8 +2,8 @@
 
 Once per input vector and tile the shell asks, in the middle of the first cycle of an evaluation, and gets the
 decisions of all rows at their next reads in one wide write. Read numbers stay those of the strobe
-attachment: the
-shell counts the evaluations of each row, and the counts are committed to the model before the next answer.
+attachment: the shell counts the evaluations of each row, and the counts are committed to the model before the
+next answer.
 """
 
 from __future__ import annotations

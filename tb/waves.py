@@ -1,8 +1,8 @@
 """One VCD file with the digital pins and, as ``real`` variables, the analog nodes; times in nanoseconds.
 
 Opens in GTKWave and Surfer. Analog nodes come from the model at the strobes that move them: the lines VP and
-VN and
-their difference at precharge and evaluate, a source line at evaluate, the programming voltages at a pulse.
+VN and their difference at precharge and evaluate, a source line at evaluate, the programming voltages at a
+pulse.
 """
 
 from __future__ import annotations

@@ -74,11 +74,19 @@ def test_infer_command(tmp_path):
 
 
 @pytest.mark.icarus
-@pytest.mark.parametrize("name", ["my_network", "one_neuron"])
-def test_example(name):
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("my_network", r"mismatches: +0 of"),
+        ("one_neuron", r"ideal -{12}\+{12} flips at popcount 12"),
+        ("own_testbench", r"refused: PROGRAM_ROW ended in LOCKED(?s:.*)PASS=1 FAIL=0"),
+    ],
+)
+def test_example(name, wanted):
     done = call("-m", f"examples.{name}")
     assert done.returncode == 0, done.stderr
-    assert re.search(r"mismatches: +0 of|flips at popcount 12", done.stdout)
+    assert re.search(wanted, done.stdout + done.stderr)
+    assert "Warning" not in done.stdout + done.stderr
 
 
 @pytest.mark.icarus

@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from hdl.__main__ import main
 from hdl.config import PRESETS, Geometry, Timing
 from hdl.register_map import register_map
-from hdl.verilog import generate, verilog_text
+from hdl.verilog import generate, verilog_text, version
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHAPES = {"default": Geometry(), **{name: p.geometry for name, p in PRESETS.items()}}
@@ -64,6 +65,20 @@ def test_text_depends_on_the_geometry_alone(tmp_path):
     assert verilog_text(Geometry(), Timing(precharge_cyc=2)) != text
 
 
+def test_header_makes_the_same_bytes_again(tmp_path):
+    """Version, geometry and timing are named; the command in the comment gives the same file."""
+    geometry = Geometry(tiles=2, rows=20, inputs=30, bias=0, layers=3, log_depth=5)
+    text = generate(tmp_path / "a", geometry).read_text()
+    head = text[: text.index("/*")]
+    assert head.startswith(f"// bridgebnn {version()}: ")
+    assert "precharge_cyc 1, evaluate_cyc 1" in head
+    assert "  set: width_cyc 50, attempts 8, prog_start 120" in head
+    command = re.search(r"python -m hdl (generate --out DIR .*)", head)[1].split()
+    command[2] = str(tmp_path / "b")
+    assert main(command) == 0
+    assert (tmp_path / "b" / "bridgebnn.v").read_text() == text
+
+
 def test_description(tmp_path):
     target = tmp_path / "facts.json"
     assert main(["generate", "--preset", "paper23", "--out", str(tmp_path), "--json", str(target)]) == 0
@@ -99,6 +114,8 @@ def test_overrides(tmp_path):
         (["generate", "--out", "x", "--tiles", "two"], "argument --tiles: invalid int value: 'two'"),
         (["generate"], "the following arguments are required: --out"),
         (["generate", "--out", "/dev/null/x"], "Not a directory"),
+        (["generate", "--out", ""], "argument --out: '': must be the name of a folder"),
+        (["generate", "--out", "x", "--json", "/tmp"], "/tmp: must be the name of a file, this is a folder"),
         (["nonsense"], "invalid choice: 'nonsense'"),
         ([], "the following arguments are required: COMMAND"),
     ],

@@ -172,11 +172,10 @@ def test_more_bad_input(network_file, tmp_path, capsys):
     random_network(np.random.default_rng(0), [20, 10]).save(small)
     wide = tmp_path / "wide.npz"
     random_network(np.random.default_rng(0), [784, 600, 10]).save(wide)
-    where = str(tmp_path / "no" / "out.json")
     for arguments, message in (
         (["--network", str(small)], "small.npz: 20 inputs, the test images have 784"),
         (["--network", str(wide)], "layer 0: 600 neurons, 88 more than a tile has rows"),
-        (["--network", str(network_file), "--images", "2", "--json", where], "No such file"),
+        (["--network", str(network_file), "--macro-params", str(small)], "small.npz"),
     ):
         assert main(["infer", *arguments]) == 2
         assert message in capsys.readouterr().err

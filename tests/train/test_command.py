@@ -64,7 +64,9 @@ def test_wrong_arguments_exit_with_2(arguments: list[str], capsys: pytest.Captur
     with pytest.raises(SystemExit) as stopped:
         main(arguments)
     assert stopped.value.code == 2
-    assert "usage: python -m train" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert err.startswith("python -m train: error: ")
+    assert err.count("\n") == 1
 
 
 def test_fetch_takes_what_is_there(mnist_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
