@@ -36,7 +36,7 @@ lint: $(READY) ## Check style and format
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
 
 .PHONY: verilog
-verilog: $(READY) ## Generate the Verilog and geometry.json of every preset under build/verilog
+verilog: $(READY) ## Generate the Verilog and geometry.json of every array of the presets under build/verilog
 	@for p in paper23 mnist split; do $(PY) -m hdl generate --preset $$p --out $(OUT)/verilog/$$p || exit $$?; done
 
 .PHONY: docs

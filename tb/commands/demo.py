@@ -20,7 +20,7 @@ from rich.console import Console
 from hdl.config import PRESETS, preset
 from model.command_line import output_file, output_folder, whole, write_json
 from model.dataset import load_mnist_test
-from tb.commands import shown
+from tb.commands import shown, waves
 from tb.commands.infer import table, verdict
 from tb.runner import infer_preset
 
@@ -94,6 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
     some = interesting(seen["classes"], labels)
     print(ascii_digits(images, labels, seen, some[:4]))
     picture(out / "digits.png", images, labels, seen, some)
+    waves.picture(out / "icarus.vcd", 0, 6, out / "reads.png")
     wall_s = time.monotonic() - start
     target = arguments.json or out / "demo.json"
     write_json(target, {"wall_s": round(wall_s, 1), "runs": reports})
@@ -101,6 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
         ("Verilog", out / "verilog" / "bridgebnn.v"),
         ("digits", out / "digits.png"),
         ("waveform", f"{out / 'icarus.vcd'}  (pins; VP, VN, dV, SL and rails as real variables)"),
+        ("row reads", f"{out / 'reads.png'}  (the first six, drawn)"),
         ("results", target),
     ):
         print(f"  {what:9} {os.fspath(path)}")

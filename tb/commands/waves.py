@@ -27,14 +27,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it; the exit status."""
-    wave = read(arguments.file)
-    starts = [t for t, value in wave.steps("precharge") if value in (1, "1")]
-    if arguments.first >= len(starts):
-        raise ValueError(f"--first {arguments.first}: {arguments.file} holds {len(starts)} row reads")
-    after = starts[arguments.first + arguments.reads :]
-    draw(wave, starts[arguments.first], after[0] if after else wave.end, arguments.out)
+    picture(arguments.file, arguments.first, arguments.reads, arguments.out)
     print(arguments.out)
     return 0
+
+
+def picture(file: Path, first: int, reads: int, out: Path) -> None:
+    """Draw ``reads`` row reads of ``file`` from number ``first`` on."""
+    wave = read(file, first + reads)
+    starts = [t for t, value in wave.steps("precharge") if value == "1"]
+    if first >= len(starts):
+        raise ValueError(f"--first {first}: {file} holds {len(starts)} row reads")
+    after = starts[first + reads :]
+    draw(wave, starts[first], after[0] if after else wave.end, out)
 
 
 @dataclass
@@ -56,8 +61,8 @@ class Wave:
         return [start, *(t for t, _ in inside), stop], [*values, values[-1]]
 
 
-def read(path: Path) -> Wave:
-    """Read a file of `tb.waves.Trace`.
+def read(path: Path, reads: int | None = None) -> Wave:
+    """Read a file of `tb.waves.Trace`, to the end or until so many row reads are over.
 
     Raises
     ------
@@ -66,7 +71,7 @@ def read(path: Path) -> Wave:
     """
     from vcd.reader import TokenKind, VCDParseError, tokenize
 
-    wave, names, time = Wave(), {}, 0
+    wave, names, time, started = Wave(), {}, 0, 0
     try:
         with path.open("rb") as stream:
             for token in tokenize(stream):
@@ -77,7 +82,11 @@ def read(path: Path) -> Wave:
                     time = wave.end = token.time_change
                 elif token.kind in (TokenKind.CHANGE_SCALAR, TokenKind.CHANGE_VECTOR, TokenKind.CHANGE_REAL):
                     change = token.data
-                    wave.changes[names[change.id_code]].append((time, change.value))
+                    name = names[change.id_code]
+                    wave.changes[name].append((time, change.value))
+                    started += name == "precharge" and change.value == "1"
+                    if reads is not None and started > reads:
+                        break
     except (VCDParseError, UnicodeDecodeError, KeyError, IndexError) as error:
         raise ValueError(f"{path}: not a VCD file ({' '.join(str(error).split())})") from None
     missing = {"VP_V", "precharge", "evaluate", "sense"} - set(wave.changes)
