@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hdl.config import ProgOp, ProgSide, VerifyRef
+from hdl.config import Geometry, ProgOp, ProgSide, VerifyRef
 from model.array import Array
 
 __all__ = ["LINE_KINDS", "FaultyArray", "LineFault"]
@@ -49,6 +49,50 @@ class LineFault:
     def __post_init__(self) -> None:
         if self.kind not in LINE_KINDS:
             raise ValueError(f"LineFault.kind = {self.kind!r}: must be one of {', '.join(LINE_KINDS)}")
+
+    @classmethod
+    def parse(cls, text: str) -> LineFault:
+        """``KIND:TILE:LINE``: a row of ``word_open``, a column, or two columns ``A+B`` of a short.
+
+        ``:P`` or ``:N`` may follow ``bit_open`` and ``bit_short`` (side), ``:0`` or ``:1`` the others (level).
+
+        Raises
+        ------
+        ValueError
+            With the text and the form.
+        """
+        try:
+            kind, tile, line, *rest = text.split(":")
+            lines = tuple(int(part) for part in line.split("+"))
+            last = rest.pop() if rest else None
+            fault = cls(
+                kind=kind,
+                tile=int(tile),
+                row=lines[0] if kind == "word_open" else 0,
+                columns=(0,) if kind == "word_open" else lines,
+                side=ProgSide[last] if last and kind.startswith("bit") else 0,
+                value=int(last) if last and not kind.startswith("bit") else 0,
+            )
+        except (ValueError, KeyError):
+            fault = None
+        shorts = fault is not None and fault.kind.endswith("short")
+        good = fault is not None and not rest and len(lines) == 1 + shorts and fault.value in (0, 1)
+        if not good or min(fault.tile, *lines) < 0:
+            raise ValueError(
+                f"{text!r}: must be KIND:TILE:LINE, KIND one of {', '.join(LINE_KINDS)}, LINE a row of "
+                "word_open, a column, or two columns A+B of a short; then :P or :N (bit_*), :0 or :1 (others)"
+            )
+        return fault
+
+    def check(self, geometry: Geometry) -> None:
+        """``ValueError`` when the line is not one of ``geometry``."""
+        which, count = ("row", geometry.rows) if self.kind == "word_open" else ("column", geometry.columns)
+        for line in (self.row,) if self.kind == "word_open" else self.columns:
+            if self.tile >= geometry.tiles or line >= count:
+                raise ValueError(
+                    f"{self.kind} of tile {self.tile}, {which} {line}: the chip has {geometry.tiles} tiles of "
+                    f"{count} {which}s"
+                )
 
 
 class FaultyArray(Array):

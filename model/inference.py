@@ -165,21 +165,40 @@ def _score(d: Descriptor, entries: NDArray[np.int64], tiles: list[NDArray[Any]])
 
 def _layer_batch(mapping: Mapping, array: Array, i: int, bits: NDArray[np.uint8]) -> NDArray[np.int64]:
     d, entries = mapping.descriptors[i], mapping.entries(i)
-    rows = slice(d.row_first, d.row_first + d.row_count)
+    runs = mapping.runs(i)
+    ends = np.cumsum([rows.stop - rows.start for rows in runs])[:-1]
     tiles = []
     for tile, bl, col_en in mapping.tile_inputs(i, bits):
-        first = array.reads[tile, rows] + 1
-        stride = 1
-        if d.mode is ReadMode.SIGN:
-            tiles.append(array.decide(tile, rows, bl, col_en, entries, first))
-        elif d.mode is ReadMode.COUNT:
-            tiles.append(array.popcounts(tile, rows, bl, col_en, first))
-        else:
-            enabled = int(col_en.sum())
-            stride = search_steps(enabled)
-            tiles.append(_search_batch(array, tile, rows, bl, col_en, first, stride, enabled))
-        array.reads[tile, rows] += stride * len(bits)
+        parts = [
+            _rows_batch(d.mode, array, tile, rows, bl, col_en, refs)
+            for rows, refs in zip(runs, np.split(entries, ends), strict=True)
+        ]
+        tiles.append(np.concatenate(parts, axis=1))
     return _score(d, entries, tiles)
+
+
+def _rows_batch(
+    mode: ReadMode,
+    array: Array,
+    tile: int,
+    rows: slice,
+    bl: NDArray[np.bool_],
+    col_en: NDArray[np.bool_],
+    refs: NDArray[np.int64],
+) -> NDArray[Any]:
+    """Decisions or popcounts of word lines that follow each other, (batch, n)."""
+    first = array.reads[tile, rows] + 1
+    stride = 1
+    if mode is ReadMode.SIGN:
+        found = array.decide(tile, rows, bl, col_en, refs, first)
+    elif mode is ReadMode.COUNT:
+        found = array.popcounts(tile, rows, bl, col_en, first)
+    else:
+        enabled = int(col_en.sum())
+        stride = search_steps(enabled)
+        found = _search_batch(array, tile, rows, bl, col_en, first, stride, enabled)
+    array.reads[tile, rows] += stride * len(bl)
+    return found
 
 
 def _search_batch(
@@ -207,8 +226,7 @@ def _layer_single(mapping: Mapping, array: Array, i: int, bits: NDArray[np.uint8
     d, entries = mapping.descriptors[i], mapping.entries(i)
     inputs = [(tile, bl[0], col_en) for tile, bl, col_en in mapping.tile_inputs(i, bits)]
     scores = np.empty((1, d.row_count), np.int64)
-    for j in range(d.row_count):
-        row = d.row_first + j
+    for j, row in enumerate(mapping.rows(i).tolist()):
         answers = []
         if d.mode is not ReadMode.SEARCH:
             array.begin_read([tile for tile, _, _ in inputs], row)

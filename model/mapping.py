@@ -17,16 +17,26 @@ See ``model/placement.py`` for thresholds and places.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hdl.config import WORD_WIDTH, Combine, Descriptor, Geometry, Preset, ReadMode, check_descriptors
+from hdl.config import (
+    WORD_WIDTH,
+    Combine,
+    Descriptor,
+    Geometry,
+    Preset,
+    ReadMode,
+    Repairs,
+    check_descriptors,
+)
 from model.golden import check_bits
 from model.network import Layer, Network
 from model.placement import MappingError, count_bias, place, sign_thresholds, split
+from model.spares import relocate
 
 __all__ = ["LayerReport", "Mapping", "MappingError", "map_network", "map_preset"]
 
@@ -81,11 +91,13 @@ class Mapping:
     thresholds : int16, (entries,)
         Used part of the threshold memory, from entry 0.
     images : uint8, (T, R, C)
-        Bits of all cells, 1 = weight +1; 0 where the mask is 0.
+        Bits of all cells, 1 = weight +1; 0 where the mask is 0. Physical: spares hold what they stand in for.
     masks : bool, (T, R, C)
         Cells to be programmed.
     report : tuple of LayerReport
         One a layer.
+    repairs : Repairs
+        Which lines the spares stand in for; none by default.
     """
 
     geometry: Geometry
@@ -95,6 +107,7 @@ class Mapping:
     images: NDArray[np.uint8]
     masks: NDArray[np.bool_]
     report: tuple[LayerReport, ...]
+    repairs: Repairs = field(default_factory=Repairs)
 
     @property
     def cells(self) -> int:
@@ -117,6 +130,18 @@ class Mapping:
             return np.zeros(d.row_count, np.int64)
         return self.thresholds[d.threshold_base : d.threshold_base + d.row_count].astype(np.int64)
 
+    def rows(self, layer: int) -> NDArray[np.int64]:
+        """Word line of each neuron of a layer, (row_count,)."""
+        d = self.descriptors[layer]
+        lines = self.repairs.physical_rows(self.geometry)
+        return np.array(lines[d.row_first : d.row_first + d.row_count])
+
+    def runs(self, layer: int) -> list[slice]:
+        """The same as word lines that follow each other: one slice, or more where spares stand in."""
+        rows = self.rows(layer)
+        parts = np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1)
+        return [slice(int(part[0]), int(part[-1]) + 1) for part in parts]
+
     def tile_inputs(
         self, layer: int, bits: NDArray[Any]
     ) -> Iterator[tuple[int, NDArray[np.bool_], NDArray[np.bool_]]]:
@@ -132,19 +157,32 @@ class Mapping:
         tile : int
             Number of the tile on the chip.
         bl : bool, (batch, C)
-            Inputs from column 0, bias columns at 1.
+            Inputs from column 0, bias columns at 1, spares as what they stand in for.
         col_en : bool, (C,)
         """
         d, g = self.descriptors[layer], self.geometry
         for k in range(d.tile_count):
             size, bias = (d.cols_last, d.bias_last) if k == d.tile_count - 1 else (d.cols, d.bias)
-            bl = np.zeros((len(bits), g.columns), bool)
+            bl = np.zeros((len(bits), g.plain_columns), bool)
             bl[:, :size] = bits[:, k * d.cols : k * d.cols + size]
             bl[:, g.inputs :] = True
-            col_en = np.zeros(g.columns, bool)
+            col_en = np.zeros(g.plain_columns, bool)
             col_en[:size] = True
             col_en[g.inputs : g.inputs + bias] = True
-            yield d.tile_first + k, bl, col_en
+            yield d.tile_first + k, *self._physical(d.tile_first + k, bl, col_en)
+
+    def _physical(
+        self, tile: int, bl: NDArray[np.bool_], col_en: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Column data of the plain columns, where the chip has them; replaced columns keep their data, off."""
+        g = self.geometry
+        columns = self.repairs.physical_columns(g, tile)
+        data = np.zeros((len(bl), g.columns), bool)
+        data[:, : g.plain_columns] = bl
+        data[:, columns] = bl
+        enabled = np.zeros(g.columns, bool)
+        enabled[columns] = col_en
+        return data, enabled
 
     def pack_inputs(self, images: NDArray[Any]) -> NDArray[np.uint32]:
         """Words of window INPUT for a batch of input vectors.
@@ -193,6 +231,7 @@ def map_network(
     *,
     combine: Combine = Combine.ADD,
     final_mode: ReadMode = ReadMode.COUNT,
+    repairs: Repairs | None = None,
 ) -> Mapping:
     """Place a network on a geometry.
 
@@ -204,12 +243,18 @@ def map_network(
         How sign layers wider than a tile split, unless the network says it.
     final_mode : ReadMode
         COUNT or SEARCH: how popcounts are obtained wherever a score or a sum is needed.
+    repairs : Repairs, optional
+        Lines that spares stand in for.
 
     Raises
     ------
     MappingError
         The network does not fit.
+    ValueError
+        Repairs that the geometry does not allow.
     """
+    repairs = repairs or Repairs()
+    repairs.check(geometry)
     if final_mode is ReadMode.SIGN:
         raise MappingError("final_mode = SIGN: a score needs popcounts, by COUNT or SEARCH")
     if len(network.layers) > geometry.layers:
@@ -253,9 +298,10 @@ def map_network(
         network=network if same else Network(name=network.name, layers=layers, meta=network.meta),
         descriptors=tuple(descriptors),
         thresholds=np.concatenate([*thresholds, np.zeros(0, np.int64)]).astype(np.int16),
-        images=images,
-        masks=masks,
+        images=relocate(images, repairs, geometry),
+        masks=relocate(masks, repairs, geometry),
         report=tuple(report),
+        repairs=repairs,
     )
 
 
@@ -274,10 +320,10 @@ def _plan(i: int, layer: Layer, geometry: Geometry, combine: Combine, final_mode
             f"layer {i}: {layer.n_in} inputs need {len(sizes)} tiles of {n} inputs, {len(sizes) - tiles} "
             f"more than there are; tiles = {len(sizes)} would fit{fits}"
         )
-    if layer.n_out > geometry.rows:
+    if layer.n_out > geometry.plain_rows:
         raise MappingError(
-            f"layer {i}: {layer.n_out} neurons, {layer.n_out - geometry.rows} more than a tile has rows; "
-            f"rows = {layer.n_out} would fit"
+            f"layer {i}: {layer.n_out} neurons, {layer.n_out - geometry.plain_rows} more than a tile has rows; "
+            f"rows = {layer.n_out + geometry.spare_rows} would fit"
         )
     if max(sizes) > n:
         raise MappingError(

@@ -40,15 +40,16 @@ def place(shapes: Sequence[tuple[int, int]], geometry: Geometry) -> list[tuple[i
         The layers do not fit.
     """
     found, height = _stack(shapes, geometry.tiles)
-    if height <= geometry.rows:
+    if height <= geometry.plain_rows:
         return found
     more = next(
-        (t for t in range(geometry.tiles, 65) if _stack(shapes, t)[1] <= geometry.rows), None
+        (t for t in range(geometry.tiles, 65) if _stack(shapes, t)[1] <= geometry.plain_rows), None
     )  # 64 tiles are the most there can be
     raise MappingError(
         f"the {len(shapes)} layers need {height} rows on {geometry.tiles} tiles (layers as tiles x rows: "
-        f"{', '.join(f'{t} x {r}' for t, r in shapes)}), {height - geometry.rows} more than the "
-        f"{geometry.rows} there are; rows = {height} would fit" + (f", or tiles = {more}" if more else "")
+        f"{', '.join(f'{t} x {r}' for t, r in shapes)}), {height - geometry.plain_rows} more than the "
+        f"{geometry.plain_rows} there are; rows = {height + geometry.spare_rows} would fit"
+        + (f", or tiles = {more}" if more else "")
     )
 
 

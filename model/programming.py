@@ -260,7 +260,7 @@ def _conditions(timing: Timing, op: ProgOp) -> PulseConditions:
 
 
 def program_phase(
-    devices: DeviceArray,
+    target: Any,
     tile: int,
     row: int,
     op: ProgOp,
@@ -270,18 +270,21 @@ def program_phase(
     *,
     margin: float = 1.0,
 ) -> Phase:
-    """Step 2: verify ``columns`` (C,), pulse what fails, until all pass or the attempts run out."""
+    """Step 2: verify ``columns`` (C,), pulse what fails, until all pass or the attempts run out.
+
+    ``target``: DeviceArray, or model.array.Array, whose broken lines then count.
+    """
     conditions = _conditions(timing, op)
     width_s = conditions.width_cyc * timing.clock_s
     groups: list[int] = []
     given = np.zeros(columns.size, np.int64)
     pending = columns
     for attempt in range(conditions.attempts + 1):
-        pending = pending & ~devices.verify(tile, row, pending, side, _VERIFY[op], margin)
+        pending = pending & ~target.verify(tile, row, pending, side, _VERIFY[op], margin)
         size = int(np.count_nonzero(pending))
         if size == 0 or attempt == conditions.attempts:
             break
-        devices.pulse(tile, row, pending, op, side, *levels(conditions, attempt), width_s)
+        target.pulse(tile, row, pending, op, side, *levels(conditions, attempt), width_s)
         given += pending
         groups.append(-(-size // timing.max_parallel))
     return Phase(groups=groups, given=given, failed=pending)
@@ -359,7 +362,7 @@ def _row(
         if not pending.any():
             meter.skip()
             continue
-        phase = program_phase(devices, tile, row, op, side, pending, timing, margin=margin)
+        phase = program_phase(target, tile, row, op, side, pending, timing, margin=margin)
         verifies[op] += phase.attempts + 1
         pulses[op] += sum(phase.groups)
         given[:, side] += phase.given
@@ -377,7 +380,7 @@ def _row(
             continue
         verifies[op] += 1
         meter.verify()
-        failed = wanted & ~logged[:, side] & ~devices.verify(tile, row, wanted, side, _VERIFY[op], margin)
+        failed = wanted & ~logged[:, side] & ~target.verify(tile, row, wanted, side, _VERIFY[op], margin)
         if failed.any():
             log(failed, side, op)
 

@@ -1,8 +1,9 @@
-"""Repair by placement: neurons change rows until the devices that do not obey are asked for nothing else.
+"""Repair of a chip: spares stand in for broken lines, and neurons change rows around scattered failures.
 
 A stuck device spoils a weight only when the weight wants its other state. The order of a hidden layer's
 neurons is free (the next layer's columns follow it), so a neuron whose weights agree with a row's stuck
-devices can take that row. Nothing in the controller changes; see ``docs/decisions/0006-repair.md``.
+devices can take that row; nothing in the controller changes. What a broken line carried moves to a spare
+(``model/spares.py``). See ``docs/decisions/0006-repair.md``.
 """
 
 from __future__ import annotations
@@ -15,19 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from hdl.config import Combine, Geometry, ProgOp, ProgSide, ReadMode
+from hdl.config import Combine, Geometry, ProgOp, ProgSide, ReadMode, Repairs
 from model.mapping import Mapping, map_network
 from model.network import Layer, Network
 from model.programming import Failure
+from model.spares import BrokenLines, Cell, ProgramLog, RepairError, assign, to_plain
 
-__all__ = ["Cell", "Repair", "RepairError", "needed_weights", "repair"]
-
-Cell = tuple[int, int, int]
-"""(tile, row, column)."""
-
-
-class RepairError(ValueError):
-    """More cells stay wrong than were allowed; the message lists them."""
+__all__ = ["Cell", "Repair", "RepairError", "changed_rows", "needed_weights", "repair", "repair_chip"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +38,7 @@ class Repair:
     orders : tuple of int64 arrays, (n_out,)
         For each layer, the neuron of the given network that each row got.
     wrong_before, wrong : tuple of Cell
-        Masked cells whose stuck device contradicts the weight, with the given order and now.
+        Masked cells whose stuck device contradicts the weight, with the given order and now; plain places.
     """
 
     network: Network
@@ -74,6 +69,7 @@ def repair(
     combine: Combine = Combine.ADD,
     final_mode: ReadMode = ReadMode.COUNT,
     most: int | None = None,
+    repairs: Repairs | None = None,
 ) -> Repair:
     """Reorder hidden neurons so that as few failed devices as possible contradict their weights.
 
@@ -90,13 +86,17 @@ def repair(
         The failure log of programming this chip, whatever it was programmed to.
     most : int, optional
         Wrong cells that may remain; None: any number.
+    repairs : Repairs, optional
+        Spares in use. Failures of replaced lines and of idle spares ask for nothing.
 
     Raises
     ------
     RepairError
         More remain.
     """
-    fixed = needed_weights(failures)
+    repairs = repairs or Repairs()
+    stuck = needed_weights(failures)
+    fixed = {plain: stuck[cell] for cell, plain in to_plain(stuck, repairs, geometry).items()}
     options = {"combine": combine, "final_mode": final_mode}
     mapping = map_network(network, geometry, **options)
     before = _wrong(mapping, fixed)
@@ -123,8 +123,50 @@ def repair(
             f"{len(wrong)} cells cannot hold their weights, at most {most} may: (tile, row, column) {cells}"
         )
     return Repair(
-        network=network, mapping=mapping, orders=tuple(orders), wrong_before=tuple(before), wrong=tuple(wrong)
+        network=network,
+        mapping=map_network(network, geometry, **options, repairs=repairs) if repairs else mapping,
+        orders=tuple(orders),
+        wrong_before=tuple(before),
+        wrong=tuple(wrong),
     )
+
+
+def repair_chip(
+    network: Network,
+    geometry: Geometry,
+    log: ProgramLog,
+    *,
+    combine: Combine = Combine.ADD,
+    final_mode: ReadMode = ReadMode.COUNT,
+    most: int | None = None,
+) -> Repair:
+    """Both kinds of repair, from all that programming showed: spares for broken lines, then :func:`repair`.
+
+    To be repeated until nothing changes (:func:`changed_rows`): a spare may be broken itself, a device may be
+    stuck in the state that it was first asked for.
+
+    Raises
+    ------
+    RepairError
+        The spares do not suffice, or more than ``most`` cells stay wrong.
+    """
+    plain = map_network(network, geometry, combine=combine, final_mode=final_mode)
+    repairs = assign(BrokenLines.of(log), geometry, plain.masks)
+    return repair(
+        network,
+        geometry,
+        log.failures,
+        combine=combine,
+        final_mode=final_mode,
+        most=most,
+        repairs=repairs,
+    )
+
+
+def changed_rows(before: Mapping, after: Mapping) -> NDArray[np.bool_]:
+    """Word lines that have to be programmed again, (T, R): those with a cell that is asked for another bit."""
+    new = after.masks & ~before.masks
+    return (new | (after.masks & (after.images != before.images))).any(axis=2)
 
 
 def _wrong(mapping: Mapping, fixed: dict[Cell, set[int]]) -> list[Cell]:

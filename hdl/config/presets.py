@@ -48,6 +48,20 @@ PRESETS: dict[str, Preset] = {
             summary="784-512-512-10, one tile a layer",
         ),
         Preset(
+            name="mnist-spares",
+            geometry=Geometry(
+                tiles=3,
+                rows=520,
+                inputs=784,
+                bias=bias_columns(784),
+                thresholds=1040,
+                spare_columns=2,
+                spare_rows=8,
+            ),
+            network="mnist-784-512-512-10.npz",
+            summary="preset mnist with two spare columns and eight spare rows a tile",
+        ),
+        Preset(
             name="split",
             geometry=Geometry(tiles=4, rows=1040, inputs=234, bias=bias_columns(234), thresholds=1040),
             network="mnist-784-512-512-10.npz",
