@@ -69,6 +69,15 @@ class ProgramLog:
         self.counts += other.counts
         self.mismatches += other.mismatches
 
+    def same(self, other: ProgramLog) -> bool:
+        """Whether two runs showed the same."""
+        return (
+            np.array_equal(self.asked, other.asked)
+            and self.failures == other.failures
+            and self.counts == other.counts
+            and self.mismatches == other.mismatches
+        )
+
     @classmethod
     def of_report(cls, report: ProgramReport, masks: NDArray[np.bool_], depth: int) -> ProgramLog:
         """What a host sees of a run of ``model.programming.program``: ``depth`` entries a row at most."""

@@ -18,6 +18,8 @@ from cocotb.triggers import FallingEdge, ReadWrite, RisingEdge, Timer, ValueChan
 from cocotb.utils import get_sim_time
 
 from hdl.config import Geometry, ProgOp, ProgSide, VerifyRef, margin_factor
+from model.mapping import Mapping
+from tb.monitors import sl_rows
 from tb.pins import Pin, bits_of
 from tb.protocol import Fault, ProtocolError
 from tb.shell import MACRO_OUTPUTS
@@ -223,6 +225,14 @@ class MacroAgent:
     def _check_verify(self, asked: tuple) -> None:
         """Pins are checked while ``verify`` is high, by whoever sees every cycle."""
 
+    def load(self, mapping: Mapping, *, every_sl: bool = False) -> None:
+        """Programming, with its read-back of every row, is over.
+
+        From now on ``sl`` stays unknown while a row is evaluated that no COUNT layer of the mapping reads, but
+        with ``every_sl``.
+        """
+        raise NotImplementedError
+
     def _drive_sl(self, answers: dict[int, tuple[np.ndarray, np.ndarray]]) -> None:
         """Drive (bits, columns asked) of some tiles; everything else is unknown."""
         columns = self.geometry.columns
@@ -242,9 +252,6 @@ class StrobeAgent(MacroAgent):
 
     Parameters
     ----------
-    sl_rows : set of (tile, row) or None
-        Rows read through ``sl``; for others ``sl`` stays unknown while evaluating, once programming is over
-        (`load`). None: all rows.
     watch : bool
         Watch that inputs hold still while they must (two callbacks a change).
 
@@ -260,12 +267,11 @@ class StrobeAgent(MacroAgent):
         array: Any,
         faults: MacroFaults | None = None,
         *,
-        sl_rows: set[tuple[int, int]] | None = None,
         watch: bool = True,
     ):
         super().__init__(env, array, faults)
-        self.sl_rows, self.watch = None, watch
-        self._sl_rows_later = sl_rows
+        self.sl_rows: set[tuple[int, int]] | None = None  # rows read through ``sl``; None: all
+        self.watch = watch
         self.cmp, self.cmp_valid = Pin(self.dut.cmp), Pin(self.dut.cmp_valid)
         self.row_reads = 0
         self.on_evaluate: list[Any] = []  # callables (tiles, row)
@@ -294,9 +300,8 @@ class StrobeAgent(MacroAgent):
             ):
                 self.spawn(self._still(name))
 
-    def load(self) -> None:
-        """Programming, with its read-back of every row, is over."""
-        self.sl_rows = self._sl_rows_later
+    def load(self, mapping: Mapping, *, every_sl: bool = False) -> None:
+        self.sl_rows = None if every_sl else sl_rows(mapping)
 
     async def _precharge(self) -> None:
         while True:

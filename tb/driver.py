@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,10 +10,23 @@ from typing import Any
 import numpy as np
 from cocotb.triggers import RisingEdge, SimTimeoutError, with_timeout
 
-from hdl.config import Command, Descriptor, ErrorCode, Geometry, ProgOp, ProgSide, Timing, words
+from hdl.config import (
+    Command,
+    Descriptor,
+    ErrorCode,
+    Geometry,
+    ProgOp,
+    ProgSide,
+    Repairs,
+    Timing,
+    words,
+)
+from model.mapping import Mapping
+from model.programming import Failure
+from model.spares import ProgramLog
 from tb.wishbone import WishboneMaster
 
-__all__ = ["CommandError", "HostDriver", "HostTimeout", "LogEntry", "VectorResult"]
+__all__ = ["CommandError", "HostDriver", "HostTimeout", "VectorResult"]
 
 UNLOCK_KEYS = (0x554E4C4B, 0x50524F47)
 
@@ -35,17 +49,6 @@ class CommandError(Exception):
 
 class HostTimeout(Exception):
     """The controller did not end a command, or give a result, in the host's patience."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LogEntry:
-    """One line of the failure log: a device that did not verify."""
-
-    tile: int
-    row: int
-    column: int
-    side: ProgSide
-    op: ProgOp
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -194,42 +197,68 @@ class HostDriver:
         await self.run(Command.PROGRAM_ROW)
 
     async def program(
-        self, mapping: Any, progress: Callable[[int, int], None] | None = None
-    ) -> dict[str, int]:
-        """Program every row of a mapping; rows that do not converge are counted, everything else raises.
+        self,
+        mapping: Mapping,
+        progress: Callable[[int, int], None] | None = None,
+        rows: np.ndarray | None = None,
+    ) -> tuple[dict[str, int], ProgramLog]:
+        """Program every row of a mapping; rows that do not converge are logged, everything else raises.
+
+        The failure log is read and cleared after each row that did not converge, so that its depth limits
+        what is known of one row, not of the chip.
+
+        Parameters
+        ----------
+        mapping : Mapping
+        progress : callable, optional
+            Called with (rows done, rows in all).
+        rows : bool, (T, R), optional
+            Only these word lines.
 
         Returns
         -------
         dict
             ``pulses, verify_reads, failures, failed_rows``.
+        ProgramLog
         """
         await self.unlock()
         await self.run(Command.CLEAR_LOG)
-        failed, order = 0, list(mapping.program_order())
+        order = [place for place in mapping.program_order() if rows is None or rows[place]]
+        log = ProgramLog.empty(self.geometry)
+        total = Counter({"pulses": 0, "verify_reads": 0, "failures": 0, "failed_rows": 0})
         for done, (tile, row) in enumerate(order, 1):
+            log.asked[tile, row] = mapping.masks[tile, row]
             try:
                 await self.program_row(tile, row, mapping.images[tile, row], mapping.masks[tile, row])
             except CommandError as error:
-                if error.code not in (ErrorCode.NOT_CONVERGED, ErrorCode.READBACK_MISMATCH):
+                if error.code is ErrorCode.READBACK_MISMATCH:
+                    log.mismatches.append((tile, row, error.detail))
+                elif error.code is ErrorCode.NOT_CONVERGED:
+                    log.counts[tile, row] = error.detail
+                    log.failures += await self.failure_log()
+                    total.update(await self.program_counters())
+                    await self.run(Command.CLEAR_LOG)
+                else:
                     raise
-                failed += 1
+                total["failed_rows"] += 1
             if progress is not None:
                 progress(done, len(order))
-        return {**await self.program_counters(), "failed_rows": failed}
+        total.update(await self.program_counters())
+        return dict(total), log
 
     async def program_counters(self) -> dict[str, int]:
         """Pulses, verify reads and failures since CLEAR_LOG."""
         names = {"pulses": "PROG_PULSES", "verify_reads": "PROG_VERIFIES", "failures": "PROG_FAILURES"}
         return {key: await self.bus.read(name) for key, name in names.items()}
 
-    async def failure_log(self) -> list[LogEntry]:
+    async def failure_log(self) -> list[Failure]:
         """Entries of the failure log, oldest first."""
         count = (await self.bus.fields("LOG_STATUS"))["count"]
         entries = []
         for index in range(count):
             place, tile = await self.bus.read_burst("FAIL_LOG", 2, 2 * index)
             entries.append(
-                LogEntry(
+                Failure(
                     tile=tile,
                     row=place >> 13 & 0xFFF,
                     column=place & 0x1FFF,
@@ -249,12 +278,19 @@ class HostDriver:
 
     # -- inference ----------------------------------------------------------------------------------------
 
-    async def load_network(self, descriptors: Sequence[Descriptor], thresholds: np.ndarray) -> None:
-        """Write the descriptor table and the threshold memory."""
+    async def load_network(
+        self, descriptors: Sequence[Descriptor], thresholds: np.ndarray, repairs: Repairs | None = None
+    ) -> None:
+        """Write the descriptor table, the threshold memory and, where the chip has spares, the repair table."""
         for index, descriptor in enumerate(descriptors):
             await self.bus.write_burst("DESCRIPTOR", descriptor.words(), 4 * index)
         await self.bus.set("LAYER_COUNT", layers=len(descriptors))
         await self.bus.write_burst("THRESHOLD", (int(t) & 0xFFFF for t in thresholds))
+        repairs, g = repairs or Repairs(), self.geometry
+        if g.spare_columns:
+            await self.bus.write_burst("REPAIR_COLUMN", repairs.column_words(g))
+        if g.spare_rows:
+            await self.bus.write_burst("REPAIR_ROW", repairs.row_words(g))
 
     async def push(self, vector: np.ndarray) -> None:
         """Write one input vector and commit it."""

@@ -9,6 +9,7 @@ import numpy as np
 from cocotb.triggers import ValueChange
 
 from hdl.config import Descriptor, ReadMode
+from model.mapping import Mapping
 from tb.pins import Pin, bits_of
 
 __all__ = ["LayerMonitor", "comparisons", "first_rows", "sl_rows"]
@@ -19,19 +20,19 @@ def comparisons(descriptor: Descriptor) -> int:
     return descriptor.enabled(0).bit_length() if descriptor.mode is ReadMode.SEARCH else 1
 
 
-def first_rows(descriptors: tuple[Descriptor, ...]) -> dict[tuple[int, int], int]:
-    """(first tile, first row) of each layer, with the layer's number."""
-    return {(d.tile_first, d.row_first): i for i, d in enumerate(descriptors)}
+def first_rows(mapping: Mapping) -> dict[tuple[int, int], int]:
+    """(first tile, first word line) of each layer, with the layer's number."""
+    return {(d.tile_first, int(mapping.rows(i)[0])): i for i, d in enumerate(mapping.descriptors)}
 
 
-def sl_rows(descriptors: tuple[Descriptor, ...]) -> set[tuple[int, int]]:
-    """(tile, row) of every row that is read through ``sl``: those of the COUNT layers."""
+def sl_rows(mapping: Mapping) -> set[tuple[int, int]]:
+    """(tile, word line) of every row that is read through ``sl``: those of the COUNT layers."""
     return {
         (tile, row)
-        for d in descriptors
+        for i, d in enumerate(mapping.descriptors)
         if d.mode is ReadMode.COUNT
         for tile in range(d.tile_first, d.tile_first + d.tile_count)
-        for row in range(d.row_first, d.row_first + d.row_count)
+        for row in mapping.rows(i).tolist()
     }
 
 
@@ -39,12 +40,13 @@ class LayerMonitor:
     """What stands on ``bl`` and ``col_en`` when a layer begins: the layer's input bits.
 
     The bits that layer ``i`` computed are seen as the inputs of layer ``i + 1``; those of layer 0 must be the
-    image. Disabled columns carry nothing; bias columns must be 1.
+    image. Disabled columns carry nothing; bias columns must be 1. A spare column is seen as the one that it
+    stands in for.
 
     Parameters
     ----------
     env : tb.env.Env
-    mapping : model.mapping.Mapping
+    mapping : Mapping
     observe : callable
         ``observe(layer, bits)``, bits uint8 (inputs of the layer,).
 
@@ -54,11 +56,11 @@ class LayerMonitor:
         Into the environment: wrong columns enabled, or a bias column at 0.
     """
 
-    def __init__(self, env: Any, mapping: Any, observe: Callable[[int, np.ndarray], None]):
+    def __init__(self, env: Any, mapping: Mapping, observe: Callable[[int, np.ndarray], None]):
         self.env, self.mapping, self.observe = env, mapping, observe
         dut = env.dut
         self._pins = {name: Pin(getattr(dut, name)) for name in ("row", "wl_en", "bl", "col_en")}
-        self._first = first_rows(mapping.descriptors)
+        self._first = first_rows(mapping)
         self._seen = [0] * len(mapping.descriptors)
         self._columns = mapping.geometry.columns
         zeros = [np.zeros((1, d.inputs), np.uint8) for d in mapping.descriptors]
@@ -92,7 +94,7 @@ class LayerMonitor:
         if turn % comparisons(descriptor):
             return
         bl, en = self._pins["bl"].text(), self._pins["col_en"].text()
-        inputs, n = self.mapping.geometry.inputs, self._columns
+        g, n = self.mapping.geometry, self._columns
         parts = []
         for k in range(descriptor.tile_count):
             end = len(bl) - (descriptor.tile_first + k) * n
@@ -101,7 +103,9 @@ class LayerMonitor:
             if (enabled != wanted).any():
                 column = int(np.flatnonzero(enabled != wanted)[0])
                 raise AssertionError(f"layer {layer}, tile {k}: column {column} is enabled wrongly")
-            if not bits[inputs:][wanted[inputs:]].all():
+            plain = self.mapping.repairs.physical_columns(g, descriptor.tile_first + k)
+            bits, wanted = bits[plain], wanted[plain]
+            if not bits[g.inputs :][wanted[g.inputs :]].all():
                 raise AssertionError(f"layer {layer}, tile {k}: an enabled bias column is 0")
-            parts.append(bits[:inputs][wanted[:inputs]])
+            parts.append(bits[: g.inputs][wanted[: g.inputs]])
         self.observe(layer, np.concatenate(parts))

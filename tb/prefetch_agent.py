@@ -8,12 +8,15 @@ next answer.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from cocotb.triggers import ValueChange
 
+from model.mapping import Mapping
 from tb.array_agent import MacroAgent, MacroFaults
+from tb.monitors import sl_rows
 from tb.pins import Pin, bits_of, string_of
 from tb.protocol import Fault, ProtocolError
 
@@ -30,13 +33,6 @@ class PrefetchAgent(MacroAgent):
     ----------
     comparisons : int
         Parameter ``K`` of the shell.
-    sl_rows : set of (tile, row) or None
-        Rows read through ``sl``; None: all. For others the shell drives nothing known while evaluating.
-    digital : set of (tile, row)
-        Rows that the comparator is never clocked on.
-    masks : bool, (T, R, C), optional
-        Columns that are enabled when a row is read (``Mapping.masks``): what is not among them makes no row
-        live.
     """
 
     def __init__(
@@ -46,14 +42,11 @@ class PrefetchAgent(MacroAgent):
         faults: MacroFaults | None = None,
         *,
         comparisons: int = 1,
-        sl_rows: set[tuple[int, int]] | None = None,
-        digital: set[tuple[int, int]] = frozenset(),
-        masks: np.ndarray | None = None,
     ):
         super().__init__(env, array, faults, {"sl": "py_sl", "hv_ready": "py_hv_ready"})
-        self.comparisons, self.sl_rows, self.digital_rows = comparisons, sl_rows, digital
+        self.comparisons = comparisons
+        self.digital_rows: set[tuple[int, int]] = set()  # rows that the comparator is never clocked on
         tiles, g = range(self.geometry.tiles), self.geometry
-        self._masks = np.ones((g.tiles, g.rows, g.columns), bool) if masks is None else masks
         names = (
             "request",
             "ask",
@@ -79,10 +72,7 @@ class PrefetchAgent(MacroAgent):
         super().start()
         self.misbehave(self.faults)
         self.at["seed"].set_text(f"{self.env.seed & 0xFFFFFFFF:032b}")
-        digital = np.zeros(self._live.shape, bool)
-        for tile, row in self.digital_rows:
-            digital[tile, row] = True
-        self.at["digital"].set_bits(digital.ravel())
+        self.at["digital"].set_bits(np.zeros(self._live.size, bool))
         self.at["live"].set_bits(self._live.ravel())  # until the devices are known
         self.spawn(self._answer())
         self.spawn(self._fault())
@@ -98,19 +88,29 @@ class PrefetchAgent(MacroAgent):
 
     def mark(self, rows: list[tuple[int, int]]) -> None:
         """Rows whose evaluations the shell counts in ``layer_count``."""
-        marked = np.zeros(self._live.shape, bool)
-        for tile, row in rows:
-            marked[tile, row] = True
-        self.at["marked"].set_bits(marked.ravel())
+        self.at["marked"].set_bits(self._flags(rows).ravel())
 
-    def load(self) -> None:
-        """Hand the state of the devices to the shell; to be called when programming is over."""
+    def _flags(self, rows: Iterable[tuple[int, int]]) -> np.ndarray:
+        flags = np.zeros(self._live.shape, bool)
+        for tile, row in rows:
+            flags[tile, row] = True
+        return flags
+
+    def load(self, mapping: Mapping, *, every_sl: bool = False) -> None:
+        """Hand the state of the devices to the shell, too.
+
+        Columns that no layer enables (``mapping.masks``) make no row live, but with ``every_sl``.
+        """
         g = self.geometry
+        counted = sl_rows(mapping)
+        self.digital_rows = counted
+        self.at["digital"].set_bits(self._flags(counted).ravel())
+        every = np.ones((g.tiles, g.rows, g.columns), bool)
         known = np.zeros(self._live.shape, bool)
         for tile in range(g.tiles):
-            masks = self._masks[tile]
+            masks = (every if every_sl else mapping.masks)[tile]
             self._live[tile] = self.array.live_rows(tile, masks)
-            rows = range(g.rows) if self.sl_rows is None else [r for t, r in self.sl_rows if t == tile]
+            rows = range(g.rows) if every_sl else [r for t, r in counted if t == tile]
             planes: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}  # rows of one layer have one mask
             for row in rows:
                 if self._live[tile, row]:
@@ -122,11 +122,8 @@ class PrefetchAgent(MacroAgent):
                 Pin(self.dut.plane1[tile * g.rows + row]).set_bits(s1[row])
                 Pin(self.dut.plane0[tile * g.rows + row]).set_bits(s0[row])
                 known[tile, row] = True
-        if self.sl_rows is not None:
-            wanted = np.zeros(known.shape, bool)
-            for tile, row in self.sl_rows:
-                wanted[tile, row] = True
-            self._live &= wanted
+        if not every_sl:
+            self._live &= self._flags(counted)
         self.at["known"].set_bits(known.ravel())
         self.at["live"].set_bits(self._live.ravel())
         self._loaded = True

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from hdl.config import Combine, Geometry, Preset, ReadMode, Timing
+from model.broken_lines import LineFault
 from model.golden import forward
 from model.mapping import Mapping, map_network
 from model.network import Layer, Network
@@ -101,6 +102,8 @@ def infer(
     testbench: str = "tb.testbenches.infer",
     comparisons: int | None = None,
     plus_args: Sequence[str] = (),
+    repair: bool = False,
+    broken_lines: Sequence[str] = (),
     **job: Any,
 ) -> dict[str, Any]:
     """Run a network on the RTL with the macro attached.
@@ -139,6 +142,13 @@ def infer(
         Comparisons of a row that the shell has room for; by default what the mapping needs.
     plus_args : sequence of str
         Arguments ``+name=value`` of the simulation.
+    repair : bool
+        After programming, let spares stand in for broken lines and place neurons around scattered failures
+        (``model.repair``), and program what changed, until nothing does. Golden then computes the same
+        function with its hidden neurons in that order.
+    broken_lines : sequence of str
+        Lines of the chip that are broken, as ``model.broken_lines.LineFault.parse`` takes them. Needs
+        ``repair``: the batches of the model alone know only sound lines.
     **job
         Further fields of the job: ``faults``, ``bus_gaps``, ``push_gaps``, ``pop_gaps``, ``sl_rows``,
         ``watch``.
@@ -164,6 +174,12 @@ def infer(
         raise ValueError(f"waves with attachment {attach!r}: the analog nodes need strobe")
     if len(images) == 0:
         raise ValueError("no input vectors: at least one is needed")
+    if repair and program != "bus":
+        raise ValueError(f"repair with program = {program!r}: what failed is known only after pulses (bus)")
+    if broken_lines and not repair:
+        raise ValueError("broken lines without repair: the chip cannot hold the network")
+    for text in broken_lines:
+        LineFault.parse(text).check(geometry)
     (ROOT / "build").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=ROOT / "build", prefix="job-") as folder:
         where = Path(folder)
@@ -185,6 +201,8 @@ def infer(
             "seed": seed,
             "sim": sim,
             "tied": tied,
+            "repair": repair,
+            "broken_lines": list(broken_lines),
             "waves": None if waves is None else str(Path(waves).resolve()),
         }
         built = simulation(

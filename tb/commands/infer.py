@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hdl.config import PRESETS, Combine, ReadMode, preset
+from model.broken_lines import LINE_KINDS
 from model.command_line import output_file, whole, write_json
 from model.dataset import load_mnist_test
 from tb.commands import shown
@@ -65,6 +66,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--network", type=Path, metavar="FILE", help="network file (default: the preset's)")
     add(
+        "--repair",
+        action="store_true",
+        help="let spares stand in for broken lines and place neurons around stuck devices, then program again",
+    )
+    add(
+        "--break",
+        dest="broken_lines",
+        action="append",
+        default=[],
+        metavar="KIND:TILE:LINE",
+        help=f"a broken line of the chip, may be repeated, needs --repair; KIND is one of {', '.join(LINE_KINDS)}",
+    )
+    add(
         "--seed",
         type=whole(0, 2**32 - 1),
         default=1,
@@ -99,6 +113,8 @@ def run(arguments: argparse.Namespace) -> int:
             chip=arguments.chip,
             program=arguments.program or ("bus" if arguments.sim == "verilator" else "preload"),
             seed=arguments.seed,
+            repair=arguments.repair,
+            broken_lines=arguments.broken_lines,
             waves=arguments.waves,
             show=show,
         )
@@ -139,6 +155,9 @@ def table(reports: list[dict[str, Any]]) -> None:
     row("programming pulses", lambda r: f"{r['programming']['pulses']:,}")
     row("verify reads", lambda r: f"{r['programming']['verify_reads']:,}")
     row("devices that failed", lambda r: f"{r['programming']['failures']:,}")
+    if any("repair" in r["programming"] for r in reports):
+        row("spare columns, rows in use", lambda r: _spares(r["programming"].get("repair")))
+        row("neurons moved, cells still wrong", lambda r: _moved(r["programming"].get("repair")))
     row("cycles of programming", lambda r: f"{r['programming']['cycles']:,}")
     row("cycles an image", lambda r: f"{r['cycles_per_image']:,}")
     row("row reads", lambda r: f"{r['row_reads']:,}")
@@ -148,3 +167,11 @@ def table(reports: list[dict[str, Any]]) -> None:
         lambda r: f"{r['build_s']:.1f}, {r['programming']['wall_s']:.1f}, {r['wall_s']:.1f} s",
     )
     Console().print(shown_table)
+
+
+def _spares(repair: dict[str, Any] | None) -> str:
+    return "-" if repair is None else f"{len(repair['columns'])}, {len(repair['rows'])}"
+
+
+def _moved(repair: dict[str, Any] | None) -> str:
+    return "-" if repair is None else f"{repair['moved_neurons']}, {repair['wrong_cells']}"

@@ -361,14 +361,14 @@ async def faults(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
     """Run the job's ``scenarios`` (default all); the result has an entry for each, "ok" or what was wrong."""
     mapping, images = mapping_of(job), np.load(job["inputs"])
     array = chip_of(job)
-    env = environment(dut, job | {"sl_rows": "all", "limit_cyc": 100_000}, mapping, array)
+    env = environment(dut, job | {"limit_cyc": 100_000}, mapping, array)
     bench = Bench(env, mapping, images)
     outcomes: dict[str, str] = {}
 
     async def main() -> None:
         await env.start()
         inference.load(mapping, array)
-        env.agent.load()
+        env.agent.load(mapping, every_sl=True)
         before = bench.state()
         for name in job.get("scenarios") or SCENARIOS:
             try:

@@ -13,15 +13,17 @@ from typing import Any
 import numpy as np
 
 from hdl.config import Combine, Geometry, PulseConditions, ReadMode, Timing
-from model import golden, inference, programming
+from model import golden, inference
 from model.array import Array
+from model.broken_lines import FaultyArray, LineFault
 from model.mapping import Mapping, map_network
 from model.network import Network
 from model.params import MacroParams
 from tb.array_agent import MacroFaults
 from tb.env import Env
 from tb.job import Progress, testbench
-from tb.monitors import LayerMonitor, comparisons, sl_rows
+from tb.monitors import LayerMonitor, comparisons
+from tb.programming import Pass, program_alone, program_chip
 from tb.scoreboard import InferenceScoreboard, Reference
 
 GEOMETRY_FIELDS = [f.name for f in dataclasses.fields(Geometry)]
@@ -49,21 +51,21 @@ def mapping_of(job: dict[str, Any]) -> Mapping:
 
 
 def chip_of(job: dict[str, Any]) -> Array:
-    """A fresh, unformed chip."""
-    return Array(geometry_of(job), MacroParams.named(job["macro"]), int(job["chip"]))
+    """A fresh, unformed chip, with the job's broken lines."""
+    arguments = geometry_of(job), MacroParams.named(job["macro"]), int(job["chip"])
+    lines = [LineFault.parse(text) for text in job.get("broken_lines", ())]
+    return FaultyArray(*arguments, lines=lines) if lines else Array(*arguments)
 
 
 def environment(dut: Any, job: dict[str, Any], mapping: Mapping, array: Array | None) -> Env:
     """Environment for a mapping, with the job's attachment, faults and gaps."""
     options: dict[str, Any] = {}
     attach = job["attach"]
-    read = sl_rows(mapping.descriptors) if job.get("sl_rows") != "all" else None
     if attach == "strobe":
-        options = {"sl_rows": read, "watch": job.get("watch", True)}
+        options = {"watch": job.get("watch", True)}
     elif attach == "prefetch":
         most = job.get("comparisons") or max(comparisons(d) for d in mapping.descriptors)
-        options = {"comparisons": most, "sl_rows": read, "digital": sl_rows(mapping.descriptors)}
-        options["masks"] = mapping.masks if read is not None else None
+        options = {"comparisons": most}
     return Env(
         dut,
         mapping.geometry,
@@ -81,29 +83,14 @@ def environment(dut: Any, job: dict[str, Any], mapping: Mapping, array: Array | 
     )
 
 
-async def program(env: Env, job: dict[str, Any], mapping: Mapping, progress: Progress) -> dict[str, Any]:
-    """Bring the chip into the mapping's state, over the bus or without pulses."""
-    start, begin = time.monotonic(), env.cycle()
-    if job["program"] == "bus":
-        counters = await env.host.program(mapping, lambda done, total: progress("program", done, total))
-    else:
-        if env.array is not None:
-            inference.load(mapping, env.array)
-        counters = {"pulses": 0, "verify_reads": 0, "failures": 0, "failed_rows": 0}
-    if env.agent is not None:
-        env.agent.load()
-    cycles = env.cycle() - begin if job["program"] == "bus" else 0
-    return {**counters, "cycles": cycles, "wall_s": round(time.monotonic() - start, 3), "how": job["program"]}
-
-
 @testbench
 async def infer(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
     """Program, infer, compare. The job's fields: ``tb.runner.infer``."""
-    mapping, images = mapping_of(job), np.load(job["inputs"])
+    planned, images = mapping_of(job), np.load(job["inputs"])
     progress = Progress(job["progress"])
     tied = job["attach"] == "none" or job.get("tied", False)
     array = None if tied and job["attach"] == "none" else chip_of(job)
-    env = environment(dut, job, mapping, array)
+    env = environment(dut, job, planned, array)
     trace = None
     if job.get("waves"):
         from tb.waves import Trace
@@ -116,12 +103,12 @@ async def infer(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
         await env.start()
         if trace is not None and job.get("waves_program"):
             trace.start()
-        result: dict[str, Any] = {"programming": await program(env, job, mapping, progress)}
+        network = Network.load(job["network"])
+        mapping, passes, programmed = await program_chip(env, job, network, planned, progress)
+        result: dict[str, Any] = {"programming": programmed}
         references, alone = {}, None
         if not tied:
-            alone, result["state_equal"], result["model_programming"] = model_alone(
-                job, mapping, env, result["programming"]
-            )
+            alone, result["state_equal"], result["model_programming"] = model_alone(job, mapping, env, passes)
             references = {
                 "golden": Reference.of(golden.forward(mapping.network, images)),
                 "model": Reference.of(inference.run(mapping, alone, images)),
@@ -129,7 +116,7 @@ async def infer(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
         scoreboard = InferenceScoreboard(images, references, len(mapping.descriptors))
         if not tied:
             LayerMonitor(env, mapping, scoreboard.observe_layer).start()
-        await env.host.load_network(mapping.descriptors, mapping.thresholds)
+        await env.host.load_network(mapping.descriptors, mapping.thresholds, mapping.repairs)
         vectors = mapping.pack_inputs(images)
         if trace is not None and not job.get("waves_program"):
             trace.start()
@@ -167,21 +154,11 @@ async def infer(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
 
 
 def model_alone(
-    job: dict[str, Any], mapping: Mapping, env: Env, programmed: dict[str, Any]
+    job: dict[str, Any], mapping: Mapping, env: Env, passes: list[Pass]
 ) -> tuple[Array, bool, dict[str, Any]]:
     """A second chip of the same seed, programmed by the model itself; is it in the first one's state?"""
-    alone, report = chip_of(job), {}
-    if job["program"] == "bus":
-        done = programming.program(alone, mapping.images, mapping.masks, timing_of(job))
-        report = {
-            "pulses": int(done.pulses.sum()),
-            "verify_reads": int(done.verifies.sum()),
-            "failures": len(done.failures),
-            "failed_rows": done.failed_rows,
-        }
-        report["equal"] = all(programmed[key] == value for key, value in report.items())
-    else:
-        inference.load(mapping, alone)
+    alone = chip_of(job)
+    report = program_alone(alone, mapping, passes, timing_of(job))
     if env.attach == "prefetch":
         env.agent.flush()
     ours, theirs = env.array.devices.snapshot(), alone.devices.snapshot()
