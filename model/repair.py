@@ -9,20 +9,35 @@ devices can take that row; nothing in the controller changes. What a broken line
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from hdl.config import Combine, Geometry, ProgOp, ProgSide, ReadMode, Repairs
+from hdl.config import Combine, Geometry, ProgOp, ProgSide, ReadMode, Repairs, Timing
+from model.array import Array
 from model.mapping import Mapping, map_network
 from model.network import Layer, Network
-from model.programming import Failure
+from model.programming import Failure, ProgramReport, program
 from model.spares import BrokenLines, Cell, ProgramLog, RepairError, assign, to_plain
 
-__all__ = ["Cell", "Repair", "RepairError", "changed_rows", "needed_weights", "repair", "repair_chip"]
+__all__ = [
+    "PASSES",
+    "Cell",
+    "Repair",
+    "RepairError",
+    "changed_rows",
+    "needed_weights",
+    "program_repaired",
+    "repair",
+    "repair_chip",
+]
+
+PASSES = 6
+"""Most times that a chip is programmed and looked at before repair gives up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +61,15 @@ class Repair:
     orders: tuple[NDArray[np.int64], ...]
     wrong_before: tuple[Cell, ...]
     wrong: tuple[Cell, ...]
+
+    def summary(self) -> dict[str, Any]:
+        """JSON-ready: spares in use, neurons that moved, cells that stay wrong."""
+        return {
+            "columns": [list(entry) for entry in self.mapping.repairs.columns],
+            "rows": [list(entry) for entry in self.mapping.repairs.rows],
+            "moved_neurons": int(sum((order != np.arange(order.size)).sum() for order in self.orders)),
+            "wrong_cells": len(self.wrong),
+        }
 
 
 def needed_weights(failures: Iterable[Failure]) -> dict[Cell, set[int]]:
@@ -167,6 +191,55 @@ def changed_rows(before: Mapping, after: Mapping) -> NDArray[np.bool_]:
     """Word lines that have to be programmed again, (T, R): those with a cell that is asked for another bit."""
     new = after.masks & ~before.masks
     return (new | (after.masks & (after.images != before.images))).any(axis=2)
+
+
+def program_repaired(
+    array: Array,
+    network: Network,
+    timing: Timing,
+    *,
+    combine: Combine = Combine.ADD,
+    final_mode: ReadMode = ReadMode.COUNT,
+    most: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Repair, list[ProgramReport]]:
+    """Program a chip with a network, repair it, and program what changed, until nothing does.
+
+    Parameters
+    ----------
+    array : Array
+        Of the geometry that the network is mapped to.
+    network, combine, final_mode, most
+        As for :func:`repair_chip`.
+    timing : Timing
+    progress : callable, optional
+        Called with (rows done, rows in all) of the pass.
+
+    Returns
+    -------
+    Repair
+        What the chip holds now.
+    list of ProgramReport
+        Of the passes, the first one of all rows.
+
+    Raises
+    ------
+    RepairError
+        As :func:`repair_chip`; or rows still change after ``PASSES`` passes.
+    """
+    geometry, options = array.geometry, {"combine": combine, "final_mode": final_mode}
+    mapping, log, reports = map_network(network, geometry, **options), ProgramLog.empty(geometry), []
+    rows = mapping.masks.any(axis=2)
+    for _ in range(PASSES):
+        masks = mapping.masks & rows[..., None]
+        reports.append(program(array, mapping.images, masks, timing, progress))
+        log.add(ProgramLog.of_report(reports[-1], masks, geometry.log_depth))
+        found = repair_chip(network, geometry, log, **options, most=most)
+        rows = changed_rows(mapping, found.mapping)
+        if not rows.any():
+            return found, reports
+        mapping = found.mapping
+    raise RepairError(f"{int(rows.sum())} rows still change after {PASSES} passes")
 
 
 def _wrong(mapping: Mapping, fixed: dict[Cell, set[int]]) -> list[Cell]:

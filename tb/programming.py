@@ -17,15 +17,12 @@ from model import inference, programming
 from model.array import Array
 from model.mapping import Mapping
 from model.network import Network
-from model.repair import Repair, changed_rows, repair_chip
-from model.spares import ProgramLog, RepairError
+from model.repair import PASSES, Repair, RepairError, changed_rows, repair_chip
+from model.spares import ProgramLog
 from tb.env import Env
 from tb.job import Progress
 
-__all__ = ["PASSES", "Pass", "program_alone", "program_chip"]
-
-PASSES = 6
-"""Most times that a chip is programmed and looked at before repair gives up."""
+__all__ = ["Pass", "program_alone", "program_chip"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -72,13 +69,7 @@ async def program_chip(
     record["cycles"] = env.cycle() - begin if passes else 0
     record |= {"wall_s": round(time.monotonic() - start, 3), "how": job["program"]}
     if found is not None:
-        record["repair"] = {
-            "passes": len(passes),
-            "columns": [list(entry) for entry in mapping.repairs.columns],
-            "rows": [list(entry) for entry in mapping.repairs.rows],
-            "moved_neurons": int(sum((o != np.arange(o.size)).sum() for o in found.orders)),
-            "wrong_cells": len(found.wrong),
-        }
+        record["repair"] = found.summary() | {"passes": len(passes)}
     return mapping, passes, record
 
 

@@ -20,9 +20,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from hdl.config import PRESETS, Combine, preset
+from hdl.config import PRESETS, Combine, ReadMode, preset
 from model import inference
 from model.array import Array
+from model.broken_lines import LINE_KINDS, FaultyArray, LineFault
 from model.command_line import output_file, whole, write_json
 from model.dataset import load_mnist_test
 from model.golden import Forward, Golden
@@ -30,6 +31,7 @@ from model.mapping import Mapping, map_network
 from model.network import Network
 from model.params import MacroParams
 from model.programming import program
+from model.repair import program_repaired
 
 ROOT = Path(__file__).resolve().parents[2]
 _SEEDS = 2**64 - 1
@@ -69,7 +71,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how layers wider than a tile split (default: the preset's)",
     )
     add("--network", type=Path, metavar="FILE", help="network file (default: the preset's)")
-    add("--preload", action="store_true", help="write the states directly instead of by pulses")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--preload", action="store_true", help="write the states directly instead of by pulses")
+    how.add_argument(
+        "--repair",
+        action="store_true",
+        help="let spares stand in for broken lines and place neurons around stuck devices, then program again",
+    )
+    add(
+        "--break",
+        dest="broken_lines",
+        action="append",
+        default=[],
+        metavar="KIND:TILE:LINE",
+        help=f"a broken line of the chip, may be repeated, needs --repair; KIND is one of {', '.join(LINE_KINDS)}",
+    )
     add(
         "--check",
         type=whole(0, 10_000),
@@ -93,9 +109,17 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(f"{path}: {mapping.network.n_in} inputs, the test images have {images.shape[1]}")
     given = arguments.macro_params
     params = MacroParams.load(given) if given else MacroParams.named(arguments.macro)
-    array = Array(chosen.geometry, params, arguments.chip)
+    lines = [LineFault.parse(text) for text in arguments.broken_lines]
+    if lines and not arguments.repair:
+        raise ValueError("--break without --repair: the chip cannot hold the network")
+    for line in lines:
+        line.check(chosen.geometry)
+    array = FaultyArray(chosen.geometry, params, arguments.chip, lines=lines)
     with _progress() as bars:
-        programming = _program(mapping, array, arguments.preload, chosen.timing, bars)
+        if arguments.repair:
+            mapping, programming = _repair(mapping, array, chosen.timing, combine, chosen.final_mode, bars)
+        else:
+            programming = _program(mapping, array, arguments.preload, chosen.timing, bars)
         golden, rate = _golden(mapping, images)
         before = array.reads.copy()
         task = bars.add_task("analog model", total=len(images))
@@ -171,6 +195,35 @@ def _program(mapping: Mapping, array: Array, preload: bool, timing: Any, bars: P
     return {"preloaded": False, **report}
 
 
+def _repair(
+    mapping: Mapping,
+    array: Array,
+    timing: Any,
+    combine: Combine,
+    final_mode: ReadMode,
+    bars: Progress,
+) -> tuple[Mapping, dict[str, Any]]:
+    task = bars.add_task("programming", total=mapping.rows_used)
+    found, reports = program_repaired(
+        array,
+        mapping.network,
+        timing,
+        combine=combine,
+        final_mode=final_mode,
+        progress=lambda done, of: bars.update(task, completed=done, total=of),
+    )
+    first = reports[0]
+    record = {
+        "bits": first.bits,
+        "failures": sum(len(r.failures) for r in reports),
+        "mismatches": sum(len(r.mismatches) for r in reports),
+        "cycles": sum(r.cycles for r in reports),
+        "time_s": sum(r.time_s for r in reports),
+        "repair": found.summary() | {"passes": len(reports)},
+    }
+    return found.mapping, {"preloaded": False, **record}
+
+
 def _golden(mapping: Mapping, images: np.ndarray) -> tuple[Forward, float]:
     golden = Golden(mapping.network)
     golden(images[:1])
@@ -226,6 +279,12 @@ def _show(report: dict[str, Any]) -> None:
         rows.insert(0, ("programmed bridges", f"{done['bits']:,}"))
         rows.insert(1, ("devices that failed", f"{done['failures']}"))
         rows.insert(2, ("programming time on the chip", f"{done['time_s'] * 1e3:.1f} ms"))
+    if repair := done.get("repair"):
+        spares = f"{len(repair['columns'])}, {len(repair['rows'])}"
+        rows.insert(2, ("spare columns, rows in use", spares))
+        rows.insert(
+            3, ("neurons moved, cells still wrong", f"{repair['moved_neurons']}, {repair['wrong_cells']}")
+        )
     for row in [*rows, ("wall time", f"{report['wall_s']:.1f} s")]:
         table.add_row(*row)
     console.print(table)

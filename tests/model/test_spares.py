@@ -11,7 +11,7 @@ from model.broken_lines import FaultyArray, LineFault
 from model.mapping import map_network
 from model.params import MacroParams
 from model.programming import Failure, program
-from model.repair import changed_rows, repair_chip
+from model.repair import program_repaired
 from model.spares import BrokenLines, ProgramLog, RepairError, assign, relocate, to_plain
 from tests.model.reference import random_network
 
@@ -29,22 +29,12 @@ GEOMETRY = Geometry(
 P, N = ProgSide.P, ProgSide.N
 
 
-def program_and_repair(network, lines, *, chip=5, macro="real", passes=5, **options):
-    """Program, look at the log, repair, program what changed; until nothing changes."""
+def program_and_repair(network, lines, *, chip=5, macro="real", **options):
+    """A chip with broken lines, programmed and repaired."""
     array = FaultyArray(GEOMETRY, MacroParams.named(macro), chip, lines=[LineFault.parse(t) for t in lines])
-    log = ProgramLog.empty(GEOMETRY)
-    mapping = map_network(network, GEOMETRY, **options)
-    todo = np.ones(mapping.masks.shape[:2], bool)
-    for _ in range(passes):
-        masks = mapping.masks & todo[..., None]
-        report = program(array, mapping.images, masks, Timing())
-        log.add(ProgramLog.of_report(report, masks, GEOMETRY.log_depth))
-        found = repair_chip(network, GEOMETRY, log, **options)
-        todo = changed_rows(mapping, found.mapping)
-        mapping = found.mapping
-        if not todo.any():
-            return array, found
-    raise AssertionError(f"still {todo.sum()} rows to program after {passes} passes")
+    found, reports = program_repaired(array, network, Timing(), **options)
+    assert len(reports) > 1
+    return array, found
 
 
 LINES = {
