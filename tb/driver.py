@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from cocotb.triggers import RisingEdge, SimTimeoutError, with_timeout
+from cocotb.utils import get_sim_time
 
 from hdl.config import (
     Command,
@@ -21,12 +22,21 @@ from hdl.config import (
     Timing,
     words,
 )
-from model.mapping import Mapping
 from model.programming import Failure
 from model.spares import ProgramLog
 from tb.wishbone import WishboneMaster
 
 __all__ = ["CommandError", "HostDriver", "HostTimeout", "VectorResult"]
+
+
+class Cells(Protocol):
+    """What is to be programmed, as ``model.mapping.Mapping`` and ``model.chip_map.Work`` have it."""
+
+    images: np.ndarray
+    masks: np.ndarray
+
+    def program_order(self) -> Iterator[tuple[int, int]]: ...
+
 
 UNLOCK_KEYS = (0x554E4C4B, 0x50524F47)
 
@@ -87,6 +97,11 @@ class HostDriver:
         Patience for one command or result.
     push_gap, pop_gap : iterator of int, optional
         Cycles to wait before each vector is pushed, and before each result is taken.
+
+    Attributes
+    ----------
+    busy_cyc : int
+        Cycles from the start of each command of `run` to its interrupt, summed up.
     """
 
     def __init__(
@@ -106,6 +121,7 @@ class HostDriver:
         self._irq_rise = RisingEdge(dut.irq)
         status = bus.map.register("STATUS")
         self._status = {f.name: f for f in status.fields}
+        self.busy_cyc = 0
 
     # -- commands -----------------------------------------------------------------------------------------
 
@@ -150,6 +166,9 @@ class HostDriver:
         """
         await self.enable_interrupts(done=1, error=1)
         await self.start(command)
+        begin_ns = get_sim_time("ns")
+        await self.interrupt()
+        self.busy_cyc += round((get_sim_time("ns") - begin_ns) / self.period_ns)
         await self.finish(command)
 
     async def finish(self, command: Command) -> None:
@@ -198,7 +217,7 @@ class HostDriver:
 
     async def program(
         self,
-        mapping: Mapping,
+        mapping: Cells,
         progress: Callable[[int, int], None] | None = None,
         rows: np.ndarray | None = None,
     ) -> tuple[dict[str, int], ProgramLog]:
@@ -209,7 +228,8 @@ class HostDriver:
 
         Parameters
         ----------
-        mapping : Mapping
+        mapping : Cells
+            A ``Mapping``, or other images and masks.
         progress : callable, optional
             Called with (rows done, rows in all).
         rows : bool, (T, R), optional
@@ -224,12 +244,17 @@ class HostDriver:
         await self.unlock()
         await self.run(Command.CLEAR_LOG)
         order = [place for place in mapping.program_order() if rows is None or rows[place]]
-        log = ProgramLog.empty(self.geometry)
+        log, loaded = ProgramLog.empty(self.geometry), None
         total = Counter({"pulses": 0, "verify_reads": 0, "failures": 0, "failed_rows": 0})
         for done, (tile, row) in enumerate(order, 1):
-            log.asked[tile, row] = mapping.masks[tile, row]
+            mask = log.asked[tile, row] = mapping.masks[tile, row]
+            await self.bus.write_burst("ROW_IMAGE", bus_words(mapping.images[tile, row]))
+            if loaded is None or not np.array_equal(loaded, mask):  # rows of a layer have one mask
+                await self.bus.write_burst("ROW_MASK", bus_words(mask))
+            loaded = mask
+            await self.bus.set("PROG_ADDRESS", row=row, tile=tile)
             try:
-                await self.program_row(tile, row, mapping.images[tile, row], mapping.masks[tile, row])
+                await self.run(Command.PROGRAM_ROW)
             except CommandError as error:
                 if error.code is ErrorCode.READBACK_MISMATCH:
                     log.mismatches.append((tile, row, error.detail))
