@@ -227,6 +227,7 @@ def _summary(
 ) -> dict[str, Any]:
     shares = (0.1, 2.3, 50, 97.7, 99.9)
     count = np.bincount(report.attempts[report.attempts > 0])
+    unformed = sum(failure.op is ProgOp.FORM for failure in report.failures)
     return {
         "chip": name,
         "seed": chip,
@@ -234,6 +235,7 @@ def _summary(
         "programming": report.as_dict(),
         "failed_devices": int(np.count_nonzero(failed)),
         "failed_stuck": int(np.count_nonzero(failed & (devices.stuck != Stuck.NONE))),
+        "forming_yield": 1 - unformed / max(1, 2 * report.bits),
         "devices_by_pulses": {str(n): int(c) for n, c in enumerate(count.tolist()) if c},
         "cell_errors": errors.as_dict(),
         "resistances_ohm": {
@@ -267,6 +269,7 @@ def _table(summary: dict[str, Any]) -> Table:
         ("time on the chip", f"{done['time_s'] * 1e3:.1f} ms"),
         ("energy per bridge", f"{done['energy_per_bit_J'] * 1e12:.0f} pJ"),
         ("device pulses per bridge", f"{done['device_pulses_per_bit']:.3f}"),
+        ("forming yield", f"{summary['forming_yield']:.4%}"),
         ("devices that failed, of them stuck", f"{summary['failed_devices']}, {summary['failed_stuck']}"),
         ("rows with a failure", f"{done['failed_rows']}"),
         ("read-back mismatches", f"{len(done['mismatches'])}"),

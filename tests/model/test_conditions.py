@@ -120,6 +120,8 @@ def test_command_program_map(tmp_path, capsys):
     assert set(report["resistances_ohm"]) == {"pristine", "formed", "LRS", "HRS"}
     assert report["resistances_ohm"]["LRS"]["50"] == pytest.approx(9.6e3, rel=0.03)
     assert 0 <= report["cell_errors"]["bridge"] < 0.01
+    unformed = sum(failure[4] == "FORM" for failure in done["failures"])
+    assert report["forming_yield"] == 1 - unformed / 1600
     for name in ("map.png", "resistances.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
     assert "cycles, least" in capsys.readouterr().out
