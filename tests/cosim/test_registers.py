@@ -17,7 +17,16 @@ READ = ("wb_dat_r", "wb_ack", "wb_err", "irq")
 GEOMETRIES = {
     "default": Geometry(),
     "two_tiles": Geometry(
-        tiles=2, rows=40, inputs=70, bias=6, thresholds=5, layers=3, scores=10, log_depth=5
+        tiles=2,
+        rows=40,
+        inputs=70,
+        bias=6,
+        thresholds=5,
+        layers=3,
+        scores=10,
+        log_depth=5,
+        spare_columns=3,
+        spare_rows=5,
     ),
 }
 EACH_SIMULATOR = [pytest.param(s, marks=getattr(pytest.mark, s)) for s in SIMULATORS]
