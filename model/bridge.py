@@ -13,8 +13,9 @@ depend on the input but only on the weights: all decisions of a row are fixed by
 columns are enabled, and dV stays affine in the input. What else is in A and B:
 
 * the unselected cells of the column, ``leak_S`` from SL to either line, in parallel to each leg [ours];
-* ``select = "transistor"``: the legs are what ``select_transistor.bridge_operating_point`` gives at the full
-  read voltage, A and B of each input apart, and the rails see the mean of the two currents [ours];
+* ``select = "transistor"`` (the default): ``r_on`` is what ``model/select_transistor.py`` gives each transistor at
+  the full read voltage, tabulated by ``model/select_table.py``, A and B of each input apart; the rails see the
+  mean of the two currents [ours]. ``select = "resistor"``: one ``r_on_ohm`` for all;
 * temperature: ``ln R`` of a device moves by ``E_a/k * (1/T - 1/300 K)`` times its share of HRS, which is 0 at
   10 kohm, 1 at 1 Mohm and linear in ln R between [ours shape; HRS activated, LRS metallic: std].
 
@@ -37,6 +38,7 @@ from numpy.typing import NDArray
 from model.device_params import BOLTZMANN_EV_PER_K
 from model.params import BridgeParams
 from model.rails import rail_voltages, supply_V
+from model.select_table import select_table
 from model.select_transistor import SelectTransistorParams, bridge_operating_point
 
 FloatArray = NDArray[np.float64]
@@ -123,8 +125,14 @@ def at_temperature(resistance_ohm: FloatArray, params: BridgeParams) -> FloatArr
     return resistance_ohm * np.exp(share * shift)
 
 
-def legs_of(resistance_ohm: FloatArray, rows: NDArray[np.integer], params: BridgeParams) -> Legs:
-    """The legs of whole rows, for the arguments of ``source_line``; they do not depend on time or load."""
+def legs_of(
+    resistance_ohm: FloatArray, rows: NDArray[np.integer], params: BridgeParams, *, exact: bool = False
+) -> Legs:
+    """The legs of whole rows, for the arguments of ``source_line``; they do not depend on time or load.
+
+    ``exact`` solves every bridge instead of reading the table of the operating point: for few bridges at many
+    operating points.
+    """
     p = params
     crossed = np.asarray(rows, np.float64)[:, None] + 1.0
     ohm = at_temperature(resistance_ohm, p)
@@ -133,7 +141,9 @@ def legs_of(resistance_ohm: FloatArray, rows: NDArray[np.integer], params: Bridg
         a1, b1 = wire_p + p.r_on_ohm + ohm[..., 0], wire_n + p.r_on_ohm + ohm[..., 1]
         a0, b0 = a1, b1
     else:
-        a1, b1, a0, b0 = _transistor_legs(ohm, wire_p, wire_n, p)
+        r_p, r_n = wire_p + ohm[..., 0], wire_n + ohm[..., 1]
+        legs = _solved_legs if exact else _tabulated_legs
+        (a1, b1), (b0, a0) = legs(r_p, r_n, p), legs(r_n, r_p, p)
     if p.leak_S > 0:
         same = a0 is a1
         a1, b1 = a1 / (1.0 + p.leak_S * a1), b1 / (1.0 + p.leak_S * b1)
@@ -141,27 +151,19 @@ def legs_of(resistance_ohm: FloatArray, rows: NDArray[np.integer], params: Bridg
     return Legs(a1, b1, a0, b0, ohm)
 
 
-def _transistor_legs(
-    ohm: FloatArray, wire_p: FloatArray, wire_n: FloatArray, p: BridgeParams
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Voltage over current of each leg with input +1 and with input -1."""
+def _tabulated_legs(r_high: FloatArray, r_low: FloatArray, p: BridgeParams) -> tuple[FloatArray, FloatArray]:
+    """Legs beside the high and the low line; the resistances are those of devices and wires."""
+    table = select_table(supply_V(p), p.v_wl_V, SelectTransistorParams(temperature_K=p.temperature_K))
+    high, low = table.resistances(r_high, r_low)
+    return r_high + high, r_low + low
+
+
+def _solved_legs(r_high: FloatArray, r_low: FloatArray, p: BridgeParams) -> tuple[FloatArray, FloatArray]:
+    """``_tabulated_legs`` without the table."""
     transistor, high_V = SelectTransistorParams(temperature_K=p.temperature_K), supply_V(p)
-    legs = []
-    for bl_V, blb_V in ((high_V, 0.0), (0.0, high_V)):
-        sl_V, current_A = bridge_operating_point(
-            ohm[..., 0],
-            ohm[..., 1],
-            bl_V,
-            blb_V,
-            p.v_wl_V,
-            transistor,
-            r_wire_bl_ohm=wire_p,
-            r_wire_blb_ohm=wire_n,
-        )
-        current_A = np.maximum(np.abs(current_A), _LEAST_A)
-        legs += [np.abs(bl_V - sl_V) / current_A, np.abs(sl_V - blb_V) / current_A]
-    a1, b1, a0, b0 = (np.maximum(leg, 1.0) for leg in legs)
-    return a1, b1, a0, b0
+    sl_V, current_A = bridge_operating_point(r_high, r_low, high_V, 0.0, p.v_wl_V, transistor)
+    current_A = np.maximum(current_A, _LEAST_A)
+    return np.maximum((high_V - sl_V) / current_A, 1.0), np.maximum(sl_V / current_A, 1.0)
 
 
 def _voltages(legs: Legs, v_high: FloatArray, v_low: FloatArray, p: BridgeParams) -> Voltages:

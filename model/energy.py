@@ -133,7 +133,7 @@ def row_read_energy(
 
     active = float(on.sum())
     pop = total(np.asarray(q, dtype=bool))
-    rise = vdd * cu / (columns * cu + neuron.cpar_F)  # of a line, per plate
+    rise = vdd * cu / (columns * cu + neuron.parasitic_F(columns))  # of a line, per plate
     plates = vdd * cu * (pop * (vdd - rise * pop) + (active - pop) * (vdd - rise * (active - pop)))
     v_sl = np.asarray(v_sl_V, dtype=np.float64)
     rose_V = np.maximum(v_sl - np.asarray(v_sl_before_V, dtype=np.float64), 0.0)

@@ -228,7 +228,7 @@ class _Layer:
         counted = self.d.mode is not ReadMode.SIGN and circuit is not Circuit.ANALOG
         single = circuit is Circuit.SINGLE_ENDED
         kept = 1.0 - self.at.macro.neuron.plate_droop
-        load = len(enabled) + neuron.params.cpar_F / neuron.params.cu_F
+        load = len(enabled) + neuron.params.parasitic_F(len(enabled)) / neuron.params.cu_F
         if counted:
             weight = np.ones(len(enabled))
         else:

@@ -7,6 +7,8 @@ from rest (0) to their level. Charge conservation [std] gives, over the enabled 
     VP - Vcm = Vdd * sum(a_c * q_c) / S_P,   S_P = sum of all a_c + Cpar/Cu,
     VN - Vcm = Vdd * sum(b_c * (1 - q_c)) / S_N.
 
+Cpar is a constant of the line plus a part of each column, ``NeuronParams.parasitic_F``.
+
 A disabled column keeps its plates at rest, so its capacitors still load the lines: they belong to the Cpar of
 DESIGN section 1, which this equals when all capacitors are alike. With S the nominal load, one popcount count
 is ``lsb = 2 * Vdd / S`` volt of dV, and dV in counts is affine in the bits:
@@ -33,6 +35,12 @@ from numpy.typing import NDArray
 
 from model.draws import Purpose, normal
 from model.params import BOLTZMANN_J_PER_K, GRID, NeuronParams
+
+_REF_LIMIT = 2**30
+"""Beyond any reference: where a signal has vanished, an offset is worth any number of counts."""
+
+_LEAST_LSB_V = 1e-30
+"""What is left of a count at least, after any leakage and settling."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,14 +87,14 @@ class Neuron:
             spread = p.cu_sigma * normal(chip, Purpose.CAPACITOR, tile, size=(columns, 2))
             caps = _on_grid(np.maximum(1.0 + spread, 0.1))  # a capacitor is never absent
         a, b = caps.T.copy()
-        parasitic = p.cpar_F / p.cu_F
+        parasitic = p.parasitic_F(columns) / p.cu_F
         load, load_p, load_n = columns + parasitic, float(a.sum()) + parasitic, float(b.sum()) + parasitic
         v = _on_grid(b * (load / load_n))
         w = _on_grid(a * (load / load_p)) + v
         leak_tau_s = p.leak_tau_s * 2.0 ** (-(p.temperature_K - 300.0) / p.leak_doubling_K)
         kept = math.exp(-p.evaluate_s / leak_tau_s)
         settled = 1.0 - math.exp(-p.evaluate_s / p.settle_tau_s) if p.settle_tau_s > 0 else 1.0
-        lsb_V = 2.0 * p.vdd_V * (1.0 - p.plate_droop) / load * settled * kept
+        lsb_V = max(2.0 * p.vdd_V * (1.0 - p.plate_droop) / load * settled * kept, _LEAST_LSB_V)
         offset_V = p.offset_sigma_V * float(normal(chip, Purpose.COMPARATOR_OFFSET, tile, size=()))
         offset_V += p.injection_sigma_V * float(normal(chip, Purpose.CHARGE_INJECTION, tile, size=()))
         thermal_V = math.sqrt(2.0 * BOLTZMANN_J_PER_K * p.temperature_K / (load * p.cu_F))  # both lines
@@ -119,8 +127,9 @@ class Neuron:
         return total if z is None else total + self.noise * z
 
     def min_ref(self, x: NDArray[np.float64], z: NDArray[np.float64] | None) -> NDArray[np.int32]:
-        """Smallest ``ref`` at which the comparator gives 1, int32 of the shape of ``x``."""
-        return np.ceil(-self.input_counts(x, z) / self.ref_gain).astype(np.int32)
+        """Smallest ``ref`` at which the comparator gives 1, int32 of the shape of ``x``, within +-2**30."""
+        least = np.ceil(-self.input_counts(x, z) / self.ref_gain)
+        return np.clip(least, -_REF_LIMIT, _REF_LIMIT).astype(np.int32)
 
     def resolve_s(
         self, x: NDArray[np.float64], z: NDArray[np.float64] | None, ref: NDArray[np.integer]
@@ -137,7 +146,9 @@ class Neuron:
     def lines_V(self, q: NDArray[np.bool_], enabled: NDArray[np.bool_]) -> tuple[float, float]:
         """VP and VN in volt after evaluation, for one row's bits ``q`` (C,); ``ref`` not included."""
         p = self.params
-        kept = self.lsb_V * (len(self.a) + p.cpar_F / p.cu_F) / 2.0  # Vdd, after settling and leakage
+        kept = (
+            self.lsb_V * (len(self.a) + p.parasitic_F(len(self.a)) / p.cu_F) / 2.0
+        )  # Vdd, after settling and leakage
         up = float(self.a[enabled & q].sum()) / self.load_p
         down = float(self.b[enabled & ~q].sum()) / self.load_n
         return p.v_common_V + kept * up, p.v_common_V + kept * down

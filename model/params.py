@@ -93,9 +93,9 @@ class BridgeParams(Quantities):
         0.0, "V", 0.0, 5.0, "[ours] fall of the read supply, while the buffers' supply stays"
     )
     select: str = choice(
-        "resistor",
+        "transistor",
         ("resistor", "transistor"),
-        "[ours] select transistors as r_on_ohm, or as model/select_transistor.py at v_wl_V (slower)",
+        "[ours] select transistors as model/select_transistor.py at v_wl_V, or as r_on_ohm (misses SPICE)",
     )
     v_wl_V: float = quantity(3.3, "V", 0.0, 6.0, "[ours] word line while reading; for select = transistor")
     r_on_ohm: float = quantity(
@@ -135,8 +135,9 @@ class BridgeParams(Quantities):
 
     @classmethod
     def ideal(cls) -> Self:
-        """No wires, leakage, delay, spread or noise; the buffer decides at half of the read voltage."""
+        """No transistors, wires, leakage, delay, spread, noise; the buffer decides at half the read voltage."""
         return cls(
+            select="resistor",
             r_supply_ohm=0.0,
             r_ground_ohm=0.0,
             r_feed_ohm=0.0,
@@ -167,7 +168,10 @@ class NeuronParams(Quantities):
     cu_F: float = quantity(5e-15, "F", 1e-17, 1e-11, "[ours] unit capacitor")
     cu_sigma: float = quantity(0.01, "1", 0.0, 0.2, "[ours] relative mismatch of a unit capacitor")
     cpar_F: float = quantity(
-        20e-15, "F", 0.0, 1e-9, "[ours] parasitic of each line, independent of the columns"
+        25e-15, "F", 0.0, 1e-9, "[ours] SKY130 by SPICE, docs/spice.md: parasitic of each line"
+    )
+    cpar_column_F: float = quantity(
+        0.2635e-15, "F", 0.0, 1e-12, "[ours] SKY130 by SPICE, docs/spice.md: what each column adds to it"
     )
     temperature_K: float = quantity(
         300.0, "K", 0.0, 500.0, "[ours] of the kT/C noise of the precharge switch, and of the leakage"
@@ -212,6 +216,10 @@ class NeuronParams(Quantities):
     sense_delay_s: float = quantity(
         80e-12, "s", 0.0, 1e-6, "[ours] SKY130 by SPICE, docs/spice.md: comparator's delay at full input"
     )
+
+    def parasitic_F(self, columns: int) -> float:
+        """Parasitic of each line of a tile with ``columns`` columns, in farad."""
+        return self.cpar_F + columns * self.cpar_column_F
 
     @classmethod
     def ideal(cls) -> Self:
@@ -263,6 +271,11 @@ class MacroParams:
     def real(cls) -> Self:
         """The default spreads and noises."""
         return cls()
+
+    @property
+    def is_ideal(self) -> bool:
+        """Whether these are the values of ``ideal``, whatever the name."""
+        return dataclasses.replace(self, name="ideal") == MacroParams.ideal()
 
     def at_timing(self, timing: Timing) -> Self:
         """The same macro read with a controller's timing: time to settle, and time from release to sense.

@@ -210,7 +210,7 @@ def read_map(
     for i, v_read in enumerate(grid.v_read_V):
         for j, v_wl in enumerate(grid.v_wl_V):
             here = dataclasses.replace(base.bridge, select="transistor", v_read_V=v_read, v_wl_V=v_wl)
-            legs = legs_of(ohm, rows, here)
+            legs = legs_of(ohm, rows, here, exact=True)
             for k, read_s in enumerate(grid.read_s):
                 at = dataclasses.replace(here, read_s=read_s)
                 errors[i, j, k] = _rate(legs, ones, counted, spread, at)

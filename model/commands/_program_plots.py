@@ -41,11 +41,12 @@ def plot_conditions(
             "color": _COLOURS[widths.index(width) % len(_COLOURS)],
             "linestyle": {1: ":", 2: "--", 4: "-."}.get(attempts, "-"),
             "marker": ".",
-            "label": f"{width} cycles, {attempts} attempts",
+            "label": f"{width} cycles, {attempts} attempt{'s' if attempts > 1 else ''}",
         }
         errors.semilogy(volts, [max(p.errors.bridge, floor) for p in line], **style)
         costs.semilogy(volts, [p.energy_per_bit_J * 1e12 for p in line], **style)
     errors.axhline(floor, color="k", linewidth=0.5)
+    errors.annotate("none seen", (errors.get_xlim()[0], floor), fontsize=6, va="bottom", ha="left")
     errors.set(title="bridge reading", xlabel="RESET start (V); SET 0.3 V lower", ylabel="cell error rate")
     errors.legend(fontsize=6, ncols=2)
     costs.set(title="energy of a rewrite", xlabel="RESET start (V)", ylabel="pJ per bit")
@@ -67,7 +68,7 @@ def plot_conditions(
         yields.semilogy(volts, [max(1 - f.final_yield, 1e-6) for f in line], ".-", color=colour, label=label)
         yields.semilogy(volts, [max(1 - f.first_yield, 1e-6) for f in line], ".:", color=colour)
     yields.set(
-        title="forming: dotted after one pulse",
+        title="forming: dotted after one pulse, the same for both steps",
         xlabel="FORM start (V)",
         ylabel="share not formed (floor 1e-6)",
     )
@@ -89,7 +90,8 @@ def plot_map(
     attempts, failed : (T, R, C, 2)
     masks : (T, R, C)
     """
-    tiles = [t for t in range(masks.shape[0]) if masks[t].any()][:most]
+    used_tiles = [t for t in range(masks.shape[0]) if masks[t].any()]
+    tiles = used_tiles[:most]
     figure = Figure(figsize=(15, 1.2 + 2.8 * len(tiles)), layout="constrained")
     axes = figure.subplots(len(tiles), 4, squeeze=False)
     limit = max(4, int(np.percentile(attempts[masks], 99.9)) + 2)
@@ -111,6 +113,8 @@ def plot_map(
         figure.colorbar(picture, ax=line[:2], label="pulses", shrink=0.9)
     for axis in axes[-1]:
         axis.set_xlabel("column")
+    if len(tiles) < len(used_tiles):
+        figure.suptitle(f"the first {len(tiles)} of {len(used_tiles)} tiles", fontsize=9)
     _save(figure, path)
 
 
@@ -138,7 +142,7 @@ def plot_resistances(
         )
     for name, ohm in limits.items():
         axis.axvline(ohm, color="k", linewidth=0.7, linestyle=":")
-        axis.annotate(name, (ohm, 5.2), rotation=90, fontsize=7, va="top", ha="right")
+        axis.annotate(name, (1.05 * ohm, 0.0), rotation=90, fontsize=7, va="center", ha="left")
     ticks = np.array([1e-5, 1e-3, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 1 - 1e-5])
     axis.set_yticks(np.log10(ticks / (1 - ticks)), [f"{t:g}" for t in ticks])
     axis.set(xscale="log", xlabel="resistance (ohm)", ylabel="share below", title="resistances by state")

@@ -33,10 +33,10 @@ def plot_maps(maps: Sequence[ReadMap], grid: Grid, limits: Limits, path: Path) -
             axis.set_title(f"{found.name}, {grid.read_s[k] * 1e9:g} ns", fontsize=9)
             axis.set(xlabel="word line (V)", ylabel="read voltage (V)")
             axis.label_outer()
-    figure.colorbar(image, ax=panels, label="cell error rate")
+    figure.colorbar(image, ax=panels, label=f"cell error rate (darkest: {norm.vmin:.0e} and below)")
     figure.suptitle(
         f"dots: error below {limits.max_error:g} and ln HRS falls less than {limits.max_fall:g} in "
-        f"{limits.reads:.0e} reads",
+        f"{limits.reads:,} reads",
         fontsize=9,
     )
     FigureCanvasAgg(figure)

@@ -157,13 +157,18 @@ def _evaluate(
     return found
 
 
+def _cell(found: dict[str, Any], point: int) -> str:
+    mean, std, low = (100 * found[key][point] for key in ("mean", "std", "min"))
+    return f"{mean:.1f} ({std:.1f}; {low:.1f})"
+
+
 def _show(report: dict[str, Any]) -> None:
     console = Console()
     console.width = max(console.width, 110)
     console.print(
         f"{report['network']}, {report['images']} images, integer reference "
         f"{report['golden_accuracy']:.2%}; {report['chips']} chips a point from seed {report['first_chip']}: "
-        "mean (lowest chip) in %",
+        "mean (standard deviation; lowest chip) in %",
         highlight=False,
     )
     for name, sweep in report["sweeps"].items():
@@ -174,5 +179,5 @@ def _show(report: dict[str, Any]) -> None:
             table.add_column(circuit, justify="right")
         for i, value in enumerate(sweep["values"]):
             cells = [sweep["circuits"][c] for c in circuits]
-            table.add_row(f"{value:g}", *(f"{c['mean'][i]:.1%} ({c['min'][i]:.1%})" for c in cells))
+            table.add_row(f"{value:g}", *(_cell(c, i) for c in cells))
         console.print(table)

@@ -152,8 +152,7 @@ def run(arguments: argparse.Namespace) -> int:
     _show(report)
     if arguments.json:
         write_json(arguments.json, report)
-    ideal = params == MacroParams.ideal()
-    return int(mismatches > 0 or (ideal and differences["images"] > 0))
+    return int(mismatches > 0 or (params.is_ideal and differences["images"] > 0))
 
 
 def versions() -> dict[str, str]:

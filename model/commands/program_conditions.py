@@ -79,6 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
             "are_reset_values": _are_reset_values(form, point, timing),
         },
     }
+    console.print(f"{arguments.cells:,} bridges a point, seed {arguments.chip}", highlight=False)
     _show_forming(console, forming, form)
     _show_points(console, [p for p in points if arguments.all or _published_width(p)], point)
     _show_strengths(console, strengths)

@@ -102,7 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
                     progress=lambda task=task: bars.advance(task),
                 )
             )
-    _show(maps, grid, limits)
+    _show(maps, grid, limits, arguments.chip)
     report = {
         "seed": arguments.chip,
         "grid": dataclasses.asdict(grid),
@@ -128,14 +128,13 @@ def run(arguments: argparse.Namespace) -> int:
     return int(maps[0].region(grid) is None)
 
 
-def _show(maps: list[ReadMap], grid: Grid, limits: Limits) -> None:
+def _show(maps: list[ReadMap], grid: Grid, limits: Limits, seed: int) -> None:
     console = Console()
     console.width = max(console.width, 110)
+    longest = f"{grid.read_s[-1] * 1e9:g} ns"
     for found in maps:
-        table = Table(
-            title=f"{found.name}, {found.cells:,} cells: error rate at {grid.read_s[-1] * 1e9:g} ns; * safe",
-            box=SIMPLE,
-        )
+        title = f"{found.name}, {found.cells:,} cells, seed {seed}: error rate at {longest}; * safe"
+        table = Table(title=title, box=SIMPLE)
         table.add_column("read (V)", justify="right")
         for v_wl in grid.v_wl_V:
             table.add_column(f"WL {v_wl:g} V", justify="right")

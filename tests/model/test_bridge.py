@@ -10,7 +10,8 @@ from model.bridge import decide, source_line
 from model.params import BridgeParams
 
 ALONE = {"r_supply_ohm": 0.0, "r_ground_ohm": 0.0, "r_feed_ohm": 0.0, "leak_S": 0.0, "c_sl_F": 0.0}
-"""Nothing but the series path of a column, at once."""
+ALONE |= {"select": "resistor"}
+"""Nothing but the series path of a column, at once, of resistors."""
 
 PARAMS = BridgeParams(r_bl_ohm=3.0, r_blb_ohm=7.0, **ALONE)
 

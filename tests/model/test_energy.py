@@ -8,7 +8,7 @@ import pytest
 from model.energy import EnergyParams, row_read_energy
 from model.params import NeuronParams
 
-NEURON = dataclasses.replace(NeuronParams(), vdd_V=1.8, cu_F=5e-15, cpar_F=20e-15)
+NEURON = dataclasses.replace(NeuronParams(), vdd_V=1.8, cu_F=5e-15, cpar_F=20e-15, cpar_column_F=0.0)
 PARAMS = EnergyParams()
 
 

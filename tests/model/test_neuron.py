@@ -14,7 +14,7 @@ def lines_by_charge(neuron, q, enabled):
     p = neuron.params
     out = []
     for caps, level in ((neuron.a, q), (neuron.b, ~q)):
-        cap_F, par_F = caps * p.cu_F, p.cpar_F
+        cap_F, par_F = caps * p.cu_F, p.cpar_F + len(caps) * p.cpar_column_F
         before = (cap_F * (p.v_common_V - 0.0)).sum() + par_F * p.v_common_V
         plates_V = np.where(enabled & level, p.vdd_V, 0.0)
         out.append((before + (cap_F * plates_V).sum()) / (cap_F.sum() + par_F))
@@ -42,7 +42,7 @@ def test_equal_capacitors_give_the_equation_of_the_design():
         for pop in (0, columns // 2, columns):
             q = np.arange(columns) < pop
             vp, vn = neuron.lines_V(q, np.ones(columns, bool))
-            load = columns * params.cu_F + params.cpar_F
+            load = columns * (params.cu_F + params.cpar_column_F) + params.cpar_F
             dv = params.vdd_V * (2 * pop - columns) / columns * columns * params.cu_F / load
             assert vp - vn == pytest.approx(dv, abs=1e-12)
             assert vp + vn == pytest.approx(
@@ -93,7 +93,7 @@ def test_ideal_tie_is_one():
 def test_noise_is_comparator_and_thermal_in_power():
     params = NeuronParams(temperature_K=300.0, noise_V=1e-3, settle_tau_s=0.0, leak_tau_s=1e9)
     neuron = Neuron.of(params, 25, 0, 0)
-    thermal_V = math.sqrt(2 * 1.380649e-23 * 300 / (25 * 5e-15 + 20e-15))
+    thermal_V = math.sqrt(2 * 1.380649e-23 * 300 / (25 * (5e-15 + 0.2635e-15) + 25e-15))
     assert neuron.noise * neuron.lsb_V == pytest.approx(math.hypot(1e-3, thermal_V), rel=1e-12)
 
 

@@ -70,6 +70,6 @@ def test_more_columns_drop_more_and_the_bounds_hold():
 def test_the_drop_does_not_depend_on_the_input():
     """A + B is in series for either input: what a row takes from the rails is fixed by its cells."""
     ohm = np.exp(np.random.default_rng(3).uniform(np.log(5e3), np.log(5e6), (1, 8, 2)))
-    p = dataclasses.replace(params(0.0, 0.0, 5e4), leak_S=0.0, c_sl_F=0.0)
+    p = dataclasses.replace(params(0.0, 0.0, 5e4), leak_S=0.0, c_sl_F=0.0, select="resistor")
     found = source_line(ohm, np.array([0]), p)
     assert found.v1_V + found.v0_V == pytest.approx(np.full((1, 8), (found.v1_V + found.v0_V)[0, 0]))

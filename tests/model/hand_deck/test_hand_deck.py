@@ -121,7 +121,12 @@ _GEOMETRY = Geometry(rows=8, inputs=INPUTS, bias=COLUMNS - INPUTS)
 
 def _params(bridge: BridgeParams, line_F: float) -> MacroParams:
     neuron = dataclasses.replace(
-        NeuronParams.ideal(), cu_sigma=0.01, cpar_F=line_F, evaluate_s=SAMPLE_s - RELEASE_s, vdd_V=HIGH_V
+        NeuronParams.ideal(),
+        cu_sigma=0.01,
+        cpar_F=line_F,
+        cpar_column_F=0.0,
+        evaluate_s=SAMPLE_s - RELEASE_s,
+        vdd_V=HIGH_V,
     )
     return dataclasses.replace(MacroParams.ideal(), bridge=bridge, neuron=neuron)
 
