@@ -50,7 +50,7 @@ bench: $(READY) ## Measure simulators, attachments and the golden model; prints 
 .PHONY: spice
 spice: $(READY) ## Compare the macro model with ngspice and the SKY130 models
 	@PYTHON=$(PYTHON) VENV=$(VENV) bash scripts/setup.sh spice
-	@$(PY) -m model.spice --out $(OUT)/spice --json $(OUT)/spice/spice.json
+	@$(PY) -m model.spice --processes $(JOBS) --out $(OUT)/spice --json $(OUT)/spice/spice.json
 
 .PHONY: faults
 faults: $(READY) ## Put 10,000 seeded faults into chip and controller; none may be silent (writes docs/faults.md)

@@ -77,6 +77,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     console = Console()
+    console.width = max(console.width, 116)  # a piped table keeps its columns
     unknown = [name for name in args.steps if name not in all_steps()]
     if unknown:
         parser.error(f"unknown step {unknown[0]!r}; steps are {', '.join(all_steps())}")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.bridge import source_line
+from model.params import BridgeParams
 from model.select_transistor import SelectTransistorParams, bridge_operating_point
 from model.spice.compare import Comparison, Context, Report
 from model.spice.decks import bridge, cells
@@ -116,10 +119,26 @@ def compare_source_line(context: Context, model: BridgeModel = default_bridge_mo
                 points=int(error[read].size),
             )
         )
+        comparisons.append(_macro(r_p, r_n, levels[read], v_sl[read]))
     return Report(
         comparisons=comparisons,
         figures=figures,
         curves={"v_spice": v_sl, "v_model": v_model, "levels": levels, "r_p": r_p, "r_n": r_n},
+    )
+
+
+def _macro(r_p: FloatArray, r_n: FloatArray, levels: FloatArray, v_sl: FloatArray) -> Comparison:
+    """Compare ``model.bridge`` by its defaults, table and all, wires and leakage set aside."""
+    p = dataclasses.replace(BridgeParams.ideal(), select=BridgeParams().select, v_wl_V=3.3, v_read_V=1.8)
+    ours = source_line(np.stack([r_p, r_n], axis=-1)[None], np.array([0]), p)
+    v_model = np.where(levels[:, :1] > levels[:, 1:2], ours.v1_V, ours.v0_V)
+    return Comparison(
+        key="a.macro_default",
+        what="the same, model/bridge.py by its defaults",
+        measured=float(np.max(np.abs(v_model - v_sl)) / p.v_read_V),
+        bound=_SOURCE_LINE_BOUND,
+        unit="",
+        points=v_sl.size,
     )
 
 
@@ -172,5 +191,5 @@ def compare_buffer(context: Context, model: BridgeModel = default_bridge_model) 
             )
         ],
         figures={"buffer_threshold_V": threshold, "buffer_sigma_V": float(np.std(spread, ddof=1))},
-        curves={"v_sl": v_sl, "v_q": v_q},
+        curves={"v_sl": v_sl, "v_q": v_q, "threshold": np.array([threshold]), "thresholds": spread},
     )

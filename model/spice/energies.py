@@ -144,7 +144,9 @@ def model_rails(
         q=run.q[1:],
         q_before=run.q[:-1],
         params=params,
-        neuron=dataclasses.replace(NeuronParams(), vdd_V=z.vdd_V, cu_F=z.c_unit_F, cpar_F=cpar_F),
+        neuron=dataclasses.replace(
+            NeuronParams(), vdd_V=z.vdd_V, cu_F=z.c_unit_F, cpar_F=cpar_F, cpar_column_F=0.0
+        ),
     )
     return energy, np.sum(np.abs(current[1:]), axis=-1)
 

@@ -47,6 +47,22 @@ def _params(sizes: CircuitSizes, cpar_F: float) -> NeuronParams:
         cu_F=sizes.c_unit_F,
         cu_sigma=sizes.c_unit_sigma,
         cpar_F=cpar_F,
+        cpar_column_F=0.0,
+    )
+
+
+def _parasitic(key: str, columns: int, cpar_F: float, sizes: CircuitSizes) -> Comparison:
+    """Compare the default parasitic of the model with that of SPICE, as an error of the full scale."""
+    ours_F = NeuronParams().parasitic_F(columns)
+    error = abs(ours_F - cpar_F) / (columns * sizes.c_unit_F + ours_F)
+    return Comparison(
+        key=f"{key}.parasitic_{columns}",
+        what=f"{columns} columns: default Cpar, of full scale",
+        measured=error,
+        bound=_DV_BOUND,
+        unit="",
+        points=1,
+        note=f"Cpar {cpar_F * 1e15:.1f} fF in SPICE, {ours_F * 1e15:.1f} fF by the defaults",
     )
 
 
@@ -207,9 +223,15 @@ def compare_neuron(context: Context, model: NeuronModel = charge_sharing_dv) -> 
                 unit="rows",
                 points=spice.size,
             ),
+            _parasitic("c", columns, cpar_F, z),
         ],
         figures={"cpar_23_F": cpar_F, "full_scale_23_V": full_scale_V},
-        curves={"pops": pops.astype(float), "dv_spice": spice, "dv_model": ours},
+        curves={
+            "pops": pops.astype(float),
+            "dv_spice": spice,
+            "dv_model": ours,
+            "full_scale_V": np.array(full_scale_V),
+        },
     )
 
 
@@ -217,6 +239,7 @@ def compare_large_neurons(context: Context, model: NeuronModel = charge_sharing_
     """(d) 127 and 1025 columns at a few popcounts, plates idealised: the rest is in (a) to (c)."""
     z = context.sizes
     report = Report(comparisons=[])
+    loads_F = {23: line_load_F(context, 23)}
     for columns in (127,) if context.quick else (127, 1025):
         half = columns // 2
         pops = [0, columns // 4, half - 2, half, half + 1, half + 3, 3 * columns // 4, columns]
@@ -231,7 +254,8 @@ def compare_large_neurons(context: Context, model: NeuronModel = charge_sharing_
         time_s, lines_V = ideal_plates(context, columns, chips)
         spice = dv_at(time_s, lines_V, 2 * z.phase_s - SAMPLE_BEFORE_S)
         full_scale_V = z.vdd_V * columns * z.c_unit_F / (columns * z.c_unit_F + cpar_F)
-        error = np.abs(spice - np.array(ours)) / full_scale_V
+        signed = (np.array(ours) - spice) / full_scale_V
+        error = np.abs(signed)
         report.comparisons.append(
             Comparison(
                 key=f"d.neuron_{columns}",
@@ -253,5 +277,12 @@ def compare_large_neurons(context: Context, model: NeuronModel = charge_sharing_
                 points=error.size,
             )
         )
-        report.figures[f"cpar_{columns}_F"] = cpar_F
+        report.comparisons.append(_parasitic("d", columns, cpar_F, z))
+        report.figures[f"cpar_{columns}_F"] = loads_F[columns] = cpar_F
+        report.curves |= {f"share_{columns}": np.array(pops) / columns, f"error_{columns}": signed}
+    report.curves |= {
+        "columns": np.array(list(loads_F), float),
+        "cpar_F": np.array(list(loads_F.values())),
+        "cpar_model_F": np.array([NeuronParams().parasitic_F(columns) for columns in loads_F]),
+    }
     return report
