@@ -18,6 +18,7 @@ from model.broken_lines import LineFault
 from model.golden import forward
 from model.mapping import Mapping, map_network
 from model.network import Layer, Network
+from model.params import MacroParams
 from tb import shell
 from tb.simulators import ROOT, Simulation, run
 
@@ -90,7 +91,7 @@ def infer(
     final_mode: ReadMode = ReadMode.COUNT,
     sim: str = "icarus",
     attach: str = "prefetch",
-    macro: str = "ideal",
+    macro: str | MacroParams = "ideal",
     chip: int = 1,
     program: str = "bus",
     seed: int = 1,
@@ -121,8 +122,8 @@ def infer(
         ``icarus`` or ``verilator``.
     attach : str
         ``prefetch``, ``strobe``, or ``none``: comparator tied off, nothing is compared.
-    macro : str
-        ``ideal`` or ``real``.
+    macro : str or MacroParams
+        ``ideal``, ``real``, the path of a ``.json`` file, or a parameter set.
     chip : int
         Seed of the chip.
     program : str
@@ -167,6 +168,7 @@ def infer(
     """
     if not isinstance(network, Network):
         network = Network.load(network)
+    params = macro if isinstance(macro, MacroParams) else MacroParams.named(macro)
     mapping = map_network(network, geometry, combine=combine, final_mode=final_mode)
     images = np.asarray(images)
     mapping.pack_inputs(images[:1] if len(images) else images)
@@ -195,7 +197,7 @@ def infer(
             "combine": int(combine),
             "final_mode": int(final_mode),
             "attach": attach,
-            "macro": macro,
+            "macro": params.as_dict(),
             "chip": chip,
             "program": program,
             "seed": seed,
@@ -214,7 +216,8 @@ def infer(
             tied=tied,
         )
         result = run(built, testbench, job, progress=show, timeout_s=timeout_s, plus_args=plus_args)
-    return {"sim": sim, "attach": attach, "macro": macro, "seed": chip, "tb_seed": seed} | result
+    names = {"macro": params.name, "ideal": params.is_ideal, "seed": chip, "tb_seed": seed}
+    return {"sim": sim, "attach": attach} | names | result
 
 
 def most_comparisons(mapping: Mapping) -> int:

@@ -52,7 +52,7 @@ def mapping_of(job: dict[str, Any]) -> Mapping:
 
 def chip_of(job: dict[str, Any]) -> Array:
     """A fresh, unformed chip, with the job's broken lines."""
-    arguments = geometry_of(job), MacroParams.named(job["macro"]), int(job["chip"])
+    arguments = geometry_of(job), MacroParams.from_dict(job["macro"]), int(job["chip"])
     lines = [LineFault.parse(text) for text in job.get("broken_lines", ())]
     return FaultyArray(*arguments, lines=lines) if lines else Array(*arguments)
 
@@ -196,6 +196,8 @@ def summary(
         "row_reads_per_s": round(counts["perf_rows"] / wall_s, 1),
         "wall_s": round(wall_s, 3),
     }
+    if labels and "golden" in scoreboard.references:
+        record["golden_accuracy"] = float(np.mean(labels == scoreboard.references["golden"].classes))
     for name, reference in scoreboard.references.items():
         record[f"{name}_mismatches"] = reference.mismatches
         record[f"{name}_first"] = reference.first

@@ -41,11 +41,18 @@ def call(*arguments: str, **env: str) -> subprocess.CompletedProcess:
             "rows = 1034 would fit",
         ),
         (["infer", "--preset", "paper23", "--waves", "x.vcd", "--attach", "prefetch"], "waves"),
+        (["infer", "--macro-params", "absent.json"], "absent.json"),
+        (["infer", "--macro-params", "pyproject.toml"], "pyproject.toml: "),
+        (["infer", "--macro-params", "{}/unknown.json"], "BridgeParams has no field 'r_rail'"),
+        (["infer", "--macro-params", "{}/range.json"], "r_feed_ohm = -1: must be from 0.0 to 1000000.0 ohm"),
+        (["infer", "--macro-params", "x.json", "--macro", "real"], "not allowed with"),
         (["frobnicate"], "invalid choice"),
     ],
 )
-def test_bad_input_is_one_line_and_status_2(arguments, message):
-    done = call("-m", "tb", *arguments)
+def test_bad_input_is_one_line_and_status_2(arguments, message, tmp_path):
+    (tmp_path / "unknown.json").write_text('{"bridge": {"r_rail": 1}}')
+    (tmp_path / "range.json").write_text('{"bridge": {"r_feed_ohm": -1}}')
+    done = call("-m", "tb", *(argument.format(tmp_path) for argument in arguments))
     assert done.returncode == 2
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
