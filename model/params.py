@@ -1,11 +1,8 @@
 """Parameter sets of a macro: every number with its unit, legal range and provenance.
 
-A new parameter is one line, ``name: float = quantity(default, "unit", low, high, "[mark] what it is")``: the
-range check, the JSON round trip and the table of ``describe`` follow from it. Supply, read voltage, capacitor
+A new parameter is one line (``model/quantities.py``). Supply, read voltage, capacitor
 and spreads of the fabricated chip are not published: the defaults are [ours], chosen for a 130 nm process
 with 1.8 V cores and 3.3 V select transistors.
-
-A parameter that is one of a few words is a ``choice``.
 
 ``MacroParams.ideal()`` has no spread and no noise: with it the macro equals ``golden`` bit for bit.
 """
@@ -14,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,63 +18,24 @@ from typing import Any, Self
 
 from hdl.config import Timing
 from model.device_params import DeviceParams
+from model.quantities import Quantities, choice, known, quantity
+
+__all__ = [
+    "BOLTZMANN_J_PER_K",
+    "GRID",
+    "BridgeParams",
+    "MacroParams",
+    "NeuronParams",
+    "Quantities",
+    "choice",
+    "quantity",
+]
 
 BOLTZMANN_J_PER_K = 1.380649e-23
 """Boltzmann constant in J/K [std]."""
 
 GRID = 2.0**-20
 """Capacitances are multiples of this many unit capacitors, so that sums of them are exact in float64."""
-
-
-def quantity(default: float, unit: str, low: float, high: float, about: str) -> Any:
-    """Dataclass field of a physical number: default, unit, legal range (ends included), mark and meaning."""
-    return field(default=default, metadata={"unit": unit, "low": low, "high": high, "about": about})
-
-
-def choice(default: str, options: tuple[str, ...], about: str) -> Any:
-    """Dataclass field that takes one of a few words: default, options, mark and meaning."""
-    return field(default=default, metadata={"unit": "", "options": options, "about": about})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Quantities:
-    """Base of the parameter sets: range checks and the JSON round trip, from the fields' ``quantity``.
-
-    Raises
-    ------
-    ValueError
-        A value outside its range or not a finite number, with both; a word that is not among the options.
-    """
-
-    def __post_init__(self) -> None:
-        for item in dataclasses.fields(self):
-            value, about = getattr(self, item.name), item.metadata
-            if "options" in about:
-                if value not in about["options"]:
-                    options = " or ".join(about["options"])
-                    raise ValueError(f"{type(self).__name__}.{item.name} = {value!r}: must be {options}")
-                continue
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not number or not math.isfinite(value) or not about["low"] <= value <= about["high"]:
-                raise ValueError(
-                    f"{type(self).__name__}.{item.name} = {value!r}: must be from {about['low']} to "
-                    f"{about['high']} {about['unit']}"
-                )
-            object.__setattr__(self, item.name, float(value))
-
-    def as_dict(self) -> dict[str, float | str]:
-        """Fields by name."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Inverse of ``as_dict``; missing fields take their default, unknown ones are a ``ValueError``."""
-        return cls(**_known(cls, values))
-
-    @classmethod
-    def describe(cls) -> list[tuple[str, float | str, str, str]]:
-        """Rows of a table: name, default, unit (none for a word), mark and meaning."""
-        return [(f.name, f.default, f.metadata["unit"], f.metadata["about"]) for f in dataclasses.fields(cls)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -326,15 +283,8 @@ class MacroParams:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Inverse of ``as_dict``; missing parts take their default, unknown names are a ``ValueError``."""
-        values = dict(_known(cls, values))
+        values = dict(known(cls, values))
         for part, kind in (("bridge", BridgeParams), ("neuron", NeuronParams), ("device", DeviceParams)):
             if part in values:
-                values[part] = kind(**_known(kind, values[part]))
+                values[part] = kind(**known(kind, values[part]))
         return cls(**values)
-
-
-def _known(cls: Any, values: Mapping[str, Any]) -> Mapping[str, Any]:
-    names = [item.name for item in dataclasses.fields(cls)]
-    if unknown := sorted(set(values) - set(names)):
-        raise ValueError(f"{cls.__name__} has no field {unknown[0]!r}: known are {', '.join(names)}")
-    return values

@@ -1,7 +1,8 @@
-"""Print every parameter of the macro with default, unit, provenance and meaning; or write a file to edit.
+"""Print every parameter of the macro with default, unit, legal range, provenance and meaning; or write a file to edit.
 
 Marks: [pub] published by the authors of the circuit, [data] from their error tables, [std] established,
-[ours] our choice. The file is what ``--macro-params`` of ``infer`` reads.
+[ours] our choice. The file is what ``--macro-params`` reads, of ``infer`` here
+and of ``python -m tb infer``.
 
 Exit status: 0; 2 on bad input.
 """
@@ -16,11 +17,12 @@ from rich.table import Table
 
 from model.command_line import output_file, write_json
 from model.current_mode import CurrentParams
+from model.device_params import DeviceParams
 from model.energy import EnergyParams
 from model.params import BridgeParams, MacroParams, NeuronParams
 from model.select_transistor import SelectTransistorParams
 
-_KINDS = (BridgeParams, NeuronParams, SelectTransistorParams, CurrentParams, EnergyParams)
+_KINDS = (BridgeParams, NeuronParams, DeviceParams, SelectTransistorParams, CurrentParams, EnergyParams)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,19 +38,20 @@ def run(arguments: argparse.Namespace) -> int:
         write_json(arguments.json, MacroParams.named(arguments.macro).as_dict())
         return 0
     console = Console()
-    console.width = max(console.width, 120)
+    console.width = max(console.width, 150)
     for kind in _KINDS:
         table = Table(title=kind.__name__, box=SIMPLE, title_justify="left")
         for name, justify in (
             ("parameter", "left"),
             ("default", "right"),
             ("unit", "left"),
+            ("legal", "left"),
             ("what", "left"),
         ):
             table.add_column(name, justify=justify)
         for name, default, unit, about in kind.describe():
-            shown = default if isinstance(default, str) else f"{default:g}"
-            table.add_row(name, shown, unit, about.replace("[", "\\["))
+            number = not isinstance(default, (str, bool))
+            shown = f"{default:g}" if number else str(default).lower()
+            table.add_row(name, shown, unit, kind.legal(name), about.replace("[", "\\["))
         console.print(table)
-    console.print("Devices: model/device_params.py and docs/programming.md", highlight=False)
     return 0

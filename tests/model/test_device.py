@@ -387,10 +387,10 @@ def test_energy_of_a_pulse_is_of_the_expected_size():
         (lambda d: d.age(1.0, 1000.0), "temperature_K = 1000.0: must be from 200 to 600"),
         (lambda d: d.read_disturb(0, 0, ALL, -1, 1.0), "reads = -1"),
         (lambda d: DeviceArray(WIDE, d.params, -1), "chip = -1: must be an integer from 0"),
-        (lambda d: DeviceParams(set_V=9.0), r"DeviceParams.set_V = 9.0: must be from 0 to 5"),
+        (lambda d: DeviceParams(set_V=9.0), r"DeviceParams.set_V = 9.0: must be from 0.0 to 5.0 V"),
         (lambda d: DeviceParams(lrs_max_ohm=5e5), "must increase in this order"),
         (lambda d: DeviceParams(stuck_lrs_probability=0.6, stuck_hrs_probability=0.6), "sum to 1.2"),
-        (lambda d: DeviceParams(deterministic=1), "deterministic = 1: must be a bool"),
+        (lambda d: DeviceParams(deterministic=1), "deterministic = 1: must be true or false"),
     ],
 )
 def test_errors_name_the_value_and_its_range(call, message):
