@@ -39,11 +39,13 @@ def test_exit_status_follows_the_bounds(measured, status, monkeypatch, capsys):
     assert ("PASS" if status == 0 else "FAIL") in capsys.readouterr().out
 
 
-def test_unwritable_json_is_one_line(monkeypatch, capsys, tmp_path):
-    line = Comparison(key="z.fake", what="w", measured=0.0, bound=1.0, unit="V", points=1)
-    monkeypatch.setattr("model.spice.__main__.find_tools", lambda: None)
-    fake = [("bridge", Report(comparisons=[line]))]
-    monkeypatch.setattr("model.spice.__main__.run_all", lambda context, names: iter(fake))
+def test_unwritable_targets_are_one_line_before_any_work(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr("model.spice.__main__.find_tools", lambda: pytest.fail("it has begun"))
     (tmp_path / "file").write_text("")
-    assert main(["bridge", "--json", str(tmp_path / "file" / "x.json")]) == 2
-    assert capsys.readouterr().err.startswith("python -m model.spice: cannot write")
+    for option, name in (("--json", "file/x.json"), ("--out", "file/x"), ("--json", ".")):
+        with pytest.raises(SystemExit) as stop:
+            main(["bridge", option, str(tmp_path / name)])
+        assert stop.value.code == 2
+        error = capsys.readouterr().err
+        assert error.startswith(f"python -m model.spice: error: argument {option}: ")
+        assert error.count("\n") == 1
