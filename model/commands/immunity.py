@@ -168,7 +168,7 @@ def _show(report: dict[str, Any]) -> None:
     console.print(
         f"{report['network']}, {report['images']} images, integer reference "
         f"{report['golden_accuracy']:.2%}; {report['chips']} chips a point from seed {report['first_chip']}: "
-        "mean (standard deviation; lowest chip) in %",
+        "mean (std; lowest chip), %",
         highlight=False,
     )
     for name, sweep in report["sweeps"].items():

@@ -178,7 +178,7 @@ def test_command_writes_picture_and_report_and_does_not_depend_on_processes(tmp_
     assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
     found = reports[0]["sweeps"]["plates"]["circuits"]
     assert set(found) == {"bridge", "single-ended"}
-    assert "mean (standard deviation" in capsys.readouterr().out
+    assert "mean (std; lowest chip)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("tile", ["64", "1x8", "axb"])
