@@ -167,8 +167,8 @@ def _show(report: dict[str, Any]) -> None:
     console.width = max(console.width, 110)
     console.print(
         f"{report['network']}, {report['images']} images, integer reference "
-        f"{report['golden_accuracy']:.2%}; {report['chips']} chips a point from seed {report['first_chip']}: "
-        "mean (std; lowest chip), %",
+        f"{report['golden_accuracy']:.2%}; {report['chips']} chips a point from seed {report['first_chip']}\n"
+        "mean (std; lowest chip) in %",
         highlight=False,
     )
     for name, sweep in report["sweeps"].items():
