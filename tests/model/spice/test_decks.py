@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from model.spice import decks, run
-from model.spice.compare import Comparison, Context, all_steps
+from model.spice.compare import Comparison, Context
 from model.spice.run import Deck, SpiceUnavailableError, Tools, find_tools
 from model.spice.sizes import DEFAULT_SIZES, CircuitSizes
+from model.spice.steps import STEPS
 
 Z = DEFAULT_SIZES
 
@@ -151,4 +152,4 @@ def test_context_is_checked_and_seeds_by_purpose(tmp_path):
     for change in ({"seed": -1}, {"processes": 0}):
         with pytest.raises(ValueError, match=next(iter(change))):
             Context(tools=tools, **change)
-    assert next(iter(all_steps())) == "bridge"
+    assert next(iter(STEPS)) == "bridge"
