@@ -122,12 +122,19 @@ class PrefetchAgent(MacroAgent):
                 Pin(self.dut.plane1[tile * g.rows + row]).set_bits(s1[row])
                 Pin(self.dut.plane0[tile * g.rows + row]).set_bits(s0[row])
                 known[tile, row] = True
+            self._derive(tile, mapping.masks[tile])
         if not every_sl:
             self._live &= self._flags(counted)
         self.at["known"].set_bits(known.ravel())
         self.at["live"].set_bits(self._live.ravel())
         self._loaded = True
         self._forget()
+
+    def _derive(self, tile: int, masks: np.ndarray) -> None:
+        """Let the model derive now what the first answers of each layer would wait for; no read is counted."""
+        rows = [r for r in range(len(masks)) if (tile, r) not in self.digital_rows and masks[r].any()]
+        for mask in {masks[r].tobytes(): masks[r] for r in rows}.values():
+            self.array.min_refs(tile, np.zeros(len(mask), bool), mask)
 
     def _forget(self) -> None:
         self._stale = (self._stale + 1) & 0xFFFF

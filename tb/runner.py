@@ -60,9 +60,9 @@ def simulation(
     comparisons : int
         Most comparisons of a row and vector (1 without SEARCH).
     tied : bool
-        With ``prefetch``: the shell with the comparator tied off.
+        With ``none``: the controller in the shell, and the comparator tied off there.
     """
-    if attach == "prefetch":
+    if attach == "prefetch" or tied:
         return Simulation(
             sim=sim,
             top=shell.TOP,

@@ -41,15 +41,17 @@ class Reference:
 
     def differ(self, vector: int, what: str, seen: np.ndarray, expected: np.ndarray) -> None:
         """Count the elements in which ``seen`` is not what was expected."""
-        if np.shape(seen) != np.shape(expected):
+        same_shape = np.shape(seen) == np.shape(expected)
+        if same_shape and not np.any(seen != expected):
+            return
+        if not same_shape:
             count, where = max(np.size(seen), np.size(expected)), "another shape"
         else:
             wrong = np.flatnonzero(np.atleast_1d(np.asarray(seen) != np.asarray(expected)))
-            count, where = len(wrong), f"first at {wrong[0]}" if len(wrong) else ""
-        if count:
-            self.mismatches += count
-            self.images.add(vector)
-            self.first = self.first or f"vector {vector}, {what}: {count} differ, {where}"
+            count, where = len(wrong), f"first at {wrong[0]}"
+        self.mismatches += count
+        self.images.add(vector)
+        self.first = self.first or f"vector {vector}, {what}: {count} differ, {where}"
 
 
 class InferenceScoreboard:

@@ -267,6 +267,11 @@ def build(simulation: Simulation) -> tuple[Path, float]:
     SimulationError
         ``Missing`` or ``Build``.
     """
+    if simulation.sim == "verilator" and re.search(r"\s", f"{BUILD}{_verilator_root()}"):
+        raise SimulationError(
+            "Build",
+            f"{ROOT}: Verilator's makefiles stop at spaces in paths; move the checkout, or use icarus",
+        )
     folder = BUILD / f"{simulation.sim}-{simulation.top}-{simulation.digest()}"
     folder.mkdir(parents=True, exist_ok=True)
     done, log = folder / "done", folder / "build.log"

@@ -8,7 +8,11 @@
 // `fault`. Where a real macro gives no answer, X is driven (Icarus) or noise (Verilator, which has no X).
 //
 // T tiles, R rows, C columns, K comparisons a row and request, AW bits of `row`, FW bits of `ref`,
-// TIED = 1: comparator tied off, nothing asked of Python (the baseline of `make bench`).
+// TIED = 1: comparator tied off, nothing asked of Python, no rule checked (the baseline of `make bench`).
+//
+// The controller takes its inputs at the rising edge of the clock; here they move at the falling edge before it, so that a
+// simulator looks at the wide logic behind them once a cycle, and not at all while they rest. Wide vectors are copied and
+// compared when a read or a verify begins or ends, not in every cycle.
 
 `ifndef BRIDGEBNN_TOP
 `define BRIDGEBNN_TOP bridgebnn
@@ -31,7 +35,7 @@ module bridgebnn_shell #(
     wire precharge, evaluate, sense;
     wire signed [FW-1:0] ref;
     reg [T-1:0] cmp, cmp_valid;
-    wire [T*C-1:0] sl;
+    reg [T*C-1:0] sl;
     wire hv_en, pulse, verify, prog_side;
     wire [1:0] prog_op, verify_ref;
     wire [7:0] wl_level, prog_level;
@@ -68,14 +72,21 @@ module bridgebnn_shell #(
         .verify(verify), .verify_ref(verify_ref)
     );
 
-    // What is driven where the macro gives no answer. Noise moves on by one word a cycle.
+    reg evaluate_q = 0, sense_q = 0, pulse_q = 0, verify_q = 0, rst_q = 1;
+    always @(posedge clk) begin
+        rst_q <= rst;
+        evaluate_q <= evaluate; sense_q <= sense; pulse_q <= pulse; verify_q <= verify;
+    end
+
+    // What is driven where the macro gives no answer. The noise of `sl` moves on by one word when its window closes.
+    reg sl_open = 1;  // so that the first falling edge closes it
+    wire sl_read = evaluate & evaluate_q, sl_verify = verify & verify_q;
 `ifdef VERILATOR
     reg [T*C+31:0] noise = 0;
     reg [31:0] random = 32'h1;
-    always @(posedge clk) begin
+    always @(posedge clk)
         random <= {random[30:0], random[31] ^ random[21] ^ random[1] ^ random[0]} ^ {seed[15:0], seed[31:16]};
-        noise <= {noise[T*C-1:0], random};
-    end
+    always @(negedge clk) if (sl_open && !sl_read && !sl_verify) noise <= {noise[T*C-1:0], random};
     wire [T*C-1:0] unknown = noise[T*C+31:32];
     wire [T-1:0] unknown_cmp = random[30 -: (T < 30 ? T : 30)];
     wire [T-1:0] unknown_valid = random[(T < 30 ? T : 30):1];
@@ -85,18 +96,17 @@ module bridgebnn_shell #(
     wire [T-1:0] unknown_valid = {T{1'bx}};
 `endif
 
-    // ---- requests, at the first cycle of an evaluation ----
-    reg evaluate_q = 0;
+    // ---- requests, in the middle of the first cycle of an evaluation ----
     reg [T*C-1:0] seen_bl = 0, seen_en = 0;  // column data that the decisions of a tile belong to
     reg [T-1:0] primed = 0;
     reg [15:0] stale_q = 0;
-    wire first = evaluate & ~evaluate_q;
+    wire first = evaluate & ~evaluate_q & (TIED == 0);
     integer t;
-    reg [T-1:0] need;
+    reg [T-1:0] need = 0;
     reg [UW-1:0] count;
-    always @* begin
+    always @(negedge clk) begin
         need = 0;
-        if (first && !TIED)
+        if (first)
             for (t = 0; t < T; t = t + 1)
                 if (wl_en[t]) begin
                     count = used[t][row*UW +: UW];
@@ -105,18 +115,15 @@ module bridgebnn_shell #(
                     else if (!digital[t*R + row])
                         need[t] = count >= K || seen_bl[t*C +: C] != bl[t*C +: C] || seen_en[t*C +: C] != col_en[t*C +: C];
                 end
-    end
-    // In mid-cycle, when everything has settled: a glitch of `need` asks for nothing.
-    always @(negedge clk)
         if (|need) begin
             ask <= need;
             request <= request + 1;
         end
+    end
 
     reg [UW-1:0] turn [0:T-1];  // which comparison of the row this is, since the last answer
     integer u;
     always @(posedge clk) begin
-        evaluate_q <= evaluate;
         stale_q <= py_stale;
         if (stale_q != py_stale) primed <= 0;
         if (first) begin
@@ -150,52 +157,38 @@ module bridgebnn_shell #(
 
     integer a;
     reg signed [DW-1:0] least;
-    always @* begin
-        cmp = unknown_cmp;
-        cmp_valid = unknown_valid;
-        if (TIED) begin
-            cmp = 0;
-            cmp_valid = {T{1'b1}};
+    always @(negedge clk) begin
+        cmp <= unknown_cmp;
+        cmp_valid <= unknown_valid;
+        if (TIED != 0) begin
+            cmp <= marked[T-1:0];  // 0, which only Python knows: no logic behind it is left out
+            cmp_valid <= ~marked[T-1:0];
         end else if (sense) begin
             for (a = 0; a < T; a = a + 1)
                 if (wl_en[a]) begin
                     least = decisions[a][(row*K + turn[a])*DW +: DW];
-                    cmp_valid[a] = sense_cyc >= resolve_cyc;
-                    if (sense_cyc >= resolve_cyc) cmp[a] = ref >= least;
+                    cmp_valid[a] <= sense_cyc >= resolve_cyc;
+                    if (sense_cyc >= resolve_cyc) cmp[a] <= ref >= least;
                 end
         end
     end
 
-    // Source lines move only when the window opens or closes: wide vectors are what Icarus is slow at.
-    reg verify_q = 0;
-    always @(posedge clk) verify_q <= verify;
-    integer s;
-    wire sl_read = evaluate & evaluate_q, sl_verify = verify & verify_q;
-    reg sl_open;
-    always @* begin
-        sl_open = 0;
-        if (!TIED && (sl_read || sl_verify))
-            for (s = 0; s < T; s = s + 1)
-                if (wl_en[s] && (sl_verify || live[s*R + row] || known[s*R + row])) sl_open = 1;
-    end
     integer v;
-    reg [T*C-1:0] answer;
-    always @* begin
-        answer = 0;
-        if (sl_open)
+    always @(negedge clk) begin
+        sl_open <= TIED == 0 && (sl_read || sl_verify);
+        if (TIED == 0 && (sl_read || sl_verify)) begin
             for (v = 0; v < T; v = v + 1)
-                if (!wl_en[v]) answer[v*C +: C] = unknown[v*C +: C];
-                else if (sl_verify || live[v*R + row]) answer[v*C +: C] = py_sl[v*C +: C];
+                if (!wl_en[v]) begin
+                    if (sl_open) sl[v*C +: C] <= unknown[v*C +: C];
+                end else if (sl_verify || live[v*R + row]) sl[v*C +: C] <= py_sl[v*C +: C];
                 else if (known[v*R + row])
-                    answer[v*C +: C] = (col_en[v*C +: C] & ((bl[v*C +: C] & plane1[v*R + row])
-                                     | (~bl[v*C +: C] & plane0[v*R + row]))) | (~col_en[v*C +: C] & unknown[v*C +: C]);
-                else answer[v*C +: C] = unknown[v*C +: C];
+                    sl[v*C +: C] <= (col_en[v*C +: C] & ((bl[v*C +: C] & plane1[v*R + row])
+                                  | (~bl[v*C +: C] & plane0[v*R + row]))) | (~col_en[v*C +: C] & unknown[v*C +: C]);
+        end else if (sl_open) sl <= TIED != 0 ? {T*C{marked[0]}} : unknown;
     end
-    assign sl = TIED ? {T*C{1'b0}} : sl_open ? answer : unknown;
 
     // ---- rules of the pins (codes: tb/protocol.py) ----
     reg fresh = 0;  // lines are precharged and not evaluated since
-    reg precharge_q = 0, sense_q = 0, pulse_q = 0, rst_q = 1;
     reg [AW-1:0] row_q;
     reg [T-1:0] wl_q;
     reg [T*C-1:0] bl_q, en_q;
@@ -205,18 +198,25 @@ module bridgebnn_shell #(
     wire [20:0] prog_pins = {prog_op, prog_side, wl_level, prog_level, hv_en, py_hv_ready};
     wire one_line = (wl_en & (wl_en - 1'b1)) == 0;
     wire known_pins = ^{precharge, evaluate, sense, hv_en, pulse, verify, row, wl_en} !== 1'bx;
+    wire held = (evaluate && evaluate_q) || (pulse && pulse_q) || (verify && verify_q);  // columns may not move
     integer d;
-    reg undecided;
+    reg undecided, bl_moved, en_moved;
     always @(posedge clk) begin
-        rst_q <= rst;
-        precharge_q <= precharge; sense_q <= sense; pulse_q <= pulse;
         row_q <= row; wl_q <= wl_en; ref_q <= ref; prog_q <= prog_pins;
         verify_pins_q <= {prog_side, verify_ref};
-        if (evaluate || pulse || verify) begin bl_q <= bl; en_q <= col_en; end
+        bl_moved = 0;
+        en_moved = 0;
+        if (held && TIED == 0) begin
+            bl_moved = bl !== bl_q;
+            en_moved = col_en !== en_q;
+        end else if (TIED == 0 && (evaluate || pulse || verify)) begin
+            bl_q <= bl;
+            en_q <= col_en;
+        end
         if (precharge) fresh <= 1; else if (evaluate) fresh <= fresh & ~first;
         undecided = 0;
         if (sense) for (d = 0; d < T; d = d + 1) if (wl_en[d] && digital[d*R + row]) undecided = 1;
-        if (fault == 0 && !rst && !rst_q) begin
+        if (fault == 0 && !rst && !rst_q && TIED == 0) begin
             if (!known_pins) fault <= 1;
             else if (precharge && evaluate) fault <= 2;
             else if (sense && !evaluate) fault <= 3;
@@ -228,14 +228,14 @@ module bridgebnn_shell #(
             else if (pulse && verify) fault <= 9;
             else if (verify && (precharge || evaluate || sense)) fault <= 10;
             else if (evaluate && evaluate_q && (row != row_q || wl_en != wl_q)) fault <= 11;
-            else if (evaluate && evaluate_q && (bl !== bl_q || col_en !== en_q)) fault <= 12;
+            else if (evaluate && evaluate_q && (bl_moved || en_moved)) fault <= 12;
             else if (sense && sense_q && ref != ref_q) fault <= 13;
             else if (pulse && pulse_q && (row != row_q || wl_en != wl_q || prog_pins != prog_q)) fault <= 14;
-            else if (pulse && pulse_q && (bl !== bl_q || col_en !== en_q)) fault <= 15;
+            else if (pulse && pulse_q && (bl_moved || en_moved)) fault <= 15;
             else if (verify && verify_q && (row != row_q || wl_en != wl_q || {prog_side, verify_ref} != verify_pins_q
-                     || col_en !== en_q)) fault <= 16;
+                     || en_moved)) fault <= 16;
             else if (row >= R && (evaluate || pulse || verify)) fault <= 17;
-            else if (!TIED && undecided) fault <= 18;
+            else if (undecided) fault <= 18;
             else if (first && |need && answered != request) fault <= 19;
         end
     end

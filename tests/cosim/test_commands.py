@@ -146,6 +146,13 @@ def test_missing_simulator_is_one_line(monkeypatch, tmp_path):
         simulators.build(Simulation(sim="icarus", top="x", sources=[]))
 
 
+@pytest.mark.verilator
+def test_spaces_in_the_path_are_one_line(monkeypatch, tmp_path):
+    monkeypatch.setattr(simulators, "BUILD", tmp_path / "a b")
+    with pytest.raises(SimulationError, match=r"^Build: .*Verilator's makefiles stop at spaces in paths"):
+        simulators.build(Simulation(sim="verilator", top="x", sources=[]))
+
+
 def test_unknown_simulator():
     with pytest.raises(ValueError, match="unknown simulator 'modelsim'"):
         Simulation(sim="modelsim", top="x", sources=[])

@@ -60,6 +60,16 @@ def test_real_macro_is_the_model_and_attachments_agree(chip, final):
     assert all(results[0][key] == results[1][key] for key in SAME)
 
 
+@pytest.mark.parametrize("sim", [pytest.param(s, marks=getattr(pytest.mark, s)) for s in small.SIMS])
+def test_the_baselines_of_the_bench_do_the_same_work(sim):
+    """Comparator tied off, bare and in the shell: as many cycles and reads as with the physics attached."""
+    bare, shell = (small.run(sim, "none", tied=tied) for tied in (False, True))
+    attached = small.run(sim, "prefetch")
+    assert bare["scores"] == shell["scores"] != attached["scores"]
+    for name in ("cycles", "row_reads", "read_cycles"):
+        assert bare[name] == shell[name] == attached[name]
+
+
 @pytest.mark.parametrize(("sim", "attach"), SIM_ATTACH)
 @pytest.mark.parametrize("phases", [(1, 1, 1), (2, 3, 1), (1, 1, 4)], ids=str)
 def test_phase_lengths(sim, attach, phases):
