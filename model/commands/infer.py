@@ -20,13 +20,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from hdl.config import PRESETS, Combine, ReadMode, preset
+from hdl.config import Combine, ReadMode, preset
 from model import inference
 from model.array import Array
-from model.broken_lines import LINE_KINDS, FaultyArray, LineFault
+from model.broken_lines import FaultyArray, LineFault
 from model.command_line import output_file, whole, write_json
 from model.dataset import load_mnist_test
 from model.golden import Forward, Golden
+from model.inference_options import add_inference
 from model.mapping import Mapping, map_network
 from model.network import Network
 from model.params import MacroParams
@@ -34,57 +35,18 @@ from model.programming import program
 from model.repair import program_repaired
 
 ROOT = Path(__file__).resolve().parents[2]
-_SEEDS = 2**64 - 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``infer``."""
     add = parser.add_argument
-    add("--preset", default="mnist", metavar="P", help=f"one of {', '.join(PRESETS)} (default %(default)s)")
-    add(
-        "--images",
-        type=whole(1, 10_000),
-        default=1000,
-        metavar="K",
-        help="first K test images (default %(default)s)",
-    )
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument(
-        "--macro", choices=("ideal", "real"), default="ideal", help="parameter set (default %(default)s)"
-    )
-    which.add_argument(
-        "--macro-params",
-        type=Path,
-        metavar="FILE",
-        help="parameter set from a JSON file; what it leaves out has the value of real",
-    )
-    add(
-        "--chip",
-        type=whole(0, _SEEDS),
-        default=0,
-        metavar="SEED",
-        help="seed of the chip (default %(default)s)",
-    )
-    add(
-        "--combine",
-        choices=("add", "vote"),
-        help="how layers wider than a tile split (default: the preset's)",
-    )
-    add("--network", type=Path, metavar="FILE", help="network file (default: the preset's)")
+    add_inference(parser, images=1000)
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--preload", action="store_true", help="write the states directly instead of by pulses")
     how.add_argument(
         "--repair",
         action="store_true",
         help="let spares stand in for broken lines and place neurons around stuck devices, then program again",
-    )
-    add(
-        "--break",
-        dest="broken_lines",
-        action="append",
-        default=[],
-        metavar="KIND:TILE:LINE",
-        help=f"a broken line of the chip, may be repeated, needs --repair; KIND is one of {', '.join(LINE_KINDS)}",
     )
     add(
         "--check",

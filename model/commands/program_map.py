@@ -16,24 +16,24 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from hdl.config import PRESETS
 from model.chip_map import program_and_map, work_of_preset, work_of_size
-from model.command_line import output_folder, whole
+from model.command_line import output_folder
 from model.device import DeviceParams
+from model.inference_options import add_chip, add_preset
 from model.params import MacroParams
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``program-map``."""
     add = parser.add_argument
-    add("--preset", default="mnist", metavar="P", help=f"one of {', '.join(PRESETS)} (default %(default)s)")
+    add_preset(parser)
     add(
         "--random",
         metavar="ROWSxCOLUMNS",
         help="one tile of this size with random weights instead of a preset",
     )
     add("--devices", choices=("ideal", "real", "group"), default="real", help="default %(default)s")
-    add("--chip", type=whole(0, 2**64 - 1), default=0, metavar="SEED", help="default %(default)s")
+    add_chip(parser)
     add(
         "--out",
         type=output_folder,

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from hdl.config import PRESETS, preset
+from hdl.config import preset
 from model.command_line import output_file, output_folder, whole, write_json
 from model.dataset import load_mnist_test
+from model.inference_options import add_preset
 from tb.commands import shown, waves
 from tb.commands.infer import table, verdict
 from tb.runner import infer_preset
@@ -31,7 +32,7 @@ SHADES = {(0, 0): " ", (1, 0): "▀", (0, 1): "▄", (1, 1): "█"}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``demo``."""
     add = parser.add_argument
-    add("--preset", default="mnist", metavar="P", help=f"one of {', '.join(PRESETS)} (default %(default)s)")
+    add_preset(parser)
     add(
         "--images",
         type=whole(1, 10_000),

@@ -8,64 +8,32 @@ or when the simulation failed; 2 on bad input.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from hdl.config import PRESETS, Combine, ReadMode, preset
-from model.broken_lines import LINE_KINDS
+from hdl.config import Combine, ReadMode, preset
 from model.command_line import output_file, whole, write_json
 from model.dataset import load_mnist_test
+from model.inference_options import add_inference
 from model.params import MacroParams
 from tb.commands import shown
 from tb.runner import ROOT, infer
 from tb.simulators import SIMULATORS
 
-SEEDS = 2**64 - 1
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``infer``."""
     add = parser.add_argument
-    add("--preset", default="mnist", metavar="P", help=f"one of {', '.join(PRESETS)} (default %(default)s)")
-    add(
-        "--images",
-        type=whole(1, 10_000),
-        default=20,
-        metavar="K",
-        help="first K test images (default %(default)s)",
-    )
+    add_inference(parser, images=20)
     add("--sim", choices=SIMULATORS, default="verilator", help="simulator (default %(default)s)")
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument(
-        "--macro", choices=("ideal", "real"), default="ideal", help="parameter set (default %(default)s)"
-    )
-    which.add_argument(
-        "--macro-params",
-        type=Path,
-        metavar="FILE",
-        help="parameter set from a JSON file; what it leaves out has the value of real",
-    )
-    add(
-        "--chip",
-        type=whole(0, SEEDS),
-        default=0,
-        metavar="SEED",
-        help="seed of the chip (default %(default)s)",
-    )
     add(
         "--attach",
         choices=("strobe", "prefetch"),
         help="how the model sits on the pins: every strobe in Python, or decisions handed to a "
         "simulation-only shell once a vector (default: prefetch, strobe with --waves; same results)",
-    )
-    add(
-        "--combine",
-        choices=("add", "vote"),
-        help="how layers wider than a tile split (default: the preset's)",
     )
     add("--final", choices=("count", "search"), help="read mode of the scores (default: the preset's)")
     add(
@@ -74,19 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pulses over the bus from an unformed array, or states written directly (default: bus on "
         "Verilator; preload on Icarus, where the pulses of a large preset take very long)",
     )
-    add("--network", type=Path, metavar="FILE", help="network file (default: the preset's)")
     add(
         "--repair",
         action="store_true",
         help="let spares stand in for broken lines and place neurons around stuck devices, then program again",
-    )
-    add(
-        "--break",
-        dest="broken_lines",
-        action="append",
-        default=[],
-        metavar="KIND:TILE:LINE",
-        help=f"a broken line of the chip, may be repeated, needs --repair; KIND is one of {', '.join(LINE_KINDS)}",
     )
     add(
         "--seed",

@@ -21,9 +21,9 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from hdl.config import PRESETS
 from model.chip_map import Work, program_and_map, work_of_preset, work_of_size
-from model.command_line import output_folder, whole
+from model.command_line import output_folder
+from model.inference_options import add_chip, add_preset
 from model.params import MacroParams
 from tb.commands import shown
 from tb.runner import ROOT, generated, simulation
@@ -36,14 +36,14 @@ __all__ = ["add_arguments", "program_on_rtl", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``program``."""
     add = parser.add_argument
-    add("--preset", default="mnist", metavar="P", help=f"one of {', '.join(PRESETS)} (default %(default)s)")
+    add_preset(parser)
     add(
         "--random",
         metavar="ROWSxCOLUMNS",
         help="one tile of this size with random weights instead of a preset",
     )
     add("--macro", choices=("ideal", "real"), default="real", help="parameter set (default %(default)s)")
-    add("--chip", type=whole(0, 2**64 - 1), default=0, metavar="SEED", help="default %(default)s")
+    add_chip(parser)
     add("--sim", choices=SIMULATORS, default="verilator", help="simulator (default %(default)s)")
     add("--out", type=output_folder, default=Path("build/program"), metavar="DIR", help="default %(default)s")
 
