@@ -10,7 +10,7 @@ from cocotb.triggers import ValueChange
 
 from hdl.config import Descriptor, ReadMode
 from model.mapping import Mapping
-from tb.pins import Pin, bits_of
+from tb.pins import Pin, bits_of, string_of
 
 __all__ = ["LayerMonitor", "comparisons", "first_rows", "sl_rows"]
 
@@ -64,7 +64,18 @@ class LayerMonitor:
         self._seen = [0] * len(mapping.descriptors)
         self._columns = mapping.geometry.columns
         zeros = [np.zeros((1, d.inputs), np.uint8) for d in mapping.descriptors]
-        self._enabled = [[en for _, _, en in mapping.tile_inputs(i, z)] for i, z in enumerate(zeros)]
+        self._slices = [
+            [self._slice(tile, wanted) for tile, _, wanted in mapping.tile_inputs(i, z)]
+            for i, z in enumerate(zeros)
+        ]
+
+    def _slice(self, tile: int, wanted: np.ndarray) -> tuple[str, np.ndarray, np.ndarray]:
+        """What ``col_en`` of a tile must read, and the columns of its enabled inputs and bias cells, in order."""
+        g = self.mapping.geometry
+        plain = np.array(self.mapping.repairs.physical_columns(g, tile))
+        kept = plain[wanted[plain]]
+        inputs = int(wanted[plain[: g.inputs]].sum())
+        return string_of(wanted), kept[:inputs], kept[inputs:]
 
     def start(self) -> None:
         """Start to watch."""
@@ -94,18 +105,16 @@ class LayerMonitor:
         if turn % comparisons(descriptor):
             return
         bl, en = self._pins["bl"].text(), self._pins["col_en"].text()
-        g, n = self.mapping.geometry, self._columns
+        n = self._columns
         parts = []
         for k in range(descriptor.tile_count):
             end = len(bl) - (descriptor.tile_first + k) * n
-            bits, enabled = bits_of(bl[end - n : end]), bits_of(en[end - n : end]).astype(bool)
-            wanted = self._enabled[layer][k]
-            if (enabled != wanted).any():
-                column = int(np.flatnonzero(enabled != wanted)[0])
+            wanted, inputs, bias = self._slices[layer][k]
+            if (enabled := en[end - n : end]) != wanted:
+                column = n - 1 - max(i for i in range(n) if enabled[i] != wanted[i])
                 raise AssertionError(f"layer {layer}, tile {k}: column {column} is enabled wrongly")
-            plain = self.mapping.repairs.physical_columns(g, descriptor.tile_first + k)
-            bits, wanted = bits[plain], wanted[plain]
-            if not bits[g.inputs :][wanted[g.inputs :]].all():
+            bits = bits_of(bl[end - n : end])
+            if not bits[bias].all():
                 raise AssertionError(f"layer {layer}, tile {k}: an enabled bias column is 0")
-            parts.append(bits[: g.inputs][wanted[: g.inputs]])
+            parts.append(bits[inputs])
         self.observe(layer, np.concatenate(parts))
