@@ -47,7 +47,8 @@ def test_map_is_that_of_the_contract():
 @pytest.mark.parametrize("geometry", [Geometry(), *(p.geometry for p in PRESETS.values())])
 def test_sizes_follow_the_geometry(geometry):
     regs, g = register_map(geometry), geometry
-    assert {w.name: w.words for w in regs.windows} == {
+    spares = {"REPAIR_ROW": g.spare_rows, "REPAIR_COLUMN": g.tiles * g.spare_columns}
+    assert {w.name: w.words for w in regs.windows} == {name: n for name, n in spares.items() if n} | {
         "ROW_IMAGE": g.row_words,
         "ROW_MASK": g.row_words,
         "DESCRIPTOR": 4 * g.layers,

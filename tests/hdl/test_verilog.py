@@ -108,7 +108,7 @@ def test_overrides(tmp_path):
     [
         (
             ["generate", "--out", "x", "--preset", "nope"],
-            "unknown preset 'nope': known are paper23, mnist, split",
+            "unknown preset 'nope': known are paper23, mnist, mnist-spares, split",
         ),
         (["generate", "--out", "x", "--tiles", "0"], "Geometry.tiles = 0: must be an integer from 1 to 64"),
         (["generate", "--out", "x", "--tiles", "two"], "argument --tiles: invalid int value: 'two'"),

@@ -86,7 +86,7 @@ def test_parser_errors_are_one_line(capsys):
 @pytest.mark.parametrize(
     "command",
     [
-        ["model", "infer", "--images", "10000", "--macro", "real"],
+        ["model", "infer", "--images", "10000", "--macro", "real", "--check", "10000"],  # minutes
         ["tb", "infer", "--preset", "paper23", "--sim", "icarus", "--images", "500"],
     ],
 )
