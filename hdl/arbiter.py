@@ -16,7 +16,8 @@ UNLOCK_KEYS = (0x554E4C4B, 0x50524F47)
 
 TO_PROGRAM_SEQUENCER = (Command.PROGRAM_ROW, Command.REFRESH_ROW, Command.VERIFY_ROW, Command.READ_ROW)
 NEEDS_UNLOCK = (Command.PROGRAM_ROW, Command.REFRESH_ROW)
-NEEDS_READABLE = (Command.VERIFY_ROW, Command.READ_ROW)
+NEEDS_READABLE = TO_PROGRAM_SEQUENCER
+"""PROGRAM_ROW and REFRESH_ROW, too: with levels too weak to move a device they verify, and log what failed."""
 
 
 class State(StrEnum):
@@ -90,7 +91,7 @@ class CommandArbiter(wiring.Component):
     the running one and its outcome are not disturbed. ABORT is never rejected: it ends a running command and
     does nothing while idle. Every other command is *accepted*: it clears the outcome of the one before and
     ends in ``done`` or in ``error`` with a code. Ended at once: NOP and CLEAR_LOG (done), PROGRAM_ROW and
-    REFRESH_ROW while locked (LOCKED), VERIFY_ROW and READ_ROW under the read lock (READ_LOCKED), unknown
+    REFRESH_ROW while locked (LOCKED), all four row commands under the read lock (READ_LOCKED), unknown
     opcodes (BAD_COMMAND).
 
     *Latency*: ``busy`` rises the cycle after ``strobe``, ``start`` falls into that same cycle; the outcome
@@ -223,5 +224,6 @@ class CommandArbiter(wiring.Component):
         with m.Switch(self.command):
             with m.Case(*NEEDS_UNLOCK), m.If(~self.unlocked):
                 m.d.comb += refusal.eq(ErrorCode.LOCKED)
+        with m.Switch(self.command):  # a later refusal goes before an earlier one
             with m.Case(*NEEDS_READABLE), m.If(self.read_locked):
                 m.d.comb += refusal.eq(ErrorCode.READ_LOCKED)

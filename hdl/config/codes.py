@@ -65,7 +65,7 @@ class ErrorCode(enum.IntEnum):
     BAD_COMMAND = 1  # unknown opcode
     BUSY = 2  # command written while another runs (the running one is not disturbed)
     LOCKED = 3  # programming without unlock, or after the lock bit
-    READ_LOCKED = 4  # read-back of weights while the read-back lock holds
+    READ_LOCKED = 4  # a command on a row while the read-back lock holds
     BAD_ADDRESS = 5  # tile or row outside the geometry
     BAD_DESCRIPTOR = 6  # descriptor outside the geometry; ERROR.detail holds its index
     RAILS_TIMEOUT = 7  # hv_ready did not come within the limit

@@ -210,7 +210,9 @@ async def lock_bit(b: Bench) -> None:
 async def read_back_lock(b: Bench) -> None:
     await b.bus.set("LOCK", read_lock=1)
     await b.bus.set("PROG_ADDRESS", row=0, tile=0)
-    await b.ends(b.host.run(Command.READ_ROW), ErrorCode.READ_LOCKED)
+    await b.host.unlock()
+    for command in (Command.READ_ROW, Command.VERIFY_ROW, Command.PROGRAM_ROW, Command.REFRESH_ROW):
+        await b.ends(b.host.run(command), ErrorCode.READ_LOCKED)
     await b.refused(b.bus.read("ROW_IMAGE"), "a read of the hidden window")
     await b.env.reset()
 

@@ -88,10 +88,10 @@ def test_who_may_start(opcode, unlocked, read_locked):
     refusal = ErrorCode.NONE
     if opcode not in known:
         refusal = ErrorCode.BAD_COMMAND
+    elif opcode in ON_PROGRAM and read_locked:
+        refusal = ErrorCode.READ_LOCKED
     elif opcode in (Command.PROGRAM_ROW, Command.REFRESH_ROW) and not unlocked:
         refusal = ErrorCode.LOCKED
-    elif opcode in (Command.VERIFY_ROW, Command.READ_ROW) and read_locked:
-        refusal = ErrorCode.READ_LOCKED
     runs = refusal == ErrorCode.NONE and opcode in (*ON_PROGRAM, Command.INFER)
 
     async def scenario(ctx):
