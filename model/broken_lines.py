@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from hdl.config import Geometry, ProgOp, ProgSide, VerifyRef
 from model.array import Array
 
-__all__ = ["LINE_KINDS", "FaultyArray", "LineFault"]
+__all__ = ["LINE_KINDS", "SPARED_KINDS", "FaultyArray", "LineFault"]
 
 Bits = NDArray[np.bool_]
-LINE_KINDS = ("word_open", "bit_open", "source_stuck", "source_short", "bit_short")
+SPARED_KINDS = ("word_open", "bit_open", "source_stuck", "source_short", "bit_short")
+"""Lines that a spare can stand in for: they do nothing to the others. `LineFault.parse` takes these."""
+LINE_KINDS = (*SPARED_KINDS, "word_short", "word_on")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +27,8 @@ class LineFault:
     ----------
     kind : str
         ``word_open``: the row's transistors never conduct; its source lines float to ``value``.
+        ``word_short``: the word lines of ``row`` and ``other`` joined: either turns both rows on.
+        ``word_on``: the word line of ``other`` never falls: every row is read and pulsed together with it.
         ``bit_open``: the bit line of ``side`` is broken: no pulse reaches that side, it reads as open, and
         the other side alone decides. ``source_stuck``: SL at ``value``; pulses that need the other level do
         nothing. ``source_short``: SL of two columns joined; both carry the OR (``value`` 1) or AND (0) of the
@@ -32,7 +36,8 @@ class LineFault:
         and in a read the lower level wins.
     tile : int
     row : int
-        Of ``word_open``.
+        Of ``word_open`` and ``word_short``.
+    other : int
     columns : tuple of int
         One column, or the two that are shorted.
     side : int
@@ -42,6 +47,7 @@ class LineFault:
     kind: str
     tile: int
     row: int = 0
+    other: int = 0
     columns: tuple[int, ...] = (0,)
     side: int = 0
     value: int = 0
@@ -76,10 +82,16 @@ class LineFault:
         except (ValueError, KeyError):
             fault = None
         shorts = fault is not None and fault.kind.endswith("short")
-        good = fault is not None and not rest and len(lines) == 1 + shorts and fault.value in (0, 1)
+        good = (
+            fault is not None
+            and fault.kind in SPARED_KINDS
+            and not rest
+            and len(lines) == 1 + shorts
+            and fault.value in (0, 1)
+        )
         if not good or min(fault.tile, *lines) < 0:
             raise ValueError(
-                f"{text!r}: must be KIND:TILE:LINE, KIND one of {', '.join(LINE_KINDS)}, LINE a row of "
+                f"{text!r}: must be KIND:TILE:LINE, KIND one of {', '.join(SPARED_KINDS)}, LINE a row of "
                 "word_open, a column, or two columns A+B of a short; then :P or :N (bit_*), :0 or :1 (others)"
             )
         return fault
@@ -117,6 +129,47 @@ class FaultyArray(Array):
         twin.reads[...] = self.reads
         return twin
 
+    def _beside(self, tile: int, row: int) -> tuple[int | None, bool]:
+        """The row that is on together with this one, and the level of source lines that neither decides."""
+        for f in self.lines:
+            if f.tile == tile and f.kind in ("word_short", "word_on"):
+                if row != f.other and (f.kind == "word_on" or row == f.row):
+                    return f.other, bool(f.value)
+                if f.kind == "word_short" and row == f.other:
+                    return f.row, bool(f.value)
+        return None, False
+
+    def _joined(self, tile: int, row: int, ones: Bits, zeros: Bits) -> tuple[Bits, Bits]:
+        """Bits of a row for inputs 1 and 0 when another row conducts beside it.
+
+        The devices of a side are parallel. Where the other row's conduct next to nothing the row decides as
+        ever; where the two sides conduct alike, the buffer's level is that of the fault.
+        """
+        other, level = self._beside(tile, row)
+        if other is None:
+            return ones, zeros
+        own, more = (1 / self.devices.resistance_ohm[tile, r] for r in (row, other))
+        alone = (more < 0.05 * own.max(axis=-1, keepdims=True)).all(axis=-1)
+        p, n = (own + more).T
+        clear = np.maximum(p, n) > 3 * np.minimum(p, n)
+        return (
+            np.where(alone, ones, np.where(clear, p > n, level)),
+            np.where(alone, zeros, np.where(clear, n > p, level)),
+        )
+
+    def held(self, tile: int, row: int, side: ProgSide, ref: VerifyRef) -> Bits:
+        """What the devices that a row's word line turns on pass by themselves, whatever the columns do."""
+        every = np.ones(self.geometry.columns, bool)
+        passed = self.devices.verify(tile, row, every, side, ref)
+        other, _ = self._beside(tile, row)
+        if other is not None:
+            beside = self.devices.verify(tile, other, every, side, ref)
+            for f in self.lines:  # what stands behind a broken bit line conducts nothing into this row
+                if f.kind == "bit_open" and f.tile == tile and f.side == side:
+                    beside[list(f.columns)] = ref == VerifyRef.HRS_MIN
+            passed = passed & beside if ref == VerifyRef.HRS_MIN else passed | beside
+        return passed
+
     def _broken(self, tile: int, row: int) -> list[LineFault]:
         return [f for f in self.lines if f.tile == tile and (f.kind != "word_open" or f.row == row)]
 
@@ -132,6 +185,7 @@ class FaultyArray(Array):
         width_s: float,
     ) -> None:
         columns = np.array(columns, bool)
+        other, _ = self._beside(tile, row)
         for f in self._broken(tile, row):
             here = list(f.columns)
             if f.kind == "word_open":
@@ -144,12 +198,18 @@ class FaultyArray(Array):
                 columns[here] = True
         if columns.any():
             super().pulse(tile, row, columns, op, side, wl_level, prog_level, width_s)
+            if other is not None:
+                super().pulse(tile, other, columns, op, side, wl_level, prog_level, width_s)
 
     def verify(
         self, tile: int, row: int, columns: Bits, side: ProgSide, ref: VerifyRef, margin: float = 1.0
     ) -> Bits:
         passed = super().verify(tile, row, columns, side, ref, margin)
         asked = np.asarray(columns, bool)
+        other, _ = self._beside(tile, row)
+        if other is not None:
+            beside = super().verify(tile, other, columns, side, ref, margin)
+            passed = passed & beside if ref == VerifyRef.HRS_MIN else passed | beside
         for f in self._broken(tile, row):
             here = list(f.columns)
             if f.kind == "word_open":
@@ -172,6 +232,8 @@ class FaultyArray(Array):
                 here = [c for c in f.columns if col_en[c]]
                 bl[here] = bl[here].all()
         bits = np.array(super().source_lines(tile, row, bl, col_en), bool)
+        if self._beside(tile, row)[0] is not None:
+            bits = np.where(bl, *self._joined(tile, row, bits, bits))
         for f in broken:
             here = list(f.columns)
             if f.kind == "word_open":
@@ -196,7 +258,7 @@ class FaultyArray(Array):
 
     def bridges(self, tile: int, row: int, col_en: Bits) -> tuple[Bits, Bits]:
         """Noiseless reads of a row's enabled columns, with all inputs at 1 and all at 0, each (C,) bool."""
-        ones, zeros = (plane[row].copy() for plane in self.planes(tile))
+        ones, zeros = self._joined(tile, row, *(plane[row].copy() for plane in self.planes(tile)))
         for f in self._broken(tile, row):
             here = list(f.columns)
             if f.kind == "word_open":

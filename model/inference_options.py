@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from hdl.config import PRESETS
-from model.broken_lines import LINE_KINDS
+from model.broken_lines import SPARED_KINDS
 from model.command_line import whole
 
 __all__ = ["add_chip", "add_inference", "add_preset"]
@@ -67,5 +67,5 @@ def add_inference(parser: argparse.ArgumentParser, images: int) -> None:
         action="append",
         default=[],
         metavar="KIND:TILE:LINE",
-        help=f"a broken line of the chip, may be repeated, needs --repair; KIND is one of {', '.join(LINE_KINDS)}",
+        help=f"a broken line of the chip, may be repeated, needs --repair; KIND is one of {', '.join(SPARED_KINDS)}",
     )
