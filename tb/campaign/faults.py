@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,14 +11,24 @@ import numpy as np
 
 from hdl.config import Geometry, PulseConditions, Timing
 from model.broken_lines import LINE_KINDS
-from tb.campaign.watch import targets
+from tb.campaign.watch import SEQUENCERS, targets
 
-__all__ = ["CLASSES", "GEOMETRY", "NETWORKS", "TIMING", "Fault", "draw", "parse", "shares"]
+__all__ = ["AIMS", "CLASSES", "GEOMETRY", "NETWORKS", "STRIKES", "TIMING", "Fault", "draw", "parse", "shares"]
 
 GEOMETRY = Geometry(
-    tiles=2, rows=8, inputs=11, bias=2, thresholds=16, layers=2, scores=8, count_width=8, log_depth=32
+    tiles=2,
+    rows=8,
+    inputs=11,
+    bias=2,
+    spare_columns=1,
+    spare_rows=1,
+    thresholds=16,
+    layers=2,
+    scores=8,
+    count_width=8,
+    log_depth=32,
 )
-"""Small enough for thousands of runs; two tiles, groups of pulses, bias columns, every read mode."""
+"""Small enough for thousands of runs; two tiles, groups of pulses, bias columns, spares, every read mode."""
 
 
 def _brief(conditions: PulseConditions) -> PulseConditions:
@@ -44,7 +55,7 @@ SPARE_ROW = GEOMETRY.rows - 1
 
 CLASSES = {
     "devices": "devices stuck in LRS, HRS or unformed; several at once, both sides of a pair, bias columns",
-    "lines": "word, bit and source lines open, stuck or shorted",
+    "lines": "rows and columns: word lines open, shorted or stuck on; bit and source lines open, shorted or stuck",
     "rails": "programming rails late, never up, dropping in or between pulses, glitching, or up in name only",
     "comparator": "comparators stuck at 0 or 1, slow, or never resolved",
     "flips": "a bit flipped in a setting, row buffer, descriptor or threshold; before, in, after commands",
@@ -138,7 +149,7 @@ def shares(total: int) -> dict[str, int]:
 def draw(name: str, seed: int, index: int) -> Fault:
     """Fault ``index`` of a class."""
     rng = _rng(name, seed, index, 0)
-    work, kind, options = _DRAWS[name](rng)
+    work, kind, options = _interrupts(rng, index) if name == "interrupts" else _DRAWS[name](rng)
     if work == "infer":
         options.setdefault("network", str(rng.choice(NETWORKS)))
     chip = int(rng.integers(1 << 32))
@@ -204,7 +215,16 @@ def _flips(rng: np.random.Generator) -> Drawn:
     target = every[chosen]
     work = _pick(rng, {"program": 3, "infer": 2})
     if rng.random() < 0.8:  # mostly where the controller is using it
-        reading = ("DESCRIPTOR", "THRESHOLD", "LAYER_COUNT", "INFER_COUNT", "TIMING_READ", "TIMING_RESOLVE")
+        reading = (
+            "REPAIR_COLUMN",
+            "REPAIR_ROW",
+            "DESCRIPTOR",
+            "THRESHOLD",
+            "LAYER_COUNT",
+            "INFER_COUNT",
+            "TIMING_READ",
+            "TIMING_RESOLVE",
+        )
         work = "infer" if target.name in reading else "program"
     bits = target.bits
     if target.name in buffers and rng.random() < 0.9:
@@ -219,7 +239,41 @@ def _flips(rng: np.random.Generator) -> Drawn:
     return work, target.name, options
 
 
-def _interrupts(rng: np.random.Generator) -> Drawn:
+AIMS = tuple(
+    (name, state.name) for name, kind in SEQUENCERS.items() for state in kind if state.name != "IDLE"
+)
+"""Every state of every sequencer that a command can be in."""
+STRIKES = ("reset", "abort", "power")
+"""What is aimed at each of them."""
+_VISITED = ("VERIFY", "DROP_PASSED", "SET_UP", "PULSE", "HOLD", "PRECHARGE", "EVALUATE", "SENSE", "COUNT")
+"""States that a command comes to several times."""
+
+
+def _aimed(rng: np.random.Generator, number: int) -> Drawn:
+    """Each of `STRIKES` in each of `AIMS`, one after the other."""
+    kind = STRIKES[number % len(STRIKES)]
+    sequencer, state = AIMS[number // len(STRIKES) % len(AIMS)]
+    again = number >= len(STRIKES) * len(AIMS) and state in _VISITED and sequencer != "layer"
+    options: dict[str, Any] = {
+        "aim": (sequencer, state),
+        "visit": int(rng.integers(4)) if again else 0,
+        "at": 0.0,
+        "length_cyc": int(rng.integers(1, 9)),
+    }
+    if state == "LOG_FAILED":
+        options |= {"count": 3, "pattern": "any", "stuck": "UNFORMED"}
+    if sequencer == "read":
+        with_comparator = state in ("SENSE", "RESOLVE")
+        options["network"] = str(rng.choice(("vote", "sign", "search"))) if with_comparator else "count"
+        options |= {"resolve_cyc": 7} if state == "RESOLVE" else {}
+    work = "infer" if sequencer != "program" else "verify" if state == "FIND_TARGETS" else "program"
+    return work, kind, options
+
+
+def _interrupts(rng: np.random.Generator, index: int) -> Drawn:
+    """Every other one is aimed at a state, the others come at any time."""
+    if index % 2:
+        return _aimed(rng, index // 2)
     work = _pick(rng, {"program": 5, "infer": 4, "verify": 1, "read": 1, "refresh": 1})
     kinds = {"reset": 3, "abort": 3, "power": 3} | ({"relock": 1} if work == "program" else {})
     options = {"at": float(rng.random()), "length_cyc": int(rng.integers(1, 9))}
@@ -237,12 +291,11 @@ def _bus(rng: np.random.Generator) -> Drawn:
     return work, kind, {"accesses": int(rng.integers(3, 40)), "at": float(rng.random()) * 0.9}
 
 
-_DRAWS = {
+_DRAWS: dict[str, Callable[[np.random.Generator], Drawn]] = {
     "devices": _devices,
     "lines": _lines,
     "rails": _rails,
     "comparator": _comparator,
     "flips": _flips,
-    "interrupts": _interrupts,
     "bus": _bus,
 }

@@ -69,6 +69,10 @@ class ShadowBus(WishboneMaster):
             "DESCRIPTOR": 0xFFFFFFFF,
             "THRESHOLD": 0xFFFF,
         }
+        for window in registers.windows:
+            if window.name.startswith("REPAIR_"):
+                self.kept[window.name] = 0x8000FFFF
+                self._reset |= {(window.name, word): 0 for word in range(window.words)}
         self.shadow = dict(self._reset)
         self.unknown = 0
 
@@ -261,7 +265,7 @@ class CarefulHost:
         after: Hook | None = None,
     ) -> list[VectorResult] | None:
         """Run INFER over at most two packed vectors; the results, or None when it did not end well."""
-        await self.driver.load_network(mapping.descriptors, mapping.thresholds)
+        await self.driver.load_network(mapping.descriptors, mapping.thresholds, mapping.repairs)
         await self.bus.write("INFER_COUNT", len(vectors))
         try:
             for vector in vectors:
@@ -319,7 +323,8 @@ class CarefulHost:
 
         Neighbours are driven alike and differently, so that no two joined lines go unnoticed.
         """
-        good = True
+        good, g = True, self.env.geometry
+        lines = mapping.repairs.physical_rows(g)
         for d in mapping.descriptors:
             for k in range(d.tile_count):
                 last = k == d.tile_count - 1
@@ -335,10 +340,11 @@ class CarefulHost:
                     mode=ReadMode.COUNT,
                     score=True,
                 )
-                image = mapping.images[d.tile_first + k, d.row_first]
+                plain = mapping.repairs.physical_columns(g, d.tile_first + k)
+                image = mapping.images[d.tile_first + k, lines[d.row_first]][plain]
                 odd = (np.arange(size) % 2).astype(np.uint8)
                 for pair in ((odd, 1 - odd), (odd * 0, odd * 0 + 1)):
-                    n = self.env.geometry.inputs
+                    n = g.inputs
                     wanted = [2 * int((v == image[:size]).sum() + image[n : n + bias].sum()) for v in pair]
                     results = await self.trial(layer, list(pair))
                     good &= results is not None and [int(r.scores[0]) for r in results] == wanted

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import FallingEdge, RisingEdge, Timer
 
 from hdl.config import Command, ProgSide
 from model.broken_lines import LINE_KINDS, FaultyArray, LineFault
@@ -15,16 +15,16 @@ from tb.campaign.agent import CampaignAgent
 from tb.campaign.attack import Attack
 from tb.campaign.faults import GEOMETRY, Fault
 from tb.campaign.host import CarefulHost, Hook, Interrupted
-from tb.campaign.watch import targets
+from tb.campaign.watch import SEQUENCERS, codes, targets
 from tb.env import Env
 from tb.pins import Pin
 
-__all__ = ["STATES", "Injector"]
+__all__ = ["Injector"]
 
-STATES = ("program_state", "layer_state", "read_state")
 _STUCK = ("LRS", "HRS", "UNFORMED")
 _SHAPED = ("FORM_PULSE", "SET_PULSE", "RESET_PULSE", "MAX_PARALLEL")
 _PINS = ("watch_clear", "watch_shape", "flip_go", "flip_target", "flip_word", "flip_bit", "broken", "busy")
+_PINS += ("struck", *(f"{name}_{what}" for name in SEQUENCERS for what in ("state", "struck")))
 
 
 class Injector:
@@ -36,8 +36,6 @@ class Injector:
         The one under way.
     array : FaultyArray
         Its chip.
-    states : list of int
-        States of the sequencers when it struck; empty where no command ran.
     moment : int
         Cycles from the command to it.
     """
@@ -50,8 +48,9 @@ class Injector:
         self.env = env
         self.host = CarefulHost(env)
         self.edge = RisingEdge(env.dut.clk)
-        self.pin = {name: Pin(getattr(env.dut, name)) for name in (*_PINS, *STATES)}
-        self.states: list[int] = []
+        self.pin = {name: Pin(getattr(env.dut, name)) for name in _PINS}
+        self.codes = codes(GEOMETRY)
+        self.fall = FallingEdge(env.dut.clk)
         self.moment = 0
 
     def stick(self, places: list[tuple[int, int, np.ndarray]]) -> None:
@@ -66,11 +65,12 @@ class Injector:
             column = int(rng.choice(columns))
             sides = list(ProgSide) if options["pattern"] == "pair" else [ProgSide(int(rng.integers(2)))]
             for side in sides:
-                kind = self.fault.kind if self.fault.kind in _STUCK else str(rng.choice(_STUCK))
+                kind = options.get("stuck", self.fault.kind)
+                kind = kind if kind in _STUCK else str(rng.choice(_STUCK))
                 self.array.devices.stick(tile, row, [column], side, Stuck[kind])
 
-    def break_lines(self, tile: int, row: int) -> None:
-        """Broken lines of the fault, through the row that is worked on."""
+    def break_lines(self, tile: int, row: int, beside: int | None = None) -> None:
+        """Broken lines of the fault, through the row that is worked on, and ``beside`` it or any other."""
         rng, lines = self.fault.rng(0), []
         rng.random(16)
         for number in range(self.fault.options["count"]):
@@ -78,7 +78,11 @@ class Injector:
             column = int(rng.integers(GEOMETRY.columns - 1))
             columns = (column, column + 1) if kind.endswith("short") else (column,)
             side, value = int(rng.integers(2)), int(rng.integers(2))
-            lines.append(LineFault(kind=kind, tile=tile, row=row, columns=columns, side=side, value=value))
+            broken = LineFault(kind=kind, tile=tile, row=row, columns=columns, side=side, value=value)
+            other = int(rng.integers(GEOMETRY.rows - 1))
+            lines.append(
+                dataclasses.replace(broken, other=other + (other >= row) if beside is None else beside)
+            )
         self.array.lines = lines
 
     def options(self, kind: type) -> Any:
@@ -94,10 +98,32 @@ class Injector:
         await self.edge
         self.pin["flip_go"].set(0)
 
+    def states(self) -> dict[str, str]:
+        """States of the sequencers when a command was interrupted first; empty where none was."""
+        if not self.pin["struck"].int():
+            return {}
+        return {name: self.codes[name][self.pin[f"{name}_struck"].int()] for name in SEQUENCERS}
+
+    async def _reach(self, sequencer: str, state: str, visit: int) -> bool:
+        """Wait for the middle of the first cycle in which a sequencer is in ``state``, past earlier visits.
+
+        False when the command ended before.
+        """
+        there = False
+        while True:
+            await self.fall
+            await Timer(round(self.env.period_ns / 10), "ns")
+            was, there = there, self.codes[sequencer][self.pin[f"{sequencer}_state"].int()] == state
+            if there and not was:
+                if visit == 0:
+                    return True
+                visit -= 1
+            if not self.pin["busy"].int():
+                return False
+
     async def _interrupt(self) -> None:
         """Reset, abort, power loss or relock, now."""
         kind, options = self.fault.kind, self.fault.options
-        self.states = [self.pin[name].int() for name in STATES] if self.pin["busy"].int() else []
         if kind == "abort":
             await self.host.driver.start(Command.ABORT)
         elif kind == "relock":
@@ -107,7 +133,8 @@ class Injector:
             raise Interrupted("reset")
         else:
             rng = self.fault.rng(2)
-            await self.agent.cycles(float(rng.uniform(0.05, 0.95)))
+            if "aim" not in options:
+                await self.agent.cycles(float(rng.uniform(0.05, 0.95)))
             self.agent.hv_ready.set(0)
             self.env._rst.set(1)
             memories = [i for i, t in enumerate(targets(GEOMETRY)) if t.memory]
@@ -135,7 +162,12 @@ class Injector:
                 await Attack(self.host.bus, fault.kind, fault.rng(2)).run(options["accesses"])
 
         async def later() -> None:
-            if self.moment:
+            if "aim" in options:
+                begin = self.env.cycle()
+                if not await self._reach(*options["aim"], options["visit"]):
+                    return
+                self.moment = self.env.cycle() - begin
+            elif self.moment:
                 await self.env.cycles(self.moment)
             await act()
 

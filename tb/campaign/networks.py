@@ -6,12 +6,19 @@ import itertools
 
 import numpy as np
 
-from hdl.config import Combine, ReadMode
+from hdl.config import Combine, ReadMode, Repairs
 from model.mapping import Mapping, map_network
 from model.network import Layer, Network
 from tb.campaign.faults import GEOMETRY
 
 __all__ = ["networks"]
+
+
+REPAIRED = {
+    "vote": Repairs(columns=((0, 0, 4),), rows=((0, 1),)),
+    "search": Repairs(columns=((0, 0, GEOMETRY.inputs), (1, 0, 2)), rows=((0, 0),)),
+}
+"""Networks that run over the spares: an input column, a bias column, a row in the middle, the first one."""
 
 
 def networks() -> dict[str, Mapping]:
@@ -39,5 +46,6 @@ def networks() -> dict[str, Mapping]:
                 )
             )
         network = Network(name=name, layers=tuple(layers))
-        made[name] = map_network(network, GEOMETRY, combine=combine, final_mode=final)
+        repairs = REPAIRED.get(name)
+        made[name] = map_network(network, GEOMETRY, combine=combine, final_mode=final, repairs=repairs)
     return made

@@ -17,12 +17,14 @@ __all__ = ["contradiction", "results_differ", "unlisted", "wrong_devices"]
 
 
 def wrong_devices(array: FaultyArray, claim: Claim) -> np.ndarray:
-    """Devices of a row that are not in the state that its image asks for, bool (C, 2)."""
-    every = np.ones(len(claim.mask), bool)
+    """Devices of a row that are not in the state that its image asks for, bool (C, 2).
+
+    Where a broken word line turns on a second row, the two devices count as the one that they are.
+    """
     wrong = np.zeros((len(claim.mask), 2), bool)
     for side in ProgSide:
-        low = array.devices.verify(claim.tile, claim.row, every, side, VerifyRef.LRS_MAX)
-        high = array.devices.verify(claim.tile, claim.row, every, side, VerifyRef.HRS_MIN)
+        low = array.held(claim.tile, claim.row, side, VerifyRef.LRS_MAX)
+        high = array.held(claim.tile, claim.row, side, VerifyRef.HRS_MIN)
         wants_low = np.asarray(claim.image, bool) ^ bool(side)
         wrong[:, side] = claim.mask & ~np.where(wants_low, low, high)
     return wrong

@@ -1,4 +1,4 @@
-"""Counts of a campaign: a table for the terminal, a summary for JSON, and ``docs/faults.md``."""
+"""Counts of a campaign: a table for the terminal, a summary for JSON, a section of ``docs/verification.md``."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from hdl.config import ErrorCode
-from hdl.layer_sequencer import LayerState
-from hdl.program_sequencer import State
-from hdl.read_sequencer import ReadState
-from tb.campaign.faults import CLASSES, GEOMETRY
+from tb.campaign.faults import AIMS, CLASSES, GEOMETRY, STRIKES
 from tb.campaign.watch import RULES
 
-__all__ = ["markdown", "summary", "table", "tally"]
+__all__ = ["SECTION", "markdown", "missed", "states", "summary", "table", "tally"]
+
+SECTION = "faults"
 
 COLUMNS = ("injected", "benign", "detected", "repaired", "reported", "silent")
-_SEQUENCERS = (("program", State), ("layer", LayerState), ("read", ReadState))
+
+
+KINDS = (*STRIKES, "relock")
 
 
 def tally(records: Sequence[dict[str, Any]]) -> dict[str, dict[str, int]]:
@@ -37,10 +38,21 @@ def tally(records: Sequence[dict[str, Any]]) -> dict[str, dict[str, int]]:
     return counts
 
 
-def states(records: Sequence[dict[str, Any]]) -> dict[str, tuple[int, int]]:
-    """States of each sequencer, without its idle one, in which a command was interrupted: (hit, all)."""
-    seen = [{r["states"][i] for r in records if r["states"]} - {0} for i in range(len(_SEQUENCERS))]
-    return {name: (len(hit), len(kind) - 1) for (name, kind), hit in zip(_SEQUENCERS, seen, strict=True)}
+def states(records: Sequence[dict[str, Any]]) -> dict[tuple[str, str], Counter[str]]:
+    """How often each kind of interruption struck in each state of each sequencer but the idle ones."""
+    found: dict[tuple[str, str], Counter[str]] = {aim: Counter() for aim in AIMS}
+    for record in records:
+        if record["label"].startswith("interrupts:"):
+            for aim in record["states"].items():
+                if aim in found:
+                    found[aim][record["kind"]] += 1
+    return found
+
+
+def missed(records: Sequence[dict[str, Any]]) -> list[str]:
+    """States in which a reset, an abort or a power loss never struck."""
+    every = states(records).items()
+    return [f"{kind} in {state} of {name}" for (name, state), n in every for kind in STRIKES if not n[kind]]
 
 
 def reporters(records: Sequence[dict[str, Any]]) -> dict[str, Counter[str]]:
@@ -71,7 +83,8 @@ def summary(result: dict[str, Any]) -> dict[str, Any]:
         "cycles": sum(r["cycles"] for r in records),
         "pulses": sum(r["pulses"] for r in records),
         "classes": tally(records),
-        "states": {name: {"hit": hit, "of": of} for name, (hit, of) in states(records).items()},
+        "states": {" ".join(aim): dict(count) for aim, count in states(records).items()},
+        "missed": missed(records),
         "reporters": {name: dict(count) for name, count in reporters(records).items()},
         "first_reports": dict(causes(records).most_common()),
         "overruled": sum(r["overruled"] for r in records),
@@ -95,20 +108,20 @@ def table(result: dict[str, Any]) -> Table:
 
 
 def markdown(result: dict[str, Any]) -> str:
-    """Text of ``docs/faults.md``."""
+    """The section on faults of ``docs/verification.md``."""
     records, g = result["records"], GEOMETRY
     counts, facts = tally(records), summary(result)
     sims = " and ".join(
         f"{n:,} on {name.capitalize()}" for name, n in sorted(facts["simulators"].items(), reverse=True)
     )
     lines = [
-        "# Faults survived",
-        "",
-        f"Written by `make faults`, not typed: {result['total']:,} faults, seed {result['seed']}, {sims}.",
-        f"Generated Verilog ({g.tiles} tiles of {g.rows} rows and {g.columns} columns) with the real macro: "
-        "spread, noise, stochastic switching.",
-        f"Each fault meets a fresh chip after a reset; {facts['cycles']:,} clock cycles and "
-        f"{facts['pulses']:,} programming pulses in all, every cycle under the monitor's rules.",
+        f"{result['total']:,} faults, seed {result['seed']}, {sims}, {result['seconds'] / 60:.0f} minutes of one "
+        "process: `make faults`.",
+        f"Generated Verilog ({g.tiles} tiles of {g.rows} rows and {g.columns} columns, spares among them) with the "
+        "real",
+        "macro: spread, noise, stochastic switching. Each fault meets a fresh chip after a reset; "
+        f"{facts['cycles']:,} clock",
+        f"cycles and {facts['pulses']:,} programming pulses in all, every cycle under the monitor's rules.",
         "",
         "| class | " + " | ".join(COLUMNS) + " |",
         "| --- |" + " ---: |" * len(COLUMNS),
@@ -122,38 +135,40 @@ def markdown(result: dict[str, Any]) -> str:
         "Any of them again, and what happened: `python -m tb campaign --replay CLASS:SEED:INDEX`.",
         "",
     ]
-    lines += ["## What is put in", ""]
     lines += [f"* **{name}**: {about}" for name, about in CLASSES.items()]
     lines += [
         *_VERDICTS,
         "",
-        "## Who noticed",
+        "### Who noticed",
         "",
         "| class | an error code of the controller | the host's checks alone |",
+        "| --- | ---: | ---: |",
     ]
-    lines += ["| --- | ---: | ---: |"]
     for name, count in reporters(records).items():
         lines.append(f"| {name} | {count['controller']:,} | {count['host']:,} |")
     lines += [
         "",
-        f"PROGRAM_ROW ended in DONE on {facts['overruled']:,} rows with broken lines that were not "
-        "programmed; the host's line test found each of them: a source line stuck at 1 passes every "
-        "verify read, and the read-back where the weight is +1.",
-    ]
-    lines += [
+        f"PROGRAM_ROW ended in DONE on {facts['overruled']:,} rows with broken lines that were not programmed; the "
+        "host's line test found",
+        "each of them: a source line stuck at 1 passes every verify read, and the read-back where the weight is +1.",
         "",
         "First reports: " + ", ".join(f"{text} {n:,}" for text, n in causes(records).most_common()) + ".",
         "",
-    ]
-    lines += ["## Where commands were interrupted", ""]
-    lines += [
-        "Reset, abort, power loss and relock fell into "
-        + ", ".join(
-            f"{hit} of {of} states of the {name} sequencer" for name, (hit, of) in states(records).items()
-        )
-        + " (idle ones not counted).",
+        "### Where commands were interrupted",
         "",
-        "## The monitor's rules",
+        "State of each sequencer at the clock edge that took the interruption (idle ones left out); every other fault",
+        "of the class is aimed at one of them.",
+        "",
+        "| state | " + " | ".join(KINDS) + " |",
+        "| --- |" + " ---: |" * len(KINDS),
+    ]
+    for aim, count in states(records).items():
+        lines.append(f"| {' '.join(aim)} | " + " | ".join(f"{count[kind]:,}" for kind in KINDS) + " |")
+    lines += [
+        "",
+        f"Never struck by {', '.join(STRIKES[:-1])} or {STRIKES[-1]}: {', '.join(missed(records)) or 'none'}.",
+        "",
+        "### The monitor's rules",
         "",
         *(f"{number}. {rule}" for number, rule in enumerate(RULES, 1)),
         "",
@@ -163,25 +178,25 @@ def markdown(result: dict[str, Any]) -> str:
 
 
 _VERDICTS = """
-## What the columns mean
+### What the columns mean
 
-* **benign**: nobody reported anything, and nothing that the host holds for true is wrong: the programmed rows
-  by the chip's own devices and bridges, results by the model of the chip with and without the fault.
-* **detected**: reported by the controller, or found by the host before it used anything. **repaired**: after
-  a reset and another try, if need be in the spare row, the host has what it wanted. **reported**: it has not,
-  and knows.
-* **silent**: a row held for programmed whose devices or bridges say otherwise, or whose later READ_ROW does;
-  accepted results that are not the model's; a failed device missing in the log; a rule of the pins broken in
-  any cycle; rails, a pulse or a word line on while no command runs; a command that does not end.
+* **benign**: nobody reported anything, and nothing that the host holds for true is wrong: the programmed
+  rows by the chip's own devices and bridges, results by the model of the chip with and without the fault.
+* **detected**: reported by the controller, or found by the host before it used anything. **repaired**:
+  after a reset and another try, if need be in another row, the host has what it wanted. **reported**: it
+  has not, and knows.
+* **silent**: a row held for programmed whose devices or bridges say otherwise, or whose later READ_ROW
+  does; accepted results that are not the model's; a failed device missing in the log; a rule of the pins
+  broken in any cycle; rails, a pulse or a word line on while no command runs; a command that does not end.
 
 The judge asks the modelled array and the pins, never the controller. The host is careful firmware
 (`tb/campaign/host.py`): after every command it reads back the whole configuration and compares it with what
-it wrote; a row that ended in DONE must also verify with even and with odd columns alone, fail on every device
-of either for the inverse image, and read back by READ_ROW; results count only when every row verifies, counted patterns
-of inputs come out as the weights say, and each comparator gives both answers at the ends of its
-reference.""".splitlines()
+it wrote; a row that ended in DONE must also verify with even and with odd columns alone, fail on every
+device of either for the inverse image, and read back by READ_ROW, and at the end all rows must verify once
+more; results count only when every row verifies, counted patterns of inputs come out as the weights say,
+and each comparator gives both answers at the ends of its reference.""".splitlines()
 
-_LIMITS = """## Not put in
+_LIMITS = """### Not put in
 
 Flips in flip-flops that are no configuration (states, counters, column and result registers), in the input
 and result banks, and in the failure log: the controller has no parity, and the host cannot read the input

@@ -103,7 +103,7 @@ class Bench(Injector):
         await self.fresh(fault.chip)
         self.fault, self.rng, self.silent = fault, fault.rng(1), []
         self.lost: list[Claim] = []
-        self.states, self.moment, self.overruled = [], 0, False
+        self.moment, self.overruled = 0, False
         start = self.env.cycle()
         begin = self.agent.pulses
         self._rows()
@@ -126,7 +126,7 @@ class Bench(Injector):
             "silent": self.silent,
             "overruled": self.overruled,
             "lost": [f"tile {c.tile}, row {c.row}" for c in self.lost],
-            "states": self.states,
+            "states": self.states(),
             "moment": self.moment,
             "cycles": self.env.cycle() - start,
             "pulses": self.agent.pulses - begin,
@@ -145,9 +145,14 @@ class Bench(Injector):
         places = [(t, r) for t in range(GEOMETRY.tiles) for r in range(SPARE_ROW)]
         chosen = [places[i] for i in rng.permutation(len(places))[:3]]
         self.claims: list[Claim] = []
+        self.earlier: Claim | None = None
         if self.fault.work == "infer":
             return
-        if self.fault.name == "lines":  # broken from birth: nothing can have been programmed before
+        if self.fault.name == "lines":  # broken from birth: what was programmed before went over broken lines
+            if self.fault.kind.startswith("word_") and self.fault.kind != "word_open":
+                image = rng.integers(0, 2, columns).astype(np.uint8)
+                row = int(rng.choice([r for r in range(SPARE_ROW) if r != chosen[0][1]]))
+                self.earlier = Claim(chosen[0][0], row, image, np.ones(columns, bool))
             chosen = chosen[:1]
         for tile, row in chosen[1:]:
             claim = Claim(tile, row, rng.integers(0, 2, columns).astype(np.uint8), np.ones(columns, bool))
@@ -175,7 +180,9 @@ class Bench(Injector):
         if "count" in fault.options and fault.name != "lines":
             self.stick([(target.tile, target.row, target.mask)])
         elif fault.name == "lines":
-            self.break_lines(target.tile, target.row)
+            self.break_lines(target.tile, target.row, self.earlier.row if self.earlier else None)
+            if self.earlier and await self._try(self.host.program(self.earlier, done=self._believed)):
+                self.claims.append(self.earlier)
         elif fault.name == "rails":
             self.agent.spoil(rails=self.options(Rails))
         hooks = {}
@@ -191,11 +198,18 @@ class Bench(Injector):
             hooks = self.hooks(alone.cycles)
         if await self._try(self.host.program(target, failed=self._listed, done=self._believed, **hooks)):
             self.claims.append(target)
+            await self._hold_all()
             if not self.host.reports:
                 return
             await self._recover([])
         else:
             await self._recover([target])
+
+    async def _hold_all(self) -> None:
+        """Verify every row that is held for programmed: one row's pulses may have reached another."""
+        for claim in self.claims:
+            if not await self.host.verified(claim):
+                self.host.reports.append(f"VERIFY_ROW of tile {claim.tile}, row {claim.row}")
 
     async def _settled(self) -> bool:
         """After traffic of others: wait for what they started; is everything as the host left it?"""
@@ -285,7 +299,8 @@ class Bench(Injector):
         self.claims, failed = await self._standing(rows)
         self.lost += failed
         if failed or not await self._try(self._results(mapping, rows, images, vectors, None, {})):
-            self.lost += [] if failed else rows[:1]
+            await self._give_up()
+            self.lost += [] if self.lost else rows[:1]
 
     async def _results(
         self,
@@ -349,6 +364,14 @@ class Bench(Injector):
             ) and await self.host.program(spare):
                 self.claims.append(spare)
             else:
+                self.lost.append(claim)
+        await self._give_up()
+
+    async def _give_up(self) -> None:
+        """What one row's pulses undid in another is lost: the two cannot both be had."""
+        for claim in list(self.claims):
+            if not (await self.host.verified(claim) and await self.host.line_test(claim)):
+                self.claims.remove(claim)
                 self.lost.append(claim)
 
     async def _observe(self) -> None:

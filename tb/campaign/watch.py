@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+from amaranth.hdl import UnusedElaboratable
+
 from hdl.config import Geometry, Timing
+from hdl.layer_sequencer import LayerSequencer, LayerState
+from hdl.program_sequencer import ProgramSequencer, State
+from hdl.read_sequencer import ReadSequencer, ReadState
 from hdl.register_map import Access, register_map
 from tb import shell
 from tb.simulators import ROOT, Simulation
 
-__all__ = ["RULES", "TOP", "Target", "rules_of", "simulation", "targets", "wrapped"]
+__all__ = ["RULES", "SEQUENCERS", "TOP", "Target", "codes", "rules_of", "simulation", "targets", "wrapped"]
 
 TOP = "bridgebnn_watch"
 SOURCE = Path(__file__).with_name("watch.v")
@@ -39,6 +46,9 @@ RULES = (
 _WRITTEN = ("cmp", "cmp_valid", "sl", "hv_ready", "watch_clear", "watch_shape")
 _WRITTEN += ("flip_go", "flip_target", "flip_word", "flip_bit")
 _READ = ("broken", "busy", "program_state", "layer_state", "read_state")
+_READ += ("struck", "program_struck", "layer_struck", "read_struck")
+SEQUENCERS = {"program": State, "layer": LayerState, "read": ReadState}
+"""State machines that the monitor follows."""
 _MEMORIES = {
     "ROW_IMAGE": r"\program .columns.image.memory",
     "ROW_MASK": r"\program .columns.mask.memory",
@@ -62,12 +72,15 @@ class Target:
         Bits of a word that exist.
     path : str
         Place inside the controller.
+    stride : int
+        Bits from word to word of a register that holds several.
     """
 
     name: str
     words: int
     bits: tuple[int, ...]
     path: str
+    stride: int = 0
 
     @property
     def memory(self) -> bool:
@@ -76,7 +89,7 @@ class Target:
 
 
 def targets(geometry: Geometry) -> tuple[Target, ...]:
-    """Everything that the host configures: writable registers, row buffers, descriptors, thresholds."""
+    """Everything that the host configures: writable registers, row buffers, descriptors, thresholds, spares."""
     found = []
     for register in register_map(geometry).registers:
         if register.access in (Access.RW, Access.RW1S):
@@ -91,7 +104,28 @@ def targets(geometry: Geometry) -> tuple[Target, ...]:
     }
     for name, (count, width) in shapes.items():
         found.append(Target(name=name, words=count, bits=tuple(range(width)), path=_MEMORIES[name]))
+    spares = {
+        "REPAIR_COLUMN": (geometry.tiles * geometry.spare_columns, "columns"),
+        "REPAIR_ROW": (geometry.spare_rows, "rows"),
+    }
+    for name, (count, register) in spares.items():
+        if count:  # 16 bits of the line, then whether it is valid
+            path = f"layer.repairs.{register}"
+            found.append(Target(name=name, words=count, bits=tuple(range(17)), path=path, stride=17))
     return tuple(found)
+
+
+def codes(geometry: Geometry) -> dict[str, dict[int, str]]:
+    """Names of the states of each sequencer by their code in the generated Verilog."""
+    blocks = {"program": ProgramSequencer, "layer": LayerSequencer, "read": ReadSequencer}
+    found = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnusedElaboratable)  # only the state machines are looked at
+        for name, block in blocks.items():
+            (machine,) = block(geometry).elaborate(None)._generated.values()
+            found[name] = {code: state.name for state, code in machine.encoding.items()}
+        gc.collect()
+    return found
 
 
 def rules_of(broken: int) -> list[str]:
@@ -105,7 +139,8 @@ def wrapped(geometry: Geometry) -> Path:
     for number, target in enumerate(targets(geometry)):
         word = "[flip_word]" if target.memory else ""
         place = f"dut.{target.path}{word}"
-        lines.append(f"      {number}: {place} = {place} ^ (128'd1 << flip_bit);")
+        shift = f"{target.stride} * flip_word + " if target.stride else ""
+        lines.append(f"      {number}: {place} = {place} ^ (128'd1 << {shift}flip_bit);")
     text = SOURCE.read_text().replace("FLIPS", "\n".join(lines))
     folder = ROOT / "build" / "campaign" / hashlib.sha256(text.encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)

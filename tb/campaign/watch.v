@@ -21,7 +21,9 @@ module bridgebnn_watch #(
   input flip_go,              // flip one bit in the middle of this cycle
   input [7:0] flip_target, input [7:0] flip_word, input [7:0] flip_bit,
   output reg [15:0] broken,   // rules broken since watch_clear
-  output busy, output [7:0] program_state, output [7:0] layer_state, output [7:0] read_state
+  output busy, output [7:0] program_state, output [7:0] layer_state, output [7:0] read_state,
+  output reg struck,          // a running command was reset, aborted or locked since watch_clear, in these states
+  output reg [7:0] program_struck, output reg [7:0] layer_struck, output reg [7:0] read_struck
 );
 
   bridgebnn dut(
@@ -35,6 +37,16 @@ module bridgebnn_watch #(
   assign program_state = dut.\program .fsm_state;
   assign layer_state = dut.layer.fsm_state;
   assign read_state = dut.layer.reader.fsm_state;
+
+  // --- where the first interruption struck: what the state machines see at the clock edge -------------------------
+  wire strikes = busy & (rst | dut.arbiter.abort | dut.unlock.strobe);
+  always @(posedge clk)
+    if (watch_clear) struck <= 0;
+    else if (strikes & ~struck) begin
+      struck <= 1;
+      program_struck <= program_state; layer_struck <= layer_state; read_struck <= read_state;
+    end
+  initial struck = 0;
 
   // --- what the host has been told yes to ------------------------------------------------------------------------
   wire write = wb_ack & wb_we;

@@ -7,6 +7,8 @@ hostile bus traffic. Exit status: 0; 1 when a fault was silent, or a simulation 
 from __future__ import annotations
 
 import argparse
+import json
+from pathlib import Path
 
 from rich.console import Console
 
@@ -15,6 +17,7 @@ from tb.campaign import report
 from tb.campaign.faults import CLASSES, parse
 from tb.campaign.run import run_campaign, run_faults
 from tb.commands import shown
+from tb.sections import read_section, write_section
 from tb.simulators import SIMULATORS
 
 
@@ -45,11 +48,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--replay", metavar="CLASS:SEED:INDEX", help="put in this one fault and print what happened")
     add("--sim", choices=SIMULATORS, default="verilator", help="simulator of --replay (default %(default)s)")
     add("--json", type=output_file, metavar="F", help="also write summary and records as JSON")
-    add("--write", type=output_file, metavar="F", help="also write the report as Markdown")
+    add(
+        "--write",
+        type=output_file,
+        metavar="F",
+        help="also write the section on faults of docs/verification.md",
+    )
+    add("--results", type=Path, metavar="F", help="with --write: of this JSON file, put nothing in")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it; the exit status."""
+    if arguments.write:
+        read_section(arguments.write, report.SECTION)  # a page without it is found out before the work
+    if arguments.results and arguments.write:
+        write_section(
+            arguments.write, report.SECTION, report.markdown(json.loads(arguments.results.read_text()))
+        )
+        return 0
     if arguments.replay:
         return replay(arguments.replay, arguments.sim)
     with shown("campaign") as show:
@@ -63,9 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
         console.print(f"silent {record['label']}: {'; '.join(record['silent'])}", style="red")
     if arguments.json:
         write_json(arguments.json, report.summary(result) | {"records": result["records"]}, indent=None)
-    if arguments.write:
-        arguments.write.parent.mkdir(parents=True, exist_ok=True)
-        arguments.write.write_text(report.markdown(result))
+    if arguments.write and not silent:
+        write_section(arguments.write, report.SECTION, report.markdown(result))
     return 1 if silent else 0
 
 

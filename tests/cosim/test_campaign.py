@@ -11,7 +11,7 @@ from amaranth.hdl import Signal
 from hdl.config import Command, ErrorCode, VerifyRef
 from hdl.controller import Controller
 from tb.campaign import report
-from tb.campaign.faults import CLASSES, GEOMETRY, TIMING, draw, parse, shares
+from tb.campaign.faults import AIMS, CLASSES, GEOMETRY, STRIKES, TIMING, draw, parse, shares
 from tb.campaign.run import labels, run_campaign, run_faults
 from tb.campaign.watch import RULES, rules_of, targets
 
@@ -107,6 +107,15 @@ def test_short_campaign_is_never_silent():
     report.table(result)
 
 
+@pytest.mark.verilator
+def test_every_state_is_aimed_at():
+    """Reset, abort and power loss in each state of each sequencer, once."""
+    aimed = [f"interrupts:3:{2 * i + 1}" for i in range(len(AIMS) * len(STRIKES))]
+    records = run_faults(aimed, "verilator")
+    assert silent(records) == []
+    assert report.missed(records) == []
+
+
 @pytest.mark.icarus
 def test_a_fault_replays():
     chosen = [f"{name}:5:0" for name in CLASSES]
@@ -156,11 +165,12 @@ def test_too_few_faults_are_refused():
 def test_every_configuration_register_can_be_flipped():
     names = {t.name for t in targets(GEOMETRY)}
     assert {"FORM_PULSE", "TIMING_RAILS", "PROG_ADDRESS", "LOCK", "ROW_IMAGE", "DESCRIPTOR"} <= names
+    assert {"REPAIR_COLUMN", "REPAIR_ROW"} <= names
     assert rules_of(0) == []
     assert rules_of((1 << 16) - 1) == list(RULES)
 
 
 def test_reports_name_controller_or_host():
-    record = {"label": "lines:1:0", "verdict": "reported", "reports": ["scrub LOCK"], "states": []}
+    record = {"label": "lines:1:0", "verdict": "reported", "reports": ["scrub LOCK"], "states": {}}
     counts = report.reporters([record, record | {"reports": [ErrorCode.RAILS_LOST.name]}])
     assert counts["lines"] == {"host": 1, "controller": 1}
