@@ -53,12 +53,12 @@ spice: $(READY) ## Compare the macro model with ngspice and the SKY130 models
 	@$(PY) -m model.spice --processes $(JOBS) --out $(OUT)/spice --json $(OUT)/spice/spice.json
 
 .PHONY: faults
-faults: $(READY) ## Put 10,000 seeded faults into chip and controller; none may be silent (writes docs/faults.md)
-	@$(PY) -m tb campaign --faults 10000 --jobs $(JOBS) --json $(OUT)/faults.json --write docs/faults.md
+faults: $(READY) ## Put 10,000 seeded faults into chip and controller; none may be silent (docs/verification.md)
+	@$(PY) -m tb campaign --faults 10000 --jobs $(JOBS) --json $(OUT)/faults.json --write docs/verification.md
 
 .PHONY: formal
-formal: $(READY) ## Prove the rules of the pins, the bus, the protection and the log; refute broken designs
-	@$(PY) -m tests.formal --jobs $(JOBS) --json $(OUT)/formal.json --out $(OUT)/formal $(ARGS)
+formal: $(READY) ## Prove the rules of pins, programming, spares, bus, protection and log; refute broken designs
+	@$(PY) -m tests.formal --jobs $(JOBS) --json $(OUT)/formal.json --out $(OUT)/formal --write docs/verification.md $(ARGS)
 
 .PHONY: clean
 clean: ## Remove build products (the virtual environment stays)

@@ -28,7 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results")
     parser.add_argument(
-        "--write", type=Path, metavar="FILE", help="write the results as a page (docs/proofs.md)"
+        "--write", type=Path, metavar="FILE", help="write the section on proofs of docs/verification.md"
     )
     parser.add_argument(
         "--results", type=Path, metavar="FILE", help="with --write: of this file, run nothing"
@@ -70,8 +70,9 @@ def main(argv: list[str] | None = None) -> int:
         print("\n".join(f"{check.name:28} {check.rule:5} {check.text}" for check in checks))
         return 0
     if arguments.results:
-        found = [Result(**item) for item in json.loads(arguments.results.read_text())["results"]]
-        write_document(arguments.write, found)
+        found = json.loads(arguments.results.read_text())
+        results = [Result(**item) for item in found["results"]]
+        write_document(arguments.write, results, found["seconds"])
         return 0
     names = arguments.property or (QUICK if arguments.quick else [check.name for check in checks])
     if unknown := set(names) - {check.name for check in checks}:
@@ -101,8 +102,10 @@ def main(argv: list[str] | None = None) -> int:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
         found = [dataclasses.asdict(result) for result in results]
         arguments.json.write_text(json.dumps({"seconds": round(seconds), "results": found}, indent=1) + "\n")
-    if arguments.write:
-        write_document(arguments.write, results)
+    if arguments.write and (arguments.quick or arguments.property):
+        print(f"{arguments.write} stays as it is: only a full run is written there")
+    elif arguments.write and not bad:
+        write_document(arguments.write, results, seconds)
     return 1 if bad or not results else 0
 
 

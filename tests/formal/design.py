@@ -17,9 +17,19 @@ __all__ = ["GEOMETRY", "ROOT", "Design", "Patch", "generate"]
 ROOT = Path(__file__).resolve().parents[2]
 
 GEOMETRY = Geometry(
-    tiles=2, rows=4, inputs=5, bias=2, thresholds=8, layers=2, scores=4, count_width=4, log_depth=2
+    tiles=2,
+    rows=4,
+    inputs=5,
+    bias=1,
+    spare_columns=2,
+    spare_rows=1,
+    thresholds=8,
+    layers=2,
+    scores=4,
+    count_width=4,
+    log_depth=2,
 )
-"""Small, yet with several tiles, two slices of COUNT, groups of columns and a log that overflows."""
+"""Small, yet with several tiles, two slices of COUNT, groups of columns, spares and a log that overflows."""
 
 SHORT = {"rail_settle_cyc": 1, "wl_setup_cyc": 1, "verify_cyc": 1, "max_parallel": 1}
 """Reset values that make runs to a pulse short. The proofs hold for all values: the host may write any."""
@@ -32,6 +42,7 @@ from hdl.descriptors import DescriptorCheck
 from hdl.layer_sequencer import LayerSequencer
 from hdl.program_sequencer import ProgramSequencer
 from hdl.read_sequencer import ReadSequencer
+from hdl.repair_table import RepairTable
 from hdl.vectors import InputBanks
 from hdl.verilog import verilog_text
 from hdl.wishbone import WishboneResponder
@@ -47,6 +58,7 @@ blocks = {
     "layer.reader.fsm_state": ReadSequencer(geometry),
     "layer.check.fsm_state": DescriptorCheck(geometry),
     "layer.inputs.fsm_state": InputBanks(geometry),
+    "layer.repairs.fsm_state": RepairTable(geometry),
     "arbiter.arbiter_state": CommandArbiter(),
     "unlock.unlock_state": UnlockSequence(),
     "wishbone.responder_state": WishboneResponder(),
@@ -96,6 +108,7 @@ def generate(
         sources = folder / f"{name}.src"
         shutil.rmtree(sources, ignore_errors=True)
         shutil.copytree(ROOT / "hdl", sources / "hdl", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "pyproject.toml", sources)  # the Verilog names its version
     for patch in patches:
         file = sources / patch.file
         text = file.read_text()

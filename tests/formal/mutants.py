@@ -9,6 +9,7 @@ __all__ = ["MUTANTS"]
 SAFETY, PROGRAM, ARBITER = "hdl/safety.py", "hdl/program_sequencer.py", "hdl/arbiter.py"
 CONTROLLER, WISHBONE, CSR = "hdl/controller.py", "hdl/wishbone.py", "hdl/csr.py"
 LAYER, READER, LOG = "hdl/layer_sequencer.py", "hdl/read_sequencer.py", "hdl/fail_log.py"
+WALK, COLUMNS = "hdl/column_walk.py", "hdl/column_registers.py"
 
 MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
     "pulse_guarded": (
@@ -174,12 +175,12 @@ MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
         (Patch(CONTROLLER, "deny_read.eq(bank.lock.value.read_lock)", "deny_read.eq(0)"),),
     ),
     "reads_refused": (
-        "READ_ROW under the read lock",
+        "PROGRAM_ROW under the read lock",
         (
             Patch(
                 ARBITER,
+                "NEEDS_READABLE = TO_PROGRAM_SEQUENCER",
                 "NEEDS_READABLE = (Command.VERIFY_ROW, Command.READ_ROW)",
-                "NEEDS_READABLE = (Command.VERIFY_ROW,)",
             ),
         ),
     ),
@@ -222,6 +223,114 @@ MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
     "failure_is_error": (
         "one failure is none",
         (Patch(PROGRAM, "m.Elif(failed_now.any())", "m.Elif(failed_now[1:].any())"),),
+    ),
+    "pulse_addressed": (
+        "a row past the last is taken",
+        (Patch(PROGRAM, "legal.eq((s.tile < g.tiles) & (s.row < g.rows))", "legal.eq(s.tile < g.tiles)"),),
+    ),
+    "pulse_budget": (
+        "one column more",
+        (
+            Patch(
+                WALK,
+                "budget.eq(Mux(self.max_parallel == 0, 1, self.max_parallel))",
+                "budget.eq(self.max_parallel + 1)",
+            ),
+        ),
+    ),
+    "pulse_needed": (
+        "columns that passed are pulsed, too",
+        (
+            Patch(
+                WALK, "failing.eq(pending & ~columns.answer & ~forgiven)", "failing.eq(pending & ~forgiven)"
+            ),
+        ),
+    ),
+    "failures_named": (
+        "a failure in column 3 is not logged",
+        (
+            Patch(
+                WALK,
+                "lowest.taken.any()),\n            self.differs",
+                "(lowest.taken & ~8).any()),\n            self.differs",
+            ),
+        ),
+    ),
+    "bridges_named": (
+        "a mismatch is forgotten",
+        (
+            Patch(
+                PROGRAM,
+                "columns.differs & programming & ~mismatch",
+                "columns.differs & refreshing & ~mismatch",
+            ),
+        ),
+    ),
+    "replaced_column_off": (
+        "a replaced column stays on in a layer's last tile",
+        (Patch(COLUMNS, "[masks[1] & ~replaced, masks[0] & ~replaced]", "[masks[1], masks[0] & ~replaced]"),),
+    ),
+    "spare_in_use": (
+        "spares are on without an entry",
+        (Patch(COLUMNS, "entry.valid & Mux(is_bias,", "Mux(is_bias,"),),
+    ),
+    "replaced_row_unread": (
+        "the first row of a layer is not looked up",
+        (
+            Patch(
+                READER,
+                "pins.row.eq(self._line(m, row_after))",
+                "pins.row.eq(Mux(self.start, row_after, self._line(m, row_after)))",
+            ),
+        ),
+    ),
+    "row_moves_with_precharge": (
+        "the row goes back with sense",
+        (
+            Patch(
+                SAFETY,
+                "self.row.eq(Mux(program.active, program.row, read.row))",
+                "self.row.eq(Mux(program.active, program.row, Mux(self.sense, 0, read.row)))",
+            ),
+        ),
+    ),
+    "repairs_checked": (
+        "a line named twice is let through",
+        (Patch("hdl/repair_table.py", "((line >= most) | twice)", "(line >= most)"),),
+    ),
+    "repairs_held": (
+        "windows can be written while busy",
+        (
+            Patch(
+                CSR,
+                "return refused if window.while_busy else refused | self.busy",
+                "return refused if window.while_busy or window.name.startswith('REPAIR') else refused | self.busy",
+            ),
+        ),
+    ),
+    "wait_shown": (
+        "two results at once do not show",
+        (Patch("hdl/results.py", "self.result_valid.eq(kept != 0)", "self.result_valid.eq(kept == 1)"),),
+    ),
+    "abort_terminates": (
+        "a waiting INFER does not hear ABORT",
+        (
+            Patch(
+                LAYER,
+                "with m.State(LayerState.START_LAYER), unless_aborted():",
+                "with m.State(LayerState.START_LAYER):",
+            ),
+        ),
+    ),
+    "outcome_told": (
+        "no interrupt for an aborted command",
+        (
+            Patch(
+                CONTROLLER,
+                "events.error.eq(arbiter.ended_error)",
+                "events.error.eq(arbiter.ended_error & (arbiter.program.code != 11))",
+            ),
+        ),
     ),
     "program_ends": (
         "the log walk stays at its word",

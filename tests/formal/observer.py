@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ class Observer:
         for check in checks:
             bad = Value.cast(check.build(view)).any()
             if check.lemmas is not None:
-                bad = bad | Cat(check.lemmas(view)).any()
+                bad = bad | view.wire(f"lemmas_{check.name}", Cat(check.lemmas(view))).any()
             if check.given is not None:
                 bad = bad & check.given(view)
             if check.name.startswith("cover_"):
@@ -131,14 +132,25 @@ class View:
 
     def tap(self, path: str) -> Signal:
         """A signal of the generated design, by instance path and name."""
+        path = self._path(path)
         if path not in self._observer.taps:
             width = self._observer.design.widths[path]
             name = "tap_" + path.replace(".", "__")
             self._observer.taps[path] = Signal(width, name=name)
         return self._observer.taps[path]
 
-    def memory(self, path: str, index: int) -> Signal:
-        """Word ``index`` of a memory of the generated design."""
+    def _path(self, path: str, width: int | None = None) -> str:
+        """The name in the Verilog, where that had to be told apart from another by a number."""
+        widths = self._observer.design.widths
+        if path in widths and width in (None, widths[path]):
+            return path
+        numbered = re.compile(r"(\$\d+)?\.".join(re.escape(part) for part in path.split(".")) + r"(\$\d+)?")
+        (found,) = (p for p in widths if numbered.fullmatch(p) and width in (None, widths[p]))
+        return found
+
+    def memory(self, path: str, index: int, width: int | None = None) -> Signal:
+        """Word ``index`` of a memory of the generated design; its ``width`` where a signal has its name, too."""
+        path = self._path(path, width)
         name = f"{path}[{index}]"
         if name not in self._observer.memories:
             number = len(self._observer.memories)

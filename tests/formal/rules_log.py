@@ -75,6 +75,8 @@ CHECKS = [
         "3.10",
         "an entry that is lost raises IRQ_PENDING.log_overflow",
         overflow_interrupts,
+        holds,
+        lambda v: [overflow_flagged(v)],
     ),
     Check(
         "failures_counted",

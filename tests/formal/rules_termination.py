@@ -7,10 +7,12 @@ for a free result bank; nothing else holds it up.
 
 from amaranth.hdl import Cat, Const, Mux, Value
 from amaranth.lib import data
+from amaranth.utils import bits_for
 
 from hdl.column_walk import Walk
 from hdl.config import ErrorCode, ReadMode
 from hdl.descriptors import RawDescriptor, plan_layout
+from hdl.repair_table import repair_count
 
 from .observer import Check, View
 from .structure import COMMAND, holds
@@ -59,7 +61,7 @@ def columns_pulsed(v: View) -> Value:
 def columns_logged(v: View) -> Value:
     """Columns that have been logged in this visit of LOG_FAILED."""
     column, count = v.tap("program.columns.column"), v.geometry.columns
-    pushed = Mux(v.tap("program.log_push"), (Const(1) << column[:3])[:count], 0)
+    pushed = Mux(v.tap("program.log_push"), (Const(1) << column[: bits_for(count - 1)])[:count], 0)
     at = v.state("program", "LOG_FAILED")
     return v.register("columns_logged", count, lambda done: Mux(at, done | pushed, 0))
 
@@ -78,17 +80,18 @@ def program_rank(v: View) -> Value:
     attempt = {state: word(Const(1, 1), ~now) for state in ("VERIFY", "DROP_PASSED", *GROUP)}
     attempt["FIND_TARGETS"] = 0x3FF
     part = {"VERIFY": 3, "DROP_PASSED": 2} | {state: 1 for state in GROUP}
-    groups = Mux(v.state("program", *GROUP), ones(~columns_pulsed(v), 3), 0)
+    bits = bits_for(v.geometry.columns)
+    groups = Mux(v.state("program", *GROUP), ones(~columns_pulsed(v), bits), 0)
     step = {"SET_UP": 3, "PULSE": 2, "HOLD": 1}
     valid, index = v.tap("program.columns.scan.valid"), v.tap("program.columns.scan.index")
-    scan = word(~valid, Mux(valid, ~index, 1), ones(~columns_logged(v), 3))
+    scan = word(~valid, Mux(valid, ~index, 1), ones(~columns_logged(v), bits))
     time = {state: word(~timer, ~v.tap("program.pins__hv_en")) for state in TIMED}
     time |= {state: scan for state in WALKS}
     return word(
         choose(v, "program", stage, 5),
         choose(v, "program", attempt, 10),
         choose(v, "program", part, 2),
-        Value.cast(groups)[:3],
+        Value.cast(groups)[:bits],
         choose(v, "program", step, 2),
         choose(v, "program", time, 17),
     )
@@ -159,7 +162,8 @@ def legal(raw: Value, v: View) -> Value:
     g, d = v.geometry, data.View(RawDescriptor, raw)
     inputs = [(d[name] != 0) & (d[name] <= g.inputs) for name in ("cols", "cols_last")]
     bias = [d[name] <= g.bias for name in ("bias", "bias_last")]
-    return Cat(d.tile_count != 0, d.tile_first + d.tile_count <= g.tiles, *inputs, *bias).all()
+    rows = [d.row_count != 0, d.row_first + d.row_count <= g.plain_rows]
+    return Cat(d.tile_count != 0, d.tile_first + d.tile_count <= g.tiles, *rows, *inputs, *bias).all()
 
 
 def host_holds_up(v: View) -> Value:
@@ -175,14 +179,17 @@ def infer_rank(v: View) -> Value:
     reader = lambda *names: v.state("layer.reader", *names)  # noqa: E731
     count = v.tap("bank.layer_count__value")[:8]
     held = data.View(plan_layout(v.geometry), v.tap("layer.reader.held"))
-    stage = {"CHECK": 7, "FETCH_LAYER": 6, "FETCH_THRESHOLD": 5, "START_LAYER": 4, "READ": 4, "REPORT": 1}
+    stage = {"CHECK": 8, "CHECK_REPAIRS": 7, "FETCH_LAYER": 6, "FETCH_THRESHOLD": 5}
+    stage |= {"START_LAYER": 4, "READ": 4, "REPORT": 1}
     checked = choose(v, "layer.check", {"FETCH": 3, "FIELDS": 2, "INPUTS": 1}, 2)
     left = Mux(v.state("layer.check", "INPUTS"), v.tap("layer.check.left"), 0)
     checking = word((count - v.tap("layer.check.index"))[:8], checked, left)
-    vectors = Mux(at("CHECK"), checking, Mux(at("START_LAYER", "READ"), v.tap("layer.remaining"), 0))
+    checking = Mux(at("CHECK_REPAIRS"), ~v.tap("layer.repairs.index"), checking)
+    running = Mux(at("START_LAYER", "READ"), v.tap("layer.remaining"), 0)
+    vectors = Mux(at("CHECK", "CHECK_REPAIRS"), checking, running)
     layers = ((count - v.tap("layer.layer_index"))[:8] << 1) + 1
     running = Mux(v.tap("layer.running_final"), 0, layers + 1)
-    rows = (held.row_last - v.tap("layer.reader.pins__row"))[: len(held.row_last)]
+    rows = (held.row_last - v.tap("layer.reader.row_plain"))[: len(held.row_last)]
     part = {"PRECHARGE": 6, "EVALUATE": 5, "SENSE": 4, "RESOLVE": 3, "COUNT": 3}
     part["IDLE"] = Mux(v.tap("layer.adder.last"), 2, 1)
     time = Mux(reader("COUNT"), ~v.tap("layer.reader.slice"), v.tap("layer.reader.timer"))
@@ -193,7 +200,7 @@ def infer_rank(v: View) -> Value:
         Mux(reader("IDLE"), 0, Value.cast(time)[:16]),
     )
     return word(
-        choose(v, "layer", stage, 3),
+        choose(v, "layer", stage, 4),
         Value.cast(vectors)[:32],
         Value.cast(Mux(at("START_LAYER"), layers, Mux(at("READ"), running, 0)))[:10],
         Mux(at("READ"), of_read, 0),
@@ -218,7 +225,7 @@ def infer_ends_lemmas(v: View):
     index, stored, commit = v.tap("layer.check.index"), v.tap("layer.stored"), v.tap("layer.results.commit")
     table = [v.memory("layer.table.memory", i) for i in range(g.layers)]
     raw = v.tap("layer.raw")
-    past_check = at("FETCH_LAYER", "FETCH_THRESHOLD", "START_LAYER", "READ")
+    past_check = at("CHECK_REPAIRS", "FETCH_LAYER", "FETCH_THRESHOLD", "START_LAYER", "READ")
     searching = reader("PRECHARGE", "EVALUATE", "SENSE", "RESOLVE") & (held.mode == ReadMode.SEARCH)
     over = v.tap("layer.adder.last") | stored | v.tap("layer.reader.unresolved").any()
     one_hot = lambda bits: bits.any() & ~(bits & (bits - 1)).any()  # noqa: E731
@@ -228,6 +235,9 @@ def infer_ends_lemmas(v: View):
         (past_check | at("CHECK")) & (v.tap("layer.layer_index") >= count),
         at("CHECK") & (check("IDLE") | (index >= count)),
         ~at("CHECK") & ~check("IDLE"),
+        at("CHECK_REPAIRS") == v.state("layer.repairs", "IDLE"),
+        v.tap("layer.repairs.index") > repair_count(g),
+        at("CHECK_REPAIRS") & (v.tap("layer.repairs.index") >= repair_count(g)),
         # Descriptors: those behind the check are legal, and nobody writes them.
         *(past_check & (i < count) & ~legal(word_, v) for i, word_ in enumerate(table)),
         *(at("CHECK") & (i < index) & ~legal(word_, v) for i, word_ in enumerate(table)),
@@ -240,6 +250,8 @@ def infer_ends_lemmas(v: View):
         searching & ~(one_hot(wl_en) & (wl_en <= held.last) & step.any()),
         reader("COUNT") & (held.mode != ReadMode.COUNT),
         reader("SENSE", "RESOLVE") & (held.mode == ReadMode.COUNT),
+        ~reader("IDLE")
+        & ((v.tap("layer.reader.row_plain") > held.row_last) | (held.row_last >= g.plain_rows)),
         # The end of a layer is on its way.
         at("READ") & reader("IDLE") & ~over,
         stored & v.tap("layer.adder.last"),
@@ -256,11 +268,36 @@ def loader_ends(v: View):
     return waiting & (waited >= v.geometry.tiles * v.geometry.row_words + 3)
 
 
+def abort_terminates(v: View):
+    """What runs when ABORT is written has ended two cycles later; the bus is not faster than that."""
+    ended = v.past(v.wire("abort_accepted", v.aborts()), 2)
+    return ended & v.tap("arbiter.busy") & ~v.past(v.rst) & ~v.past(v.rst, 2)
+
+
+def outcome_told(v: View):
+    """The cycle after a command: exactly one of DONE and error, a code with the error, the interrupt pending."""
+    busy, done, error = (v.tap(f"arbiter.{name}") for name in ("busy", "done", "error"))
+    pending, code = v.tap("bank.irq_pending__value"), v.tap("bank.error__value")[:8]
+    over = v.past(busy) & ~busy & ~v.past(v.rst)
+    told = Mux(done, pending[0], pending[1])
+    return over & ~((done ^ error) & (error == (code != 0)) & told)
+
+
+def wait_shown(v: View):
+    """Where INFER waits for the host, STATUS says for what: an input is welcome, or a result is there."""
+    index, waiting = v.tap("layer.layer_index"), v.state("layer", "START_LAYER")
+    starved = (index == 0) & ~v.tap("layer.inputs.loaded") & (v.tap("layer.inputs.pushed") == 0)
+    final = index + 1 == v.tap("bank.layer_count__value")[:8]
+    unread = final & ~v.tap("layer.results.free")
+    hidden = (starved & ~v.tap("layer.input_ready")) | (unread & ~v.tap("layer.result_valid"))
+    return waiting & hidden
+
+
 CHECKS = [
     Check(
         "program_ends",
         "3.8",
-        "PROGRAM_ROW, REFRESH_ROW, VERIFY_ROW and READ_ROW end: a rank of 39 bits falls in every cycle",
+        "PROGRAM_ROW, REFRESH_ROW, VERIFY_ROW and READ_ROW end: a rank, a number of fixed width, falls in every cycle",
         program_ends,
         holds,
         program_ends_lemmas,
@@ -268,7 +305,7 @@ CHECKS = [
     Check(
         "infer_ends",
         "3.8",
-        "INFER ends: a rank of 71 bits falls in every cycle but those in which it waits for an input or for a "
+        "INFER ends: a rank falls in every cycle but those in which it waits for an input or for a "
         "free result bank",
         infer_ends,
         holds,
@@ -281,6 +318,27 @@ CHECKS = [
         loader_ends,
         holds,
     ),
+    Check(
+        "wait_shown",
+        "3.8",
+        "INFER waits for an input only with STATUS.input_ready, for a result bank only with STATUS.result_valid",
+        wait_shown,
+        holds,
+    ),
+    Check(
+        "abort_terminates",
+        "3.8",
+        "two cycles after the write of ABORT no command runs, whatever it waited for",
+        abort_terminates,
+        holds,
+    ),
+    Check(
+        "outcome_told",
+        "3.8",
+        "a command ends in exactly one of DONE and error, an error with its code, with its interrupt pending",
+        outcome_told,
+        holds,
+    ),
 ]
 COVERS = [
     Check(
@@ -288,6 +346,12 @@ COVERS = [
         "3.8",
         "INFER ends in DONE",
         lambda v: v.tap("arbiter.ended_done") & (v.tap("arbiter.program__command") == COMMAND["INFER"]),
+    ),
+    Check(
+        "cover_wait",
+        "3.8",
+        "INFER waits for its host, and is aborted",
+        lambda v: v.past(v.past(host_holds_up(v)) & v.aborts(), 2) & v.tap("arbiter.error"),
     ),
     Check(
         "cover_timeout",
