@@ -25,7 +25,8 @@ def table(text: str, first: str) -> list[list[str]]:
     for line in lines[start + 2 :]:
         if not line.startswith("|"):
             break
-        rows.append([cell.strip(" *`") for cell in line.strip("|").split(" | ")])
+        first, *others = (cell.strip(" *") for cell in line.strip("|").split(" | "))
+        rows.append([first.strip("`"), *others])
     return rows
 
 

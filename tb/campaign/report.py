@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -152,7 +153,10 @@ def markdown(result: dict[str, Any]) -> str:
         "host's line test found",
         "each of them: a source line stuck at 1 passes every verify read, and the read-back where the weight is +1.",
         "",
-        "First reports: " + ", ".join(f"{text} {n:,}" for text, n in causes(records).most_common()) + ".",
+        textwrap.fill(
+            "First reports: " + ", ".join(f"{text} {n:,}" for text, n in causes(records).most_common()) + ".",
+            118,
+        ),
         "",
         "### Where commands were interrupted",
         "",
