@@ -69,17 +69,18 @@ BROKEN = {
     failures_unreported: ("not in their state", "devices", ("program",), 4),
     hrs_verify_skipped: ("devices failed and are not in the log", "devices", ("program",), 4),
     rails_left_on: ("pins active while no command runs", "devices", ("program",), 3),
-    abort_unheard_in_pulse: ("in the cycle after an abort", "interrupts", ("program", "abort"), 12),
+    abort_unheard_in_pulse: ("in the cycle after an abort", "interrupts", ("abort", "HOLD"), 2),
     column_not_logged: ("not in the log", "devices", ("program",), 16),
     pulse_too_long: ("pulse longer than programmed", "devices", ("program",), 2),
     lock_ignored: ("pulse while locked", "interrupts", ("program", "relock"), 6),
 }
-"""What is broken, what the campaign says of it; and the faults put in: class, work and kind, how many."""
+"""What is broken, what the campaign says of it; the faults put in: class; work, kind, state aimed at; how many."""
 
 
 def some_faults(name: str, wanted: tuple[str, ...], count: int) -> list[str]:
-    """Labels of the first faults of a class with this work and kind."""
-    fitting = (f for f in (draw(name, 2, i) for i in itertools.count()) if {f.work, f.kind} >= set(wanted))
+    """Labels of the first faults of a class with this work, kind and state."""
+    every = (draw(name, 2, i) for i in itertools.count())
+    fitting = (f for f in every if {f.work, f.kind, *f.options.get("aim", ())} >= set(wanted))
     return [f.label for f in itertools.islice(fitting, count)]
 
 
