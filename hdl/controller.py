@@ -118,6 +118,7 @@ class Controller(wiring.Component):
             arbiter.unlocked.eq(unlock.unlocked),
             arbiter.read_locked.eq(bank.lock.value.read_lock),
             bank.busy.eq(arbiter.busy),
+            bank.frozen.eq(bank.lock.value.read_lock),
             unlock.strobe.eq(bank.unlock.strobe),
             unlock.key.eq(bank.unlock.value.key),
             unlock.lock.eq(bank.lock.value.lock),

@@ -110,7 +110,8 @@ class RegisterBank(wiring.Component):
 
     An access is refused (``bus.error``) outside the map, when the access kind does not allow it (a write to
     RO, a read of WO), when ``reject`` or ``deny_*`` says so, and while ``busy``: writes to registers and any
-    access to windows, unless the map marks them ``while_busy``. A refused access changes nothing. Bits
+    access to windows, unless the map marks them ``while_busy``; while ``frozen``, writes to what the map marks
+    ``network``. A refused access changes nothing. Bits
     outside of fields are ignored and read 0.
 
     *Latency*: a write acts on the clock edge that ends ``request``; register reads answer in the same cycle,
@@ -125,6 +126,8 @@ class RegisterBank(wiring.Component):
     bus : In(RegisterBus)
     busy : In(1)
         A command runs.
+    frozen : In(1)
+        The read-back lock holds.
     <name> : RegisterPort or WindowAccess
         One for each register that hardware reads or drives, and for each window, named in lower case.
 
@@ -138,7 +141,7 @@ class RegisterBank(wiring.Component):
     def __init__(self, registers: RegisterMap):
         self.registers = registers
         _check(registers)
-        members = {"bus": In(RegisterBus()), "busy": In(1)}
+        members = {"bus": In(RegisterBus()), "busy": In(1), "frozen": In(1)}
         for register in registers.registers:
             if not register.constant:
                 members[register.name.lower()] = Out(RegisterPort(register))
@@ -190,6 +193,8 @@ class RegisterBank(wiring.Component):
         write_refused = 0 if register.access.writable else 1
         if register.access.writable and not register.while_busy:
             write_refused = write_refused | self.busy
+        if register.network:
+            write_refused = write_refused | self.frozen
         if register.access is Access.WO:
             write_refused = write_refused | getattr(self, register.name.lower()).reject
         return Mux(bus.write, write_refused, 0 if register.access.readable else 1)
@@ -199,7 +204,7 @@ class RegisterBank(wiring.Component):
         access = getattr(self, window.name.lower())
         refused = Mux(
             self.bus.write,
-            access.deny_write | (0 if window.access.writable else 1),
+            access.deny_write | (self.frozen if window.network else 0) | (0 if window.access.writable else 1),
             access.deny_read | (0 if window.access.readable else 1),
         )
         return refused if window.while_busy else refused | self.busy

@@ -40,6 +40,7 @@ REPAIR_ROW and REPAIR_COLUMN do not exist.
 An access outside the map, or with a byte lane unselected, ends in `wb_err` and changes nothing. *While busy*
 says whether the host may write a register, or use a window at all, while a command runs; where it may not,
 the access ends in `wb_err` and changes nothing. Registers can always be read. Bits outside of fields read 0.
+Under LOCK.read_lock, writes of {network} end in `wb_err`, too.
 """
 
 OVERVIEW = """
@@ -54,7 +55,8 @@ def markdown(geometry: Geometry | None = None, timing: Timing | None = None) -> 
     """The map as one Markdown page."""
     geometry = geometry or DOCUMENTED
     registers = register_map(geometry, timing or Timing())
-    parts = [INTRODUCTION.format(**geometry.as_dict()), OVERVIEW]
+    network = ", ".join(item.name for item in (*registers.registers, *registers.windows) if item.network)
+    parts = [INTRODUCTION.format(**geometry.as_dict(), network=network), OVERVIEW]
     parts += [_overview_line(r) for r in registers.registers]
     parts += [_window_line(w) for w in registers.windows]
     parts += [_register_section(r) for r in registers.registers]

@@ -92,7 +92,7 @@ class Register:
     """One 32-bit word.
 
     ``offset`` is in bytes from the base of the map (inside an entry's layout: from the entry).
-    ``while_busy``: writable while a command runs.
+    ``while_busy``: writable while a command runs. ``network``: not writable under the read-back lock.
     """
 
     name: str
@@ -101,6 +101,7 @@ class Register:
     fields: tuple[Field, ...]
     desc: str
     while_busy: bool
+    network: bool = False
 
     @property
     def reset(self) -> int:
@@ -135,7 +136,7 @@ class Window:
     """A memory of ``words`` 32-bit words at byte ``offset``.
 
     ``layout`` names the fields of an entry of several words, where the memory has such entries.
-    ``while_busy``: open to the host while a command runs.
+    ``while_busy``: open to the host while a command runs. ``network``: not writable under the read-back lock.
     """
 
     name: str
@@ -145,6 +146,7 @@ class Window:
     desc: str
     while_busy: bool
     layout: tuple[Register, ...] = ()
+    network: bool = False
 
     def address(self, word: int = 0) -> int:
         """Byte address of a word; ``ValueError`` outside the window."""
@@ -267,6 +269,7 @@ def _register(node: RegNode) -> Register:
         fields=fields,
         desc=node.get_property("desc", default=""),
         while_busy=bool(node.get_property("while_busy")),
+        network=bool(node.get_property("network")),
     )
 
 
@@ -312,4 +315,5 @@ def _window(node: RegNode | RegfileNode) -> Window:
         desc=node.get_property("desc", default=""),
         while_busy=bool(node.get_property("while_busy")),
         layout=layout,
+        network=bool(node.get_property("network")),
     )

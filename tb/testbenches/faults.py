@@ -214,6 +214,8 @@ async def read_back_lock(b: Bench) -> None:
     for command in (Command.READ_ROW, Command.VERIFY_ROW, Command.PROGRAM_ROW, Command.REFRESH_ROW):
         await b.ends(b.host.run(command), ErrorCode.READ_LOCKED)
     await b.refused(b.bus.read("ROW_IMAGE"), "a read of the hidden window")
+    for name in ("DESCRIPTOR", "THRESHOLD", "LAYER_COUNT"):
+        await b.refused(b.bus.write(name, 1), f"a write of {name}")
     await b.env.reset()
 
 

@@ -294,6 +294,9 @@ async def check_locks(dut: Any, bus: Bus, regs: RegisterMap) -> None:
     await bus.read(lock.offset, lock.pack(lock=1, read_lock=1), "LOCK")
     await bus.refused(regs.address("ROW_IMAGE"), None, "ROW_IMAGE under the read lock")
     await bus.write(regs.address("ROW_IMAGE"), 1, "ROW_IMAGE under the read lock")
+    for item in (*regs.registers, *regs.windows):
+        if item.network:
+            await bus.refused(item.offset, 1, f"{item.name} under the read lock")
     for opcode in (Command.READ_ROW, Command.VERIFY_ROW):
         await bus.write(regs.address("COMMAND"), opcode, "COMMAND")
         await settle(bus, regs)

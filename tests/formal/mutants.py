@@ -184,6 +184,10 @@ MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
             ),
         ),
     ),
+    "network_frozen": (
+        "descriptors can be written under the read lock",
+        (Patch(CSR, "access.deny_write | (self.frozen if window.network else 0)", "access.deny_write"),),
+    ),
     "settings_held": (
         "settings can be written while busy",
         (Patch(CSR, "write_refused = write_refused | self.busy", "pass"),),

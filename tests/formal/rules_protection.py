@@ -63,6 +63,17 @@ def reads_refused(v: View):
     return v.read_lock & v.tap("program.cmd__start")
 
 
+def network_frozen(v: View):
+    registers = [n for n, r in v.registers.items() if r.network]
+    windows = [n for n, w in v.windows.items() if w.network]
+    written = [v.tap(f"layer.{name.lower()}__w_en") for name in windows]
+    taken = [v.ended(name) & v.is_write & v.pin.wb_ack for name in registers + windows]
+    changed = v.changed(*(v.tap(f"bank.{name.lower()}__value") for name in registers))
+    return v.read_lock & (
+        Cat(written).any() | Cat(taken).any() | (v.past(v.read_lock) & ~v.past(v.rst) & changed)
+    )
+
+
 def settings_held(v: View):
     names = [n for n, r in v.registers.items() if str(r.access) == "RW" and n not in FREE]
     stored = [v.tap(f"bank.{name.lower()}__value") for name in names]
@@ -132,6 +143,13 @@ CHECKS = [
         "3.9",
         "once LOCK.read_lock is written no command on a row starts: programming verifies and logs, too",
         reads_refused,
+        holds,
+    ),
+    Check(
+        "network_frozen",
+        "3.9",
+        "once LOCK.read_lock is written LAYER_COUNT, DESCRIPTOR, THRESHOLD and REPAIR_* cannot be written",
+        network_frozen,
         holds,
     ),
     Check("settings_held", "7", "no setting changes while a command runs", settings_held, holds),

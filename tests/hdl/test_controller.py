@@ -261,6 +261,23 @@ def test_read_lock_hides_the_image_only():
     clocked(dut, scenario)
 
 
+def test_read_lock_freezes_the_network():
+    dut = make()
+
+    async def scenario(ctx):
+        host = Host(ctx, dut)
+        for name in ("DESCRIPTOR", "THRESHOLD", "LAYER_COUNT"):
+            assert await host.write(name, 3)
+            assert await host.read(name) == 3
+        await host.write("LOCK", 2)
+        for name in ("DESCRIPTOR", "THRESHOLD", "LAYER_COUNT"):
+            assert not await host.write(name, 1)
+            assert await host.read(name) == 3
+        assert await host.write("INFER_COUNT", 5)
+
+    clocked(dut, scenario)
+
+
 def test_failures_are_logged_and_cleared():
     dut = make()
 

@@ -42,6 +42,8 @@ def test_map_is_that_of_the_contract():
     assert {r.name: (r.offset, str(r.access)) for r in regs.registers} == CONTRACT
     assert {w.name: (w.offset, str(w.access)) for w in regs.windows} == WINDOWS
     assert {e.name for e in (*regs.registers, *regs.windows) if e.while_busy} == OPEN_WHILE_BUSY
+    network = {e.name for e in (*regs.registers, *regs.windows) if e.network}
+    assert network == {"LAYER_COUNT", "DESCRIPTOR", "THRESHOLD"}
 
 
 @pytest.mark.parametrize("geometry", [Geometry(), *(p.geometry for p in PRESETS.values())])
