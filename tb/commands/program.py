@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     params = MacroParams.named(arguments.macro)
     with shown(arguments.sim) as show:
-        rtl = program_on_rtl(work, arguments.macro, arguments.chip, arguments.sim, show=show)
+        rtl = program_on_rtl(work, params, arguments.chip, arguments.sim, show=show)
         found, array = program_and_map(
             work,
             params,
@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     return int(bool(wrong))
 
 
-def program_on_rtl(work: Work, macro: str, chip: int, sim: str, **options: Any) -> dict[str, Any]:
+def program_on_rtl(work: Work, params: MacroParams, chip: int, sim: str, **options: Any) -> dict[str, Any]:
     """Program a fresh chip through the RTL; the record of ``tb.testbenches.program``."""
     (ROOT / "build").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=ROOT / "build", prefix="job-") as folder:
@@ -86,7 +86,7 @@ def program_on_rtl(work: Work, macro: str, chip: int, sim: str, **options: Any) 
             "cells": str(cells),
             "geometry": work.geometry.as_dict(),
             "timing": dataclasses.asdict(work.timing),
-            "macro": macro,
+            "macro": params.as_dict(),
             "chip": chip,
             "sim": sim,
         }
