@@ -60,7 +60,7 @@ class Array:
         self.reads = np.zeros((geometry.tiles, geometry.rows), np.int64)
         self._tiles = [Tile(geometry, params, self.devices, chip, t) for t in range(geometry.tiles)]
         self._noise_cache: OrderedDict[tuple[int, int], NDArray[np.float64]] = OrderedDict()
-        self._counts_cache: dict[int, tuple[tuple[bytes, bytes, bytes], NDArray[np.float64]]] = {}
+        self._counts_cache: dict[int, tuple[tuple[bytes, bytes], Bits, NDArray[np.float64]]] = {}
 
     # -- programming -----------------------------------------------------------------------------------------
 
@@ -347,13 +347,16 @@ class Array:
 
     def _static(self, tile: int, bl: Bits, col_en: Bits) -> NDArray[np.float64]:
         """``counts`` of all rows for one vector, kept until vector or cells change."""
-        version = self.devices.row_version[tile].tobytes()
-        key = (bl.tobytes(), col_en.tobytes(), version)
-        cached = self._counts_cache.get(tile)
-        if cached is None or cached[0] != key:
-            cached = (key, self._tiles[tile].counts(bl, col_en, slice(0, self.geometry.rows)))
-            self._counts_cache[tile] = cached
-        return cached[1]
+        cells = (col_en.tobytes(), self.devices.row_version[tile].tobytes())
+        kept = self._counts_cache.get(tile)
+        if kept is None or kept[0] != cells:
+            x = self._tiles[tile].counts(bl, col_en, slice(0, self.geometry.rows))
+        elif np.array_equal(kept[1], bl):
+            return kept[2]
+        else:
+            x = self._tiles[tile].counts_after(bl, col_en, kept[1], kept[2])
+        self._counts_cache[tile] = cells, bl.copy(), x
+        return x
 
     def _present(
         self, tile: int, row: int, bl: Bits, col_en: Bits

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import enum
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -118,3 +119,18 @@ def normal(chip: int, purpose: Purpose, tile: int, *counter: int, size: Any) -> 
 def uniform(chip: int, purpose: Purpose, tile: int, *counter: int, size: Any) -> NDArray[np.float32]:
     """Uniform numbers in [0, 1) on a grid of 2**-24: ``draw(...).random(size, dtype=float32)``, faster."""
     return _reused.at(chip, purpose, tile, counter).random(size, dtype=np.float32)
+
+
+def uniform_rows(
+    chip: int, purpose: Purpose, tile: int, numbers: Sequence[int], rows: Sequence[int], sizes: Sequence[int]
+) -> list[NDArray[np.float32]]:
+    """``uniform(chip, purpose, tile, number, row, size=size)`` of many rows: the key is set once, not for each."""
+    if not rows:
+        return []
+    generator = _reused.at(chip, purpose, tile, (numbers[0], rows[0]))
+    counter, found = _reused.state["state"]["counter"], []
+    for number, row, size in zip(numbers, rows, sizes, strict=True):
+        counter[1], counter[2] = number, row
+        _reused.bits.state = _reused.state
+        found.append(generator.random(size, dtype=np.float32))
+    return found

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from hdl.config import Geometry
 from model.bridge import Decisions, Voltages, decide, source_line, source_line_bounds
 from model.device import DeviceArray
-from model.draws import Purpose, normal, uniform
+from model.draws import Purpose, normal, uniform, uniform_rows
 from model.neuron import Neuron
 from model.params import MacroParams
 from model.rails import has_rails
@@ -76,6 +76,7 @@ class Plane:
         self.s0 = np.zeros((rows, columns), bool)
         self.base = np.zeros((rows, columns), dtype)
         self.slope = np.zeros((rows, columns), dtype)
+        self.turned: NDArray[Any] | None = None  # ``slope`` with columns first, where asked for
         self.live: dict[int, LiveCells] = {}
         self.version = np.full(rows, -1, np.int64)
         self.constant: dict[bytes, NDArray[np.float64]] = {}
@@ -153,6 +154,7 @@ class Tile:
         plane.s1[rows], plane.s0[rows] = found.s1, found.s0
         plane.base[rows] = self._w * found.s0
         plane.slope[rows] = self._w * (found.s1.astype(np.int8) - found.s0)
+        plane.turned = None
         plane.constant.clear()
         plane.live_enabled.clear()
         plane.live_rows.clear()
@@ -244,6 +246,25 @@ class Tile:
         x += self._enabled(plane, col_en)[rows]
         return x
 
+    def counts_after(
+        self,
+        bl: NDArray[np.bool_],
+        col_en: NDArray[np.bool_],
+        before: NDArray[np.bool_],
+        x: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """``counts`` of all rows for one input, from those ``x`` of the input ``before`` with the same cells.
+
+        Exactly the same, since sums of multiples of 2**-21 depend on no order; only the columns that changed
+        are looked at, and inputs in a row are mostly alike.
+        """
+        changed = np.flatnonzero((bl ^ before) & col_en)
+        plane = self.plane(col_en)
+        if plane.turned is None:
+            plane.turned = np.ascontiguousarray(plane.slope.T)
+        step = np.where(bl[changed], 1, -1).astype(self._dtype)
+        return x + step @ plane.turned[changed]
+
     def popcounts(self, bl: NDArray[np.bool_], col_en: NDArray[np.bool_], rows: slice) -> NDArray[np.int64]:
         """Ones among the enabled source lines without read noise, shaped as ``counts``."""
         plane = self.plane(col_en)
@@ -317,20 +338,23 @@ class Tile:
         columns, p1, p0 = (part[low:high] for part in all_live.cells)
         owner = all_live.owner[low:high] - first
         ends = np.searchsorted(owner, np.arange(1, last - first + 1))
-        u = np.empty(high - low)
-        for at, row in enumerate(all_live.rows[first:last].tolist()):
-            here = columns[0 if at == 0 else ends[at - 1] : ends[at]]
-            size = int(here[-1]) + 1
-            drawn = uniform(
-                self.chip, Purpose.CELL_NOISE, self.tile, int(numbers[row - start]), row, size=size
-            )
-            u[0 if at == 0 else ends[at - 1] : ends[at]] = drawn[here]
+        here = all_live.rows[first:last]
+        sizes = columns[ends - 1] + 1  # columns of a row ascend
+        drawn = uniform_rows(
+            self.chip,
+            Purpose.CELL_NOISE,
+            self.tile,
+            numbers[here - start].tolist(),
+            here.tolist(),
+            sizes.tolist(),
+        )
+        u = np.concatenate(drawn)[(np.cumsum(sizes) - sizes)[owner] + columns]
         inputs = bl[columns]
         bits = u < np.where(inputs, p1, p0)
         likely = np.where(inputs, all_live.likely[1][low:high], all_live.likely[0][low:high])
         change = (bits.astype(np.int8) - likely) * all_live.weight[low:high]
         x = x.copy()
-        x[all_live.rows[first:last] - start] += np.bincount(owner, change, last - first)
+        x[here - start] += np.bincount(owner, change, last - first)
         return x
 
     def live_change(

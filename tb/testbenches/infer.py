@@ -6,6 +6,7 @@ Every hidden bit, score and class is compared with golden and with the analog mo
 from __future__ import annotations
 
 import dataclasses
+import gc
 import time
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,8 @@ async def infer(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
             scoreboard.observe_result(outcome)
             progress("infer", scoreboard.compared, len(images))
 
+        gc.collect()
+        gc.freeze()  # what is here now stays: not to be looked through again and again
         start, begin, busy = time.monotonic(), env.cycle(), time.process_time()
         await env.host.infer(mapping.descriptors, vectors, seen, scoreboard.send)
         wall_s, cycles, cpu_s = time.monotonic() - start, env.cycle() - begin, time.process_time() - busy

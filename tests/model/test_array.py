@@ -44,6 +44,22 @@ def vectors(count, seed=0, geometry=GEOMETRY):
     return rng.integers(0, 2, (count, geometry.columns)).astype(bool), col_en
 
 
+@pytest.mark.parametrize("params", [MacroParams.ideal(), NOISY], ids=["ideal", "noisy"])
+def test_counts_by_what_changed_are_the_counts(params):
+    """To the last bit, however many columns changed, and not across a change of cells or of enabled columns."""
+    array, rng = chip(params), np.random.default_rng(5)
+    part, every = array._tiles[0], slice(0, GEOMETRY.rows)
+    before = vectors(1)[0][0]
+    for share in (0.0, 0.02, 0.3, 1.0):
+        enabled = rng.random(GEOMETRY.columns) < 0.8
+        after = before ^ (rng.random(GEOMETRY.columns) < share)
+        x = part.counts_after(after, enabled, before, part.counts(before, enabled, every))
+        assert np.array_equal(x, part.counts(after, enabled, every))
+        for bl in (before, after, before):
+            assert np.array_equal(array._static(0, bl, enabled), part.counts(bl, enabled, every))
+        array.preload(0, 1, rng.integers(0, 2, GEOMETRY.columns), np.ones(GEOMETRY.columns, bool))
+
+
 def test_batch_equals_vectors_equals_single_rows_in_any_order():
     inputs, col_en = vectors(9)
     array = chip()

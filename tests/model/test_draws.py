@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from model.draws import Purpose, draw, normal, uniform
+from model.draws import Purpose, draw, normal, uniform, uniform_rows
 
 KEYS = [
     (0, Purpose.CAPACITOR, 0),
@@ -37,6 +37,18 @@ def test_reused_generator_equals_a_fresh_one_in_any_order():
         assert np.array_equal(normal(*KEYS[i], size=37), fresh[i])
         assert np.array_equal(uniform(*KEYS[i], size=37), fresh_uniform[i])
         assert np.array_equal(normal(*KEYS[i], size=5), fresh[i][:5])
+
+
+def test_many_rows_at_once_are_the_rows_one_by_one():
+    numbers, rows, sizes = [5, 5, 2**40, 0], [0, 7, 7, 511], [3, 900, 1, 4]
+    found = uniform_rows(3, Purpose.CELL_NOISE, 2, numbers, rows, sizes)
+    for got, number, row, size in zip(found, numbers, rows, sizes, strict=True):
+        assert np.array_equal(got, uniform(3, Purpose.CELL_NOISE, 2, number, row, size=size))
+    assert uniform_rows(3, Purpose.CELL_NOISE, 2, [], [], []) == []
+    assert (
+        uniform(3, Purpose.CELL_NOISE, 2, 1, size=2).tolist()
+        == uniform(3, Purpose.CELL_NOISE, 2, 1, size=9)[:2].tolist()
+    )
 
 
 def test_every_part_of_the_key_matters():
