@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+from model.command_line import Parser, whole
+
 from .design import GEOMETRY, generate
 from .mutants import MUTANTS
 from .prove import Model, Result, prove, reach, refute, run_all
@@ -20,7 +22,7 @@ __all__ = ["main"]
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m tests.formal",
         description="Prove the rules of the macro pins, the bus, the protection and the failure log without "
         "bound on the Verilog of a small controller; reach the cover points; refute the broken designs. "
@@ -39,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="only this property or cover point, and its broken design",
     )
-    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="solvers at a time (2)")
+    parser.add_argument("--jobs", type=whole(1, 64), default=2, metavar="N", help="solvers at a time (2)")
     parser.add_argument("--quick", action="store_true", help="a subset, without the broken designs")
     parser.add_argument("--limit", type=float, default=600, metavar="S", help="seconds for one solver (600)")
     parser.add_argument(
