@@ -51,7 +51,7 @@ def generated(geometry: Geometry, timing: Timing | None = None) -> Path:
 
 
 def simulation(
-    sim: str, attach: str, geometry: Geometry, verilog: Path, *, comparisons: int = 1, tied: bool = False
+    sim: str, attach: str, geometry: Geometry, verilog: Path, *, comparisons: int = 1, tied: int = 0
 ) -> Simulation:
     """What is built for one attachment.
 
@@ -59,7 +59,7 @@ def simulation(
     ----------
     comparisons : int
         Most comparisons of a row and vector (1 without SEARCH).
-    tied : bool
+    tied : int
         With ``none``: the controller in the shell, and the comparator tied off there.
     """
     if attach == "prefetch" or tied:
@@ -96,7 +96,7 @@ def infer(
     program: str = "bus",
     seed: int = 1,
     waves: str | Path | None = None,
-    tied: bool = False,
+    tied: int = 0,
     verilog: Path | None = None,
     show: Show | None = None,
     timeout_s: float = 3600.0,

@@ -59,7 +59,7 @@ READ = (
 """Variables of the shell that Python reads."""
 
 
-def shell_parameters(geometry: Geometry, comparisons: int = 1, tied: bool = False) -> dict[str, int]:
+def shell_parameters(geometry: Geometry, comparisons: int = 1, tied: int = 0) -> dict[str, int]:
     """Parameters of the shell.
 
     Parameters

@@ -8,7 +8,8 @@
 // `fault`. Where a real macro gives no answer, X is driven (Icarus) or noise (Verilator, which has no X).
 //
 // T tiles, R rows, C columns, K comparisons a row and request, AW bits of `row`, FW bits of `ref`,
-// TIED = 1: comparator tied off, nothing asked of Python, no rule checked (the baseline of `make bench`).
+// TIED = 1: comparator tied off, nothing asked of Python, no rule checked (a baseline of `make bench`).
+// TIED = 2: the same, but the comparator gives a fixed pattern of the row: the controller is as busy as with a macro.
 //
 // The controller takes its inputs at the rising edge of the clock; here they move at the falling edge before it, so that a
 // simulator looks at the wide logic behind them once a cycle, and not at all while they rest. Wide vectors are copied and
@@ -162,6 +163,7 @@ module bridgebnn_shell #(
         cmp_valid <= unknown_valid;
         if (TIED != 0) begin
             cmp <= marked[T-1:0];  // 0, which only Python knows: no logic behind it is left out
+            if (TIED == 2) cmp <= (row * 40503 >> 7) ^ (row >> 3) ^ {T{marked[0]}};
             cmp_valid <= ~marked[T-1:0];
         end else if (sense) begin
             for (a = 0; a < T; a = a + 1)
