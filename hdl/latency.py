@@ -63,7 +63,7 @@ def check_cycles(descriptors: Sequence[Descriptor]) -> int:
 
 def repair_cycles(geometry: Geometry) -> int:
     """Cycles that the check of the repair table takes: one a spare, 0 without any."""
-    return geometry.tiles * geometry.spare_columns + geometry.spare_rows
+    return geometry.repair_entries
 
 
 def infer_cycles(

@@ -12,7 +12,7 @@ from .config import ErrorCode, Geometry, words
 from .descriptors import DescriptorCheck, DescriptorTable, ThresholdMemory
 from .popcount import ScoreAdder, SliceCounter
 from .read_sequencer import ReadSequencer
-from .repair_table import RepairTable, repair_count
+from .repair_table import RepairTable
 from .results import ResultBanks
 from .signatures import CommandPort, ReadPins, ReadSettings, WindowPort
 from .vectors import InputBanks, ResultWriter
@@ -139,7 +139,7 @@ class LayerSequencer(wiring.Component):
         m.submodules.columns, m.submodules.writer = columns, halted(writer)
         m.submodules.inputs, m.submodules.results = inputs, results
 
-        repairs = self._repairs(m, reader, columns, halt) if repair_count(g) else None
+        repairs = self._repairs(m, reader, columns, halt) if g.repair_entries else None
 
         connect(m, flipped(self.descriptor), table.window)
         connect(m, flipped(self.threshold), thresholds.window)

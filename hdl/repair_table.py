@@ -10,7 +10,7 @@ from amaranth.utils import bits_for
 from .config import REPAIR_VALID, Geometry
 from .signatures import WindowPort
 
-__all__ = ["RepairEntry", "RepairTable", "repair_count"]
+__all__ = ["RepairEntry", "RepairTable"]
 
 
 class RepairEntry(data.Struct):
@@ -25,11 +25,6 @@ class RepairState(StrEnum):
 
     IDLE = "IDLE"
     WALK = "WALK"
-
-
-def repair_count(geometry: Geometry) -> int:
-    """Entries of the table, T*K + L: as many as the cycles of its check."""
-    return geometry.tiles * geometry.spare_columns + geometry.spare_rows
 
 
 class RepairTable(wiring.Component):
@@ -71,7 +66,7 @@ class RepairTable(wiring.Component):
 
     def __init__(self, geometry: Geometry):
         self.geometry = g = geometry
-        if not repair_count(g):
+        if not g.repair_entries:
             raise ValueError(
                 "RepairTable: spare_columns = 0 and spare_rows = 0, one of them must be positive"
             )
@@ -90,7 +85,7 @@ class RepairTable(wiring.Component):
                 "column": Out(bits_for(g.plain_columns - 1)),
                 "done": Out(1),
                 "bad": Out(1),
-                "index": Out(bits_for(repair_count(g))),
+                "index": Out(bits_for(g.repair_entries)),
             }
         )
 

@@ -28,7 +28,7 @@ from model.network import Network
 from model.params import MacroParams
 from model.programming import ProgramReport, program, program_phase
 
-__all__ = ["ChipMap", "Work", "program_and_map", "work_of_preset", "work_of_size"]
+__all__ = ["ChipMap", "Work", "program_and_map", "work_of", "work_of_preset", "work_of_size"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -54,6 +54,11 @@ class Work:
     def program_order(self) -> Iterator[tuple[int, int]]:
         """(tile, row) of every row to be programmed: tile by tile, rows upward."""
         yield from map(tuple, np.argwhere(self.masks.any(axis=2)).tolist())
+
+
+def work_of(preset_name: str, size: str | None, chip: int) -> Work:
+    """One tile of ``size`` where it is given, else the network of a preset."""
+    return work_of_size(size, chip) if size else work_of_preset(preset_name)
 
 
 def work_of_preset(name: str) -> Work:

@@ -9,7 +9,7 @@ from hdl.config import PRESETS
 from model.broken_lines import SPARED_KINDS
 from model.command_line import whole
 
-__all__ = ["add_chip", "add_inference", "add_preset"]
+__all__ = ["add_chip", "add_inference", "add_preset", "add_work"]
 
 SEEDS = 2**64 - 1
 
@@ -31,6 +31,17 @@ def add_chip(parser: argparse.ArgumentParser) -> None:
         metavar="SEED",
         help="seed of the chip (default %(default)s)",
     )
+
+
+def add_work(parser: argparse.ArgumentParser) -> None:
+    """``--preset --random --chip``: what ``model.chip_map.work_of`` takes."""
+    add_preset(parser)
+    parser.add_argument(
+        "--random",
+        metavar="ROWSxCOLUMNS",
+        help="one tile of this size with random weights instead of a preset",
+    )
+    add_chip(parser)
 
 
 def add_inference(parser: argparse.ArgumentParser, images: int) -> None:

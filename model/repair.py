@@ -22,7 +22,7 @@ from model.array import Array
 from model.mapping import Mapping, map_network
 from model.network import Layer, Network
 from model.programming import Failure, ProgramReport, program
-from model.spares import BrokenLines, Cell, ProgramLog, RepairError, assign, to_plain
+from model.spares import BrokenLines, Cell, ProgramLog, RepairError, assign, listed, to_plain
 
 __all__ = [
     "PASSES",
@@ -142,9 +142,9 @@ def repair(
         mapping = map_network(network, geometry, **options)
     wrong = _wrong(mapping, fixed)
     if most is not None and len(wrong) > most:
-        cells = ", ".join(map(str, wrong[:8])) + (", .." if len(wrong) > 8 else "")
         raise RepairError(
-            f"{len(wrong)} cells cannot hold their weights, at most {most} may: (tile, row, column) {cells}"
+            f"{len(wrong)} cells cannot hold their weights, at most {most} may: "
+            f"(tile, row, column) {listed(wrong)}"
         )
     return Repair(
         network=network,

@@ -8,7 +8,7 @@ physical, as in the log, but where plain ones are named (``hdl.config.Repairs`` 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,7 +17,17 @@ from numpy.typing import NDArray
 from hdl.config import Geometry, Repairs
 from model.programming import Failure, ProgramReport
 
-__all__ = ["LINE_SHARE", "BrokenLines", "Cell", "ProgramLog", "RepairError", "assign", "relocate", "to_plain"]
+__all__ = [
+    "LINE_SHARE",
+    "BrokenLines",
+    "Cell",
+    "ProgramLog",
+    "RepairError",
+    "assign",
+    "listed",
+    "relocate",
+    "to_plain",
+]
 
 LINE_SHARE = 0.2
 """Share of a line's programmed cells that must fail for the line to count as broken [ours].
@@ -157,13 +167,13 @@ def assign(lines: BrokenLines, geometry: Geometry, used: NDArray[np.bool_]) -> R
         wanted = [c for c in bad if c < g.plain_columns and used[tile, :, c].any()]
         sound = [k for k in range(g.spare_columns) if g.plain_columns + k not in bad]
         if len(wanted) > len(sound):
-            short.append(f"tile {tile}: columns {_listed(wanted)} are broken, {_spares(sound)} left")
+            short.append(f"tile {tile}: columns {listed(wanted)} are broken, {_spares(sound)} left")
         columns += [(tile, spare, column) for spare, column in zip(sound, wanted, strict=False)]
     bad_rows = {row for _, row in lines.rows}
     wanted_rows = sorted({r for t, r in lines.rows if r < g.plain_rows and used[t, r].any()})
     sound_rows = [k for k in range(g.spare_rows) if g.plain_rows + k not in bad_rows]
     if len(wanted_rows) > len(sound_rows):
-        short.append(f"rows {_listed(wanted_rows)} are broken, {_spares(sound_rows)} left")
+        short.append(f"rows {listed(wanted_rows)} are broken, {_spares(sound_rows)} left")
     if short:
         raise RepairError("; ".join(short))
     repairs = Repairs(columns=tuple(columns), rows=tuple(zip(sound_rows, wanted_rows, strict=False)))
@@ -171,8 +181,9 @@ def assign(lines: BrokenLines, geometry: Geometry, used: NDArray[np.bool_]) -> R
     return repairs
 
 
-def _listed(lines: list[int]) -> str:
-    return ", ".join(map(str, lines[:8])) + (", .." if len(lines) > 8 else "")
+def listed(items: Sequence[object]) -> str:
+    """The first eight, for a message."""
+    return ", ".join(map(str, items[:8])) + (", .." if len(items) > 8 else "")
 
 
 def _spares(sound: list[int]) -> str:

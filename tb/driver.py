@@ -204,10 +204,11 @@ class HostDriver:
             await bus.set(f"{op.name}_PROG", start=c.prog_start, step=c.prog_step, limit=c.prog_limit)
             await bus.set(f"{op.name}_WL", start=c.wl_start, step=c.wl_step, limit=c.wl_limit)
 
-    async def load_row(self, tile: int, row: int, image: np.ndarray, mask: np.ndarray) -> None:
-        """Write ROW_IMAGE, ROW_MASK and PROG_ADDRESS."""
+    async def load_row(self, tile: int, row: int, image: np.ndarray, mask: np.ndarray | None) -> None:
+        """Write ROW_IMAGE, ROW_MASK (None: it stays) and PROG_ADDRESS."""
         await self.bus.write_burst("ROW_IMAGE", bus_words(image))
-        await self.bus.write_burst("ROW_MASK", bus_words(mask))
+        if mask is not None:
+            await self.bus.write_burst("ROW_MASK", bus_words(mask))
         await self.bus.set("PROG_ADDRESS", row=row, tile=tile)
 
     async def program_row(self, tile: int, row: int, image: np.ndarray, mask: np.ndarray) -> None:
@@ -248,11 +249,9 @@ class HostDriver:
         total = Counter({"pulses": 0, "verify_reads": 0, "failures": 0, "failed_rows": 0})
         for done, (tile, row) in enumerate(order, 1):
             mask = log.asked[tile, row] = mapping.masks[tile, row]
-            await self.bus.write_burst("ROW_IMAGE", bus_words(mapping.images[tile, row]))
-            if loaded is None or not np.array_equal(loaded, mask):  # rows of a layer have one mask
-                await self.bus.write_burst("ROW_MASK", bus_words(mask))
+            same = loaded is not None and np.array_equal(loaded, mask)  # rows of a layer have one mask
+            await self.load_row(tile, row, mapping.images[tile, row], None if same else mask)
             loaded = mask
-            await self.bus.set("PROG_ADDRESS", row=row, tile=tile)
             try:
                 await self.run(Command.PROGRAM_ROW)
             except CommandError as error:

@@ -102,6 +102,11 @@ class Geometry:
         return self.rows - self.spare_rows
 
     @property
+    def repair_entries(self) -> int:
+        """Entries of the repair table, T*K + L: one a spare."""
+        return self.tiles * self.spare_columns + self.spare_rows
+
+    @property
     def row_words(self) -> int:
         """Bus words that hold one row of one tile, W = ceil(C / 32)."""
         return words(self.columns)

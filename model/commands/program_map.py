@@ -16,24 +16,18 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from model.chip_map import program_and_map, work_of_preset, work_of_size
+from model.chip_map import program_and_map, work_of
 from model.command_line import output_folder
 from model.device import DeviceParams
-from model.inference_options import add_chip, add_preset
+from model.inference_options import add_work
 from model.params import MacroParams
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``program-map``."""
     add = parser.add_argument
-    add_preset(parser)
-    add(
-        "--random",
-        metavar="ROWSxCOLUMNS",
-        help="one tile of this size with random weights instead of a preset",
-    )
+    add_work(parser)
     add("--devices", choices=("ideal", "real", "group"), default="real", help="default %(default)s")
-    add_chip(parser)
     add(
         "--out",
         type=output_folder,
@@ -47,11 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Do it; the exit status."""
     start_s = time.perf_counter()
     params = macro_of(arguments.devices)
-    work = (
-        work_of_size(arguments.random, arguments.chip)
-        if arguments.random
-        else work_of_preset(arguments.preset)
-    )
+    work = work_of(arguments.preset, arguments.random, arguments.chip)
     bars = Progress(
         TextColumn("programming"),
         BarColumn(),

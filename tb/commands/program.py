@@ -21,9 +21,9 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from model.chip_map import Work, program_and_map, work_of_preset, work_of_size
+from model.chip_map import Work, program_and_map, work_of
 from model.command_line import output_folder
-from model.inference_options import add_chip, add_preset
+from model.inference_options import add_work
 from model.params import MacroParams
 from tb.commands import shown
 from tb.runner import ROOT, generated, simulation
@@ -36,25 +36,15 @@ __all__ = ["add_arguments", "program_on_rtl", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``program``."""
     add = parser.add_argument
-    add_preset(parser)
-    add(
-        "--random",
-        metavar="ROWSxCOLUMNS",
-        help="one tile of this size with random weights instead of a preset",
-    )
+    add_work(parser)
     add("--macro", choices=("ideal", "real"), default="real", help="parameter set (default %(default)s)")
-    add_chip(parser)
     add("--sim", choices=SIMULATORS, default="verilator", help="simulator (default %(default)s)")
     add("--out", type=output_folder, default=Path("build/program"), metavar="DIR", help="default %(default)s")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it; the exit status."""
-    work = (
-        work_of_size(arguments.random, arguments.chip)
-        if arguments.random
-        else work_of_preset(arguments.preset)
-    )
+    work = work_of(arguments.preset, arguments.random, arguments.chip)
     params = MacroParams.named(arguments.macro)
     with shown(arguments.sim) as show:
         rtl = program_on_rtl(work, params, arguments.chip, arguments.sim, show=show)

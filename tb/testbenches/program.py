@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from hdl.config import Command, ErrorCode
+from model.chip_map import Work
 from tb.driver import CommandError
 from tb.env import Env
 from tb.job import Progress, testbench
@@ -19,11 +19,11 @@ async def program(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
     """Program the job's ``cells`` (``.npz`` of images and masks); see ``tb.commands.program``."""
     cells = np.load(job["cells"])
     images, masks = cells["images"], cells["masks"]
-    order = [tuple(place) for place in np.argwhere(masks.any(axis=2)).tolist()]
-    work = SimpleNamespace(images=images, masks=masks, program_order=lambda: iter(order))
+    work = Work(name="job", geometry=geometry_of(job), timing=timing_of(job), images=images, masks=masks)
+    order = list(work.program_order())
     progress = Progress(job["progress"])
     array = chip_of(job)
-    env = Env(dut, geometry_of(job), array, attach="strobe", timing=timing_of(job), sim=job["sim"])
+    env = Env(dut, work.geometry, array, attach="strobe", timing=work.timing, sim=job["sim"])
     host = env.host
 
     async def main() -> dict[str, Any]:

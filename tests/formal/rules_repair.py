@@ -2,8 +2,6 @@
 
 from amaranth.hdl import Cat, Mux, Value
 
-from hdl.repair_table import repair_count
-
 from .observer import Check, View
 from .rules_termination import infer_ends_lemmas
 from .structure import holds
@@ -47,7 +45,7 @@ def replaced(v: View, tile: int) -> list[Value]:
 def walk_lemmas(v: View) -> list[Value]:
     """The check of the entries runs while the layer sequencer waits for it, over the entries that there are."""
     checking, index = v.state("layer", "CHECK_REPAIRS"), v.tap("layer.repairs.index")
-    count = repair_count(v.geometry)
+    count = v.geometry.repair_entries
     return [checking == v.state("layer.repairs", "IDLE"), index > count, checking & (index >= count)]
 
 

@@ -12,7 +12,6 @@ from amaranth.utils import bits_for
 from hdl.column_walk import Walk
 from hdl.config import ErrorCode, ReadMode
 from hdl.descriptors import RawDescriptor, plan_layout
-from hdl.repair_table import repair_count
 
 from .observer import Check, View
 from .structure import COMMAND, holds
@@ -236,8 +235,8 @@ def infer_ends_lemmas(v: View):
         at("CHECK") & (check("IDLE") | (index >= count)),
         ~at("CHECK") & ~check("IDLE"),
         at("CHECK_REPAIRS") == v.state("layer.repairs", "IDLE"),
-        v.tap("layer.repairs.index") > repair_count(g),
-        at("CHECK_REPAIRS") & (v.tap("layer.repairs.index") >= repair_count(g)),
+        v.tap("layer.repairs.index") > g.repair_entries,
+        at("CHECK_REPAIRS") & (v.tap("layer.repairs.index") >= g.repair_entries),
         # Descriptors: those behind the check are legal, and nobody writes them.
         *(past_check & (i < count) & ~legal(word_, v) for i, word_ in enumerate(table)),
         *(at("CHECK") & (i < index) & ~legal(word_, v) for i, word_ in enumerate(table)),
