@@ -5,6 +5,9 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 OUT ?= build
+RUN := $(VENV)/bin/bridgebnn
+# builds and caches of the checkout stay in it; an installation uses the user's cache folder
+export BRIDGEBNN_BUILD ?= $(CURDIR)/$(OUT)
 JOBS ?= 2
 .DEFAULT_GOAL := help
 
@@ -14,7 +17,7 @@ help: ## Print this help
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "commands after \`make setup\`: $(PY) -m {hdl,model,tb} --help"
+	@echo "commands after \`make setup\`: $(RUN) --help"
 
 $(READY): pyproject.toml constraints.txt scripts/setup.sh
 	@PYTHON=$(PYTHON) VENV=$(VENV) bash scripts/setup.sh
@@ -25,7 +28,7 @@ setup: $(READY) ## Make the virtual environment, install pinned packages and ive
 
 .PHONY: demo
 demo: $(READY) ## The main job: program a fresh array and classify MNIST digits on both simulators
-	@$(PY) -m tb demo --out $(OUT)/demo
+	@$(RUN) tb demo --out "$(OUT)/demo"
 
 .PHONY: test
 test: $(READY) ## Run every test (hardware, model, co-simulation) on both simulators
@@ -37,29 +40,29 @@ lint: $(READY) ## Check style and format
 
 .PHONY: verilog
 verilog: $(READY) ## Generate the Verilog and geometry.json of every array of the presets under build/verilog
-	@for p in paper23 mnist split; do $(PY) -m hdl generate --preset $$p --out $(OUT)/verilog/$$p || exit $$?; done
+	@for p in paper23 mnist mnist-spares split; do $(RUN) hdl generate --preset $$p --out "$(OUT)/verilog/$$p" || exit $$?; done
 
 .PHONY: docs
 docs: $(READY) ## Regenerate docs/registers.md and the register files (C header, HTML, IP-XACT)
-	@$(PY) -m hdl registers --out $(OUT)/registers
+	@$(RUN) hdl registers --out "$(OUT)/registers" --document docs/registers.md
 
 .PHONY: bench
 bench: $(READY) ## Measure simulators, attachments and the golden model; prints and saves build/bench.json
-	@$(PY) -m tb bench --json $(OUT)/bench.json
+	@$(RUN) tb bench --json "$(OUT)/bench.json"
 
 .PHONY: spice
 spice: $(READY) ## Compare the macro model with ngspice and the SKY130 models
 	@PYTHON=$(PYTHON) VENV=$(VENV) bash scripts/setup.sh spice
-	@$(PY) -m model.spice --processes $(JOBS) --out $(OUT)/spice --json $(OUT)/spice/spice.json
+	@$(RUN) spice --processes $(JOBS) --out "$(OUT)/spice" --json "$(OUT)/spice/spice.json"
 
 .PHONY: faults
 faults: $(READY) ## Put 10,000 seeded faults into chip and controller; none may be silent (docs/verification.md)
-	@$(PY) -m tb campaign --faults 10000 --jobs $(JOBS) --json $(OUT)/faults.json --write docs/verification.md
+	@$(RUN) tb campaign --faults 10000 --jobs $(JOBS) --json "$(OUT)/faults.json" --write docs/verification.md
 
 .PHONY: formal
 formal: $(READY) ## Prove the rules of pins, programming, spares, bus, protection and log; refute broken designs
-	@$(PY) -m tests.formal --jobs $(JOBS) --json $(OUT)/formal.json --out $(OUT)/formal --write docs/verification.md $(ARGS)
+	@$(RUN) proofs --jobs $(JOBS) --json "$(OUT)/formal.json" --out "$(OUT)/formal" --write docs/verification.md $(ARGS)
 
 .PHONY: clean
 clean: ## Remove build products (the virtual environment stays)
-	@rm -rf $(OUT) sim_build results.xml
+	@rm -rf "$(OUT)" sim_build results.xml

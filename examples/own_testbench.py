@@ -2,19 +2,19 @@
 
     python -m examples.own_testbench        (on Icarus; or: pytest examples/own_testbench.py)
 
-`tb.env.Env` brings clock, reset, the modelled macro on the pins and a host that speaks Wishbone; the rest is
+`bridgebnn.tb.env.Env` brings clock, reset, the modelled macro on the pins and a host that speaks Wishbone; the rest is
 plain cocotb, run by cocotb-test. Firmware that forgets the unlock keys is tried first: it must be refused.
 """
 
 import cocotb
 import numpy as np
 
-from hdl.config import Geometry
-from model.array import Array
-from model.params import MacroParams
-from tb.driver import CommandError
-from tb.env import Env
-from tb.runner import ROOT, generated
+from bridgebnn.hdl.spec import Geometry
+from bridgebnn.model.macro.array import Array
+from bridgebnn.model.parameters.params import MacroParams
+from bridgebnn.tb.env import Env
+from bridgebnn.tb.host.driver import CommandError
+from bridgebnn.tb.runs.runner import ROOT, generated
 
 GEOMETRY = Geometry()  # one tile, 32 rows, 23 + 2 columns
 

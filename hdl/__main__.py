@@ -1,4 +1,4 @@
-"""``python -m hdl``: write the Verilog of a controller, or the files of its register map."""
+"""``bridgebnn hdl``: write the Verilog of a controller, or the files of its register map."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from .config import PRESETS, Geometry, Timing, preset
+from .spec import PRESETS, Geometry, Timing, preset
 
 __all__ = ["main"]
 
@@ -34,7 +34,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m hdl", description="Generate the bridgebnn controller.")
+    parser = _Parser(prog="bridgebnn hdl", description="Generate the bridgebnn controller.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     generate = commands.add_parser(
         "generate",
@@ -46,11 +46,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     registers = commands.add_parser(
         "registers",
-        help="write the C header, HTML, IP-XACT and docs/registers.md",
-        description="Write the register map as C header, HTML and IP-XACT, and the page of the default "
-        "geometry.",
+        help="write the C header, HTML and IP-XACT",
+        description="Write the register map as C header, HTML and IP-XACT, and, where asked, the page of the "
+        "default geometry.",
     )
-    registers.add_argument("--document", type=Path, metavar="FILE", help="page instead of docs/registers.md")
+    registers.add_argument(
+        "--document",
+        type=Path,
+        metavar="FILE",
+        help="also write the page of the default geometry there (Markdown)",
+    )
     for command in (generate, registers):
         command.add_argument(
             "--out", type=_named, required=True, metavar="DIR", help="directory to write into"
@@ -85,24 +90,22 @@ def main(argv: list[str] | None = None) -> int:
     try:
         geometry, timing = _shape(arguments)
         if arguments.command == "generate":
-            from .verilog import generate  # Amaranth and Yosys are slow to load
+            from bridgebnn.hdl.output.verilog import generate  # Amaranth and Yosys are slow to load
 
             written = [
                 generate(arguments.out, geometry, timing, preset=arguments.preset, json_file=arguments.json)
             ]
         else:
-            from .register_files import DOCUMENT, write_register_files
+            from bridgebnn.hdl.output.register_files import write_register_files
 
-            written = write_register_files(
-                arguments.out, geometry, timing, document=arguments.document or DOCUMENT
-            )
+            written = write_register_files(arguments.out, geometry, timing, document=arguments.document)
     except (ValueError, OSError) as error:
         named = isinstance(error, OSError) and error.filename and error.strerror
         text = f"{error.filename}: {error.strerror}" if named else str(error)
-        print(f"python -m hdl {arguments.command}: error: {text}", file=sys.stderr)
+        print(f"bridgebnn hdl {arguments.command}: error: {text}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"python -m hdl {arguments.command}: interrupted", file=sys.stderr)
+        print(f"bridgebnn hdl {arguments.command}: interrupted", file=sys.stderr)
         return 130
     print("\n".join(str(path) for path in written))
     return 0

@@ -5,7 +5,7 @@ from amaranth.lib import data
 from amaranth.lib.wiring import In, Out, Signature
 from amaranth.utils import bits_for
 
-from .config import WORD_WIDTH, Geometry
+from .spec import WORD_WIDTH, Geometry
 
 __all__ = [
     "CommandPort",
@@ -99,7 +99,7 @@ class CommandPort(Signature):
     start : Out(1)
         One cycle, only while the sequencer is idle; ``command`` is valid with it.
     command : Out(4)
-        ``hdl.config.Command``.
+        ``bridgebnn.hdl.spec.Command``.
     abort : Out(1)
         One cycle; the sequencer ends in ERROR ABORTED, every pin safe in the next cycle.
     busy : In(1)
@@ -107,7 +107,7 @@ class CommandPort(Signature):
     done : In(1)
         One cycle, the last of the command; ``code`` and ``detail`` are valid with it.
     code : In(8)
-        ``hdl.config.ErrorCode``; NONE when the command succeeded.
+        ``bridgebnn.hdl.spec.ErrorCode``; NONE when the command succeeded.
     detail : In(24)
     """
 
@@ -128,7 +128,7 @@ class CommandPort(Signature):
 class ReadPins(Signature):
     """Macro pins of a read, seen from the sequencer that drives them; all outputs are registers.
 
-    ``bl`` and ``col_en`` are not among them: they come from the column registers (``hdl/vectors``).
+    ``bl`` and ``col_en`` are not among them: they come from the column registers (``hdl/layers/vectors``).
     """
 
     def __init__(self, geometry: Geometry):

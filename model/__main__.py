@@ -1,4 +1,4 @@
-"""``python -m model COMMAND``: evaluate networks and chips on the model alone."""
+"""``bridgebnn model COMMAND``: evaluate networks and chips on the model alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from model.command_line import Parser, guarded
+from bridgebnn.command_line import Parser, guarded
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -17,13 +17,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         Exit status: the command's, 2 on bad input, 130 when interrupted.
     """
-    return guarded("python -m model", lambda: _run(argv))
+    return guarded("bridgebnn model", lambda: _run(argv))
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    from model import commands  # numpy, scipy and the rest: an interrupt here is an interrupt, too
+    from . import commands  # numpy, scipy and the rest: an interrupt here is an interrupt, too
 
-    parser = Parser(prog="python -m model", description="Evaluate networks and chips on the model alone.")
+    parser = Parser(prog="bridgebnn model", description="Evaluate networks and chips on the model alone.")
     chosen = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     found = commands.find()
     for name, module in found.items():
@@ -36,7 +36,7 @@ def _run(argv: Sequence[str] | None) -> int:
         )
         module.add_arguments(sub)
     arguments = parser.parse_args(argv)
-    return guarded(f"python -m model {arguments.command}", lambda: found[arguments.command].run(arguments))
+    return guarded(f"bridgebnn model {arguments.command}", lambda: found[arguments.command].run(arguments))
 
 
 if __name__ == "__main__":

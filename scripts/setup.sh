@@ -47,7 +47,7 @@ if [ "$extra" = spice ]; then
   exit 0
 fi
 say "installing the pinned Python packages (a minute or two the first time)"
-# the dependencies only: hdl, model and tb run from the checkout
+# the dependencies first, pinned; then the package itself, editable
 "$VENV/bin/python" - <<'PY' >"$VENV/requirements.txt"
 import tomllib
 project = tomllib.load(open("pyproject.toml", "rb"))["project"]
@@ -57,5 +57,6 @@ for extra in ("test", "formal"):
 print("\n".join(wanted))
 PY
 pip install -r "$VENV/requirements.txt" -c constraints.txt
-# the independent check of model/current_mode: its solver alone, since its plots need cairo's headers
+pip install --no-deps --no-build-isolation -e .
+# the independent check of model/studies/current_mode: its solver alone, since its plots need cairo's headers
 pip install --no-deps -c constraints.txt badcrossbar

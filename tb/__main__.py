@@ -1,4 +1,4 @@
-"""``python -m tb COMMAND``: co-simulate the generated Verilog with the modelled macro."""
+"""``bridgebnn tb COMMAND``: co-simulate the generated Verilog with the modelled macro."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from model.command_line import Parser, guarded
+from bridgebnn.command_line import Parser, guarded
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,14 +18,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         Exit status: the command's; 1 when a simulation failed, 2 on bad input, 130 when interrupted.
     """
-    return guarded("python -m tb", lambda: _run(argv))
+    return guarded("bridgebnn tb", lambda: _run(argv))
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    from tb import commands  # slow to load: an interrupt here is an interrupt, too
-    from tb.simulators import SimulationError
+    from bridgebnn.tb.simulators.simulators import SimulationError
 
-    parser = Parser(prog="python -m tb", description=__doc__.split(": ", 1)[1].capitalize())
+    from . import commands  # slow to load: an interrupt here is an interrupt, too
+
+    parser = Parser(prog="bridgebnn tb", description=__doc__.split(": ", 1)[1].capitalize())
     chosen = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     found = commands.find()
     for name, module in found.items():
@@ -40,7 +41,7 @@ def _run(argv: Sequence[str] | None) -> int:
     arguments = parser.parse_args(argv)
     # A filter, since cocotb-test sets the level itself; the simulator's own output is in the log of the run.
     logging.getLogger("cocotb").addFilter(lambda record: record.levelno >= logging.ERROR)
-    name = f"python -m tb {arguments.command}"
+    name = f"bridgebnn tb {arguments.command}"
 
     def work() -> int:
         try:

@@ -11,13 +11,13 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import Event, First, RisingEdge, Timer
 
-from hdl.config import Geometry, Timing
-from hdl.register_map import register_map
-from tb.array_agent import MacroAgent, MacroFaults, StrobeAgent
-from tb.driver import HostDriver
-from tb.pins import Pin
-from tb.prefetch_agent import PrefetchAgent
-from tb.wishbone import WishboneMaster
+from bridgebnn.hdl.spec import Geometry, Timing
+from bridgebnn.hdl.spec.register_map import register_map
+from bridgebnn.tb.agents.array_agent import MacroAgent, MacroFaults, StrobeAgent
+from bridgebnn.tb.agents.pins import Pin
+from bridgebnn.tb.agents.prefetch_agent import PrefetchAgent
+from bridgebnn.tb.bus.wishbone import WishboneMaster
+from bridgebnn.tb.host.driver import HostDriver
 
 __all__ = ["ATTACHMENTS", "Env", "gaps"]
 
@@ -44,7 +44,7 @@ class Env:
     dut : cocotb handle
         The bare controller (attachments ``strobe`` and ``none``) or the shell (``prefetch``).
     geometry : Geometry
-    array : model.array.Array or None
+    array : bridgebnn.model.macro.array.Array or None
         The chip; None with attachment ``none``: comparator tied off.
     attach : str
     timing : Timing

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tb.campaign.faults import AIMS, CLASSES, STRIKES
-from tb.campaign.report import KINDS
-from tb.campaign.watch import RULES
-from tb.sections import read_section, write_section
-from tests.formal.mutants import MUTANTS
-from tests.formal.rules import COVERS, PROPERTIES
+from bridgebnn.proofs.mutants import MUTANTS
+from bridgebnn.proofs.rules import COVERS, PROPERTIES
+from bridgebnn.sections import read_section, write_section
+from bridgebnn.tb.campaign.faults import AIMS, CLASSES, STRIKES
+from bridgebnn.tb.campaign.report import KINDS
+from bridgebnn.tb.campaign.watch import RULES
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "verification.md"

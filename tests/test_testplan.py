@@ -9,17 +9,17 @@ from pathlib import Path
 
 from amaranth.hdl import UnusedElaboratable
 
-from hdl.arbiter import CommandArbiter, UnlockSequence
-from hdl.config import ErrorCode, Geometry
-from hdl.descriptors import DescriptorCheck
-from hdl.layer_sequencer import LayerSequencer
-from hdl.program_sequencer import ProgramSequencer
-from hdl.read_sequencer import ReadSequencer
-from hdl.register_map import register_map
-from hdl.repair_table import RepairTable
-from hdl.vectors import InputBanks
-from hdl.wishbone import WishboneResponder
-from tests.formal.rules import PROPERTIES
+from bridgebnn.hdl.bus.wishbone import WishboneResponder
+from bridgebnn.hdl.control.arbiter import CommandArbiter, UnlockSequence
+from bridgebnn.hdl.layers.descriptor_table import DescriptorCheck
+from bridgebnn.hdl.layers.layer_sequencer import LayerSequencer
+from bridgebnn.hdl.layers.read_sequencer import ReadSequencer
+from bridgebnn.hdl.layers.repair_table import RepairTable
+from bridgebnn.hdl.layers.vectors import InputBanks
+from bridgebnn.hdl.programming.program_sequencer import ProgramSequencer
+from bridgebnn.hdl.spec import ErrorCode, Geometry
+from bridgebnn.hdl.spec.register_map import register_map
+from bridgebnn.proofs.rules import PROPERTIES
 
 ROOT = Path(__file__).resolve().parents[1]
 PLAN = tomllib.loads((ROOT / "docs" / "testplan.toml").read_text())

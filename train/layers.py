@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hdl.config import Combine
-from model.network import Layer
-from train.limits import groups_of, threshold_range, usable_bias
-from train.recipes import Estimator
+from bridgebnn.hdl.spec import Combine
+from bridgebnn.model.networks.network import Layer
+
+from .limits import groups_of, threshold_range, usable_bias
+from .recipes import Estimator
 
 MOMENTUM = 0.1
 """Share of the newest batch in the running mean and deviation."""

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model import golden
-from model.network import Network
-from train.layers import ScoreLayer, SignLayer
-from train.recipes import Recipe
+from bridgebnn.model.networks import golden
+from bridgebnn.model.networks.network import Network
+
+from .layers import ScoreLayer, SignLayer
+from .recipes import Recipe
 
 SIDE = 28
 """Rows and columns of an image."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from hdl.config import bias_columns
+from bridgebnn.hdl.spec import bias_columns
 
 Estimator = Literal["box", "triangle"]
 
@@ -35,7 +35,7 @@ class Recipe:
     last_rate : float
         Learning rate of the last layer, in parts of ``rate``.
     estimator : "box" or "triangle"
-        Gradient of the hidden layers' sign, see ``train.layers.sign``.
+        Gradient of the hidden layers' sign, see ``bridgebnn.train.layers.sign``.
     summary : str
         One line for the command line's help.
     """

@@ -1,4 +1,4 @@
-"""Subcommands of ``python -m model``: one module each, found by their presence in this package.
+"""Subcommands of ``bridgebnn model``: one module each, found by their presence in this package.
 
 A module ``read_conditions.py`` becomes the command ``read-conditions``. It offers
 

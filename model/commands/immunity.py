@@ -26,16 +26,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from hdl.config import preset
-from model import immunity
-from model.command_line import output_file, whole, write_json
-from model.commands._immunity_plots import plot_sweeps
-from model.commands.infer import ROOT, versions
-from model.dataset import load_mnist_test
-from model.golden import Golden
-from model.immunity import Circuit
-from model.mapping import Mapping, map_preset
-from model.network import Network
+from bridgebnn.command_line import output_file, whole, write_json
+from bridgebnn.hdl.spec import preset
+from bridgebnn.model.mapping.mapping import Mapping, map_preset
+from bridgebnn.model.networks.dataset import load_mnist_test
+from bridgebnn.model.networks.golden import Golden
+from bridgebnn.model.networks.network import Network
+from bridgebnn.model.studies import immunity
+from bridgebnn.model.studies.immunity import Circuit
+from bridgebnn.model.studies.immunity_plots import plot_sweeps
+from bridgebnn.paths import network_file
+
+from .infer import versions
 
 
 def _tile(text: str) -> tuple[int, int]:
@@ -62,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 @lru_cache(maxsize=1)
 def _data(images: int) -> tuple[Mapping, np.ndarray, np.ndarray]:
     chosen = preset("mnist")
-    mapping = map_preset(chosen, Network.load(ROOT / "data" / chosen.network))
+    mapping = map_preset(chosen, Network.load(network_file(chosen.network)))
     bits, labels = load_mnist_test()
     return mapping, bits[:images], labels[:images]
 

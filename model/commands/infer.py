@@ -10,8 +10,6 @@ import argparse
 import platform
 import sys
 import time
-import tomllib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,21 +18,22 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from hdl.config import Combine, ReadMode, preset
-from model import inference
-from model.array import Array
-from model.broken_lines import FaultyArray, LineFault
-from model.command_line import output_file, whole, write_json
-from model.dataset import load_mnist_test
-from model.golden import Forward, Golden
-from model.inference_options import add_inference
-from model.mapping import Mapping, map_network
-from model.network import Network
-from model.params import MacroParams
-from model.programming import program
-from model.repair import program_repaired
+from bridgebnn import __version__
+from bridgebnn.command_line import output_file, whole, write_json
+from bridgebnn.hdl.spec import Combine, ReadMode, preset
+from bridgebnn.model.flows import inference
+from bridgebnn.model.flows.programming import program
+from bridgebnn.model.flows.repair import program_repaired
+from bridgebnn.model.macro.array import Array
+from bridgebnn.model.macro.broken_lines import FaultyArray, LineFault
+from bridgebnn.model.mapping.mapping import Mapping, map_network
+from bridgebnn.model.networks.dataset import load_mnist_test
+from bridgebnn.model.networks.golden import Forward, Golden
+from bridgebnn.model.networks.network import Network
+from bridgebnn.model.parameters.params import MacroParams
+from bridgebnn.paths import network_file
 
-ROOT = Path(__file__).resolve().parents[2]
+from ._options import add_inference
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Do it; the exit status."""
     start_s = time.perf_counter()
     chosen = preset(arguments.preset)
-    path = arguments.network or ROOT / "data" / chosen.network
+    path = arguments.network or network_file(chosen.network)
     combine = Combine[arguments.combine.upper()] if arguments.combine else chosen.combine
     mapping = map_network(Network.load(path), chosen.geometry, combine=combine, final_mode=chosen.final_mode)
     images, labels = load_mnist_test()
@@ -119,9 +118,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def versions() -> dict[str, str]:
     """Versions that the results depend on."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     return {
-        project["name"]: project["version"],
+        "bridgebnn": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
     }

@@ -2,7 +2,7 @@
 
 Marks: [pub] published by the authors of the circuit, [data] from their error tables, [std] established,
 [ours] our choice. The file is what ``--macro-params`` reads, of ``infer`` here
-and of ``python -m tb infer``.
+and of ``bridgebnn tb infer``.
 
 Exit status: 0; 2 on bad input.
 """
@@ -15,12 +15,12 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from model.command_line import output_file, write_json
-from model.current_mode import CurrentParams
-from model.device_params import DeviceParams
-from model.energy import EnergyParams
-from model.params import BridgeParams, MacroParams, NeuronParams
-from model.select_transistor import SelectTransistorParams
+from bridgebnn.command_line import output_file, write_json
+from bridgebnn.model.macro.energy import EnergyParams
+from bridgebnn.model.macro.select_transistor import SelectTransistorParams
+from bridgebnn.model.parameters.device_params import DeviceParams
+from bridgebnn.model.parameters.params import BridgeParams, MacroParams, NeuronParams
+from bridgebnn.model.studies.current_mode import CurrentParams
 
 _KINDS = (BridgeParams, NeuronParams, DeviceParams, SelectTransistorParams, CurrentParams, EnergyParams)
 

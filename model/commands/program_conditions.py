@@ -20,14 +20,20 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from hdl.config import DAC_LSB_V, Timing
-from model import conditions
-from model.cell_error import differential_rate
-from model.command_line import output_file, whole, write_json
-from model.commands._program_plots import plot_conditions
-from model.conditions import PUBLISHED_RATES, STRENGTHS, Bench, FormingPoint, Point
-from model.device import DeviceParams
-from model.params import MacroParams
+from bridgebnn.command_line import output_file, whole, write_json
+from bridgebnn.hdl.spec import DAC_LSB_V, Timing
+from bridgebnn.model.devices.device import DeviceParams
+from bridgebnn.model.parameters.params import MacroParams
+from bridgebnn.model.studies import conditions
+from bridgebnn.model.studies.cell_error import differential_rate
+from bridgebnn.model.studies.conditions import (
+    PUBLISHED_RATES,
+    STRENGTHS,
+    Bench,
+    FormingPoint,
+    Point,
+)
+from bridgebnn.model.studies.program_plots import plot_conditions
 
 _SINGLE_RATES = (1e-2, 1e-3, 1e-4)
 

@@ -16,11 +16,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from model.chip_map import program_and_map, work_of
-from model.command_line import output_folder
-from model.device import DeviceParams
-from model.inference_options import add_work
-from model.params import MacroParams
+from bridgebnn.command_line import output_folder
+from bridgebnn.model.devices.device import DeviceParams
+from bridgebnn.model.flows.chip_map import program_and_map, work_of
+from bridgebnn.model.parameters.params import MacroParams
+
+from ._options import add_work
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

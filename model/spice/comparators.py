@@ -9,12 +9,13 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from model.neuron import Neuron
-from model.params import BOLTZMANN_J_PER_K, NeuronParams
-from model.spice.compare import Comparison, Context, Report
-from model.spice.decks import ANALOG_OPTIONS, cells, comparator, level_source
-from model.spice.run import Deck, run_deck, run_decks
-from model.spice.sizes import CircuitSizes
+from bridgebnn.model.macro.neuron import Neuron
+from bridgebnn.model.parameters.params import BOLTZMANN_J_PER_K, NeuronParams
+
+from .compare import Comparison, Context, Report
+from .decks import ANALOG_OPTIONS, cells, comparator, level_source
+from .run import Deck, run_deck, run_decks
+from .sizes import CircuitSizes
 
 __all__ = ["PELGROM_V_UM", "compare_comparator", "input_noise_V", "offsets_V", "threshold_sigma_V"]
 

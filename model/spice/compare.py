@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.spice.run import Tools
-from model.spice.sizes import DEFAULT_SIZES, CircuitSizes
+from .run import Tools
+from .sizes import DEFAULT_SIZES, CircuitSizes
 
 __all__ = ["Comparison", "Context", "Report"]
 

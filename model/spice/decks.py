@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from model.spice.sizes import CircuitSizes
+from .sizes import CircuitSizes
 
 __all__ = [
     "ANALOG_OPTIONS",

@@ -7,13 +7,14 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from model.energy import EnergyParams, RowEnergy, row_read_energy
-from model.params import NeuronParams
-from model.select_transistor import SelectTransistorParams, bridge_operating_point
-from model.spice.compare import Comparison, Context, Report
-from model.spice.decks import row_read
-from model.spice.neurons import line_load_F, row_devices
-from model.spice.run import Deck, run_deck
+from bridgebnn.model.macro.energy import EnergyParams, RowEnergy, row_read_energy
+from bridgebnn.model.macro.select_transistor import SelectTransistorParams, bridge_operating_point
+from bridgebnn.model.parameters.params import NeuronParams
+
+from .compare import Comparison, Context, Report
+from .decks import row_read
+from .neurons import line_load_F, row_devices
+from .run import Deck, run_deck
 
 __all__ = ["FITTED_F", "PARTS", "compare_energy", "fit_energy", "fit_runs", "measure_rails"]
 

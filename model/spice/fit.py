@@ -13,10 +13,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from model.select_transistor import SelectTransistorParams, drain_current
-from model.spice.decks import select_transistor
-from model.spice.run import Deck, Tools, run_deck
-from model.spice.sizes import CircuitSizes
+from bridgebnn.model.macro.select_transistor import SelectTransistorParams, drain_current
+
+from .decks import select_transistor
+from .run import Deck, Tools, run_deck
+from .sizes import CircuitSizes
 
 __all__ = ["FITTED", "fit_select_transistor", "iv_curves"]
 

@@ -8,10 +8,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from model.neuron import Neuron
-from model.params import NeuronParams
-from model.spice.compare import Comparison, Context, Report
-from model.spice.decks import (
+from bridgebnn.model.macro.neuron import Neuron
+from bridgebnn.model.parameters.params import NeuronParams
+
+from .compare import Comparison, Context, Report
+from .decks import (
     ANALOG_OPTIONS,
     cells,
     comparator,
@@ -20,8 +21,8 @@ from model.spice.decks import (
     precharge_switches,
     row_read,
 )
-from model.spice.run import Deck, run_deck, run_decks
-from model.spice.sizes import CircuitSizes
+from .run import Deck, run_deck, run_decks
+from .sizes import CircuitSizes
 
 __all__ = ["charge_sharing_dv", "compare_large_neurons", "compare_neuron", "line_load_F"]
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from model.spice.compare import Report
+from .compare import Report
 
 __all__ = ["write_plots"]
 

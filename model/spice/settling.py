@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from model.neuron import Neuron
-from model.params import NeuronParams
-from model.spice.compare import Comparison, Context, Report
-from model.spice.decks import row_read
-from model.spice.neurons import SAMPLE_BEFORE_S, dv_at, ideal_plates, row_devices
-from model.spice.run import Deck, run_deck
+from bridgebnn.model.macro.neuron import Neuron
+from bridgebnn.model.parameters.params import NeuronParams
+
+from .compare import Comparison, Context, Report
+from .decks import row_read
+from .neurons import SAMPLE_BEFORE_S, dv_at, ideal_plates, row_devices
+from .run import Deck, run_deck
 
 __all__ = ["compare_settling"]
 

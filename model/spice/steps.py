@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from model.spice.bridges import compare_buffer, compare_source_line
-from model.spice.comparators import compare_comparator
-from model.spice.compare import Context, Report
-from model.spice.energies import compare_energy
-from model.spice.neurons import compare_large_neurons, compare_neuron
-from model.spice.settling import compare_settling
+from .bridges import compare_buffer, compare_source_line
+from .comparators import compare_comparator
+from .compare import Context, Report
+from .energies import compare_energy
+from .neurons import compare_large_neurons, compare_neuron
+from .settling import compare_settling
 
 __all__ = ["STEPS", "run_all"]
 

@@ -9,8 +9,8 @@ from typing import Any
 import cocotb
 from cocotb.triggers import FallingEdge, First, ReadWrite, RisingEdge, Timer
 
-from tb.array_agent import StrobeAgent
-from tb.protocol import Fault, ProtocolError
+from bridgebnn.tb.agents.array_agent import StrobeAgent
+from bridgebnn.tb.agents.protocol import Fault, ProtocolError
 
 __all__ = ["CampaignAgent", "Comparator", "Rails"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from hdl.config import Command
-from hdl.register_map import Access
-from tb.driver import UNLOCK_KEYS
-from tb.wishbone import BusError, WishboneMaster
+from bridgebnn.hdl.spec import Command
+from bridgebnn.hdl.spec.register_map import Access
+from bridgebnn.tb.bus.wishbone import BusError, WishboneMaster
+from bridgebnn.tb.host.driver import UNLOCK_KEYS
 
 __all__ = ["Attack"]
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from hdl.config import Geometry, PulseConditions, Timing
-from model.broken_lines import LINE_KINDS
-from tb.campaign.watch import SEQUENCERS, targets
+from bridgebnn.hdl.spec import Geometry, PulseConditions, Timing
+from bridgebnn.model.macro.broken_lines import LINE_KINDS
+
+from .watch import SEQUENCERS, targets
 
 __all__ = ["AIMS", "CLASSES", "GEOMETRY", "NETWORKS", "STRIKES", "TIMING", "Fault", "draw", "parse", "shares"]
 

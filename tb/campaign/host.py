@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 from cocotb.triggers import First, RisingEdge, Timer
 
-from hdl.config import Command, Descriptor, ErrorCode, ReadMode
-from hdl.register_map import Access
-from model.mapping import Mapping
-from tb.driver import HostDriver, VectorResult, bus_words
-from tb.env import Env
-from tb.wishbone import BusError, WishboneMaster
+from bridgebnn.hdl.spec import Command, Descriptor, ErrorCode, ReadMode
+from bridgebnn.hdl.spec.register_map import Access
+from bridgebnn.model.mapping.mapping import Mapping
+from bridgebnn.tb.bus.wishbone import BusError, WishboneMaster
+from bridgebnn.tb.env import Env
+from bridgebnn.tb.host.driver import HostDriver, VectorResult, bus_words
 
 __all__ = ["CarefulHost", "Claim", "Hook", "Interrupted", "ShadowBus"]
 

@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 from cocotb.triggers import FallingEdge, RisingEdge, Timer
 
-from hdl.config import Command, ProgSide
-from model.broken_lines import LINE_KINDS, FaultyArray, LineFault
-from model.device import Stuck
-from tb.campaign.agent import CampaignAgent
-from tb.campaign.attack import Attack
-from tb.campaign.faults import GEOMETRY, Fault
-from tb.campaign.host import CarefulHost, Hook, Interrupted
-from tb.campaign.watch import SEQUENCERS, codes, targets
-from tb.env import Env
-from tb.pins import Pin
+from bridgebnn.hdl.spec import Command, ProgSide
+from bridgebnn.model.devices.device import Stuck
+from bridgebnn.model.macro.broken_lines import LINE_KINDS, FaultyArray, LineFault
+from bridgebnn.tb.agents.pins import Pin
+from bridgebnn.tb.env import Env
+
+from .agent import CampaignAgent
+from .attack import Attack
+from .faults import GEOMETRY, Fault
+from .host import CarefulHost, Hook, Interrupted
+from .watch import SEQUENCERS, codes, targets
 
 __all__ = ["Injector"]
 

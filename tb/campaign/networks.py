@@ -6,10 +6,11 @@ import itertools
 
 import numpy as np
 
-from hdl.config import Combine, ReadMode, Repairs
-from model.mapping import Mapping, map_network
-from model.network import Layer, Network
-from tb.campaign.faults import GEOMETRY
+from bridgebnn.hdl.spec import Combine, ReadMode, Repairs
+from bridgebnn.model.mapping.mapping import Mapping, map_network
+from bridgebnn.model.networks.network import Layer, Network
+
+from .faults import GEOMETRY
 
 __all__ = ["networks"]
 

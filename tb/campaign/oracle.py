@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from hdl.config import ProgSide, VerifyRef
-from model import inference
-from model.broken_lines import FaultyArray
-from model.mapping import Mapping
-from tb.campaign.host import Claim
+from bridgebnn.hdl.spec import ProgSide, VerifyRef
+from bridgebnn.model.flows import inference
+from bridgebnn.model.macro.broken_lines import FaultyArray
+from bridgebnn.model.mapping.mapping import Mapping
+
+from .host import Claim
 
 __all__ = ["contradiction", "results_differ", "unlisted", "wrong_devices"]
 

@@ -11,9 +11,10 @@ from typing import Any
 from rich.box import SIMPLE
 from rich.table import Table
 
-from hdl.config import ErrorCode
-from tb.campaign.faults import AIMS, CLASSES, GEOMETRY, STRIKES
-from tb.campaign.watch import RULES
+from bridgebnn.hdl.spec import ErrorCode
+
+from .faults import AIMS, CLASSES, GEOMETRY, STRIKES
+from .watch import RULES
 
 __all__ = ["SECTION", "markdown", "missed", "states", "summary", "table", "tally"]
 
@@ -133,7 +134,7 @@ def markdown(result: dict[str, Any]) -> str:
         lines.append(f"| {bold}{name}{bold} | " + " | ".join(f"{bold}{c}{bold}" for c in cells) + " |")
     lines += [
         "",
-        "Any of them again, and what happened: `python -m tb campaign --replay CLASS:SEED:INDEX`.",
+        "Any of them again, and what happened: `bridgebnn tb campaign --replay CLASS:SEED:INDEX`.",
         "",
     ]
     lines += [f"* **{name}**: {about}" for name, about in CLASSES.items()]

@@ -8,10 +8,11 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-from tb.campaign.faults import GEOMETRY, TIMING, shares
-from tb.campaign.watch import simulation
-from tb.runner import generated
-from tb.simulators import SimulationError, build, run
+from bridgebnn.tb.runs.runner import generated
+from bridgebnn.tb.simulators.simulators import SimulationError, build, run
+
+from .faults import GEOMETRY, TIMING, shares
+from .watch import simulation
 
 __all__ = ["labels", "run_campaign", "run_faults"]
 
@@ -42,11 +43,15 @@ def run_faults(
 
     Raises
     ------
-    tb.simulators.SimulationError
+    bridgebnn.tb.simulators.simulators.SimulationError
     """
     built = simulation(sim, GEOMETRY, TIMING, verilog or generated(GEOMETRY, TIMING))
     result = run(
-        built, "tb.testbenches.campaign", {"faults": list(faults)}, timeout_s=timeout_s, silence_s=300.0
+        built,
+        "bridgebnn.tb.testbenches.campaign",
+        {"faults": list(faults)},
+        timeout_s=timeout_s,
+        silence_s=300.0,
     )
     return [record | {"sim": sim} for record in result["records"]]
 

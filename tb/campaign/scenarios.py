@@ -18,23 +18,24 @@ from typing import Any
 
 import numpy as np
 
-from hdl.config import Command, ErrorCode, ProgSide
-from hdl.program_cycles import read_row_cycles
-from model import inference, programming
-from model.broken_lines import FaultyArray
-from model.device import Stuck
-from model.mapping import Mapping
-from model.params import MacroParams
-from tb.campaign import oracle
-from tb.campaign.agent import CampaignAgent, Comparator, Rails
-from tb.campaign.attack import Attack
-from tb.campaign.faults import GEOMETRY, SPARE_ROW, TIMING, Fault
-from tb.campaign.host import Claim, Hook
-from tb.campaign.inject import Injector
-from tb.campaign.networks import networks
-from tb.campaign.watch import rules_of
-from tb.env import Env
-from tb.wishbone import BusError
+from bridgebnn.hdl.spec import Command, ErrorCode, ProgSide
+from bridgebnn.hdl.spec.program_cycles import read_row_cycles
+from bridgebnn.model.devices.device import Stuck
+from bridgebnn.model.flows import inference, programming
+from bridgebnn.model.macro.broken_lines import FaultyArray
+from bridgebnn.model.mapping.mapping import Mapping
+from bridgebnn.model.parameters.params import MacroParams
+from bridgebnn.tb.bus.wishbone import BusError
+from bridgebnn.tb.env import Env
+
+from . import oracle
+from .agent import CampaignAgent, Comparator, Rails
+from .attack import Attack
+from .faults import GEOMETRY, SPARE_ROW, TIMING, Fault
+from .host import Claim, Hook
+from .inject import Injector
+from .networks import networks
+from .watch import rules_of
 
 __all__ = ["Bench"]
 

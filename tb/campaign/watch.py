@@ -11,13 +11,14 @@ from pathlib import Path
 
 from amaranth.hdl import UnusedElaboratable
 
-from hdl.config import Geometry, Timing
-from hdl.layer_sequencer import LayerSequencer, LayerState
-from hdl.program_sequencer import ProgramSequencer, State
-from hdl.read_sequencer import ReadSequencer, ReadState
-from hdl.register_map import Access, register_map
-from tb import shell
-from tb.simulators import ROOT, Simulation
+from bridgebnn.hdl.layers.layer_sequencer import LayerSequencer, LayerState
+from bridgebnn.hdl.layers.read_sequencer import ReadSequencer, ReadState
+from bridgebnn.hdl.programming.program_sequencer import ProgramSequencer, State
+from bridgebnn.hdl.spec import Geometry, Timing
+from bridgebnn.hdl.spec.register_map import Access, register_map
+from bridgebnn.paths import build_root
+from bridgebnn.tb.agents import shell
+from bridgebnn.tb.simulators.simulators import Simulation
 
 __all__ = ["RULES", "SEQUENCERS", "TOP", "Target", "codes", "rules_of", "simulation", "targets", "wrapped"]
 
@@ -142,7 +143,7 @@ def wrapped(geometry: Geometry) -> Path:
         shift = f"{target.stride} * flip_word + " if target.stride else ""
         lines.append(f"      {number}: {place} = {place} ^ (128'd1 << {shift}flip_bit);")
     text = SOURCE.read_text().replace("FLIPS", "\n".join(lines))
-    folder = ROOT / "build" / "campaign" / hashlib.sha256(text.encode()).hexdigest()[:16]
+    folder = build_root() / "campaign" / hashlib.sha256(text.encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{TOP}.v"
     if not path.exists():

@@ -1,4 +1,4 @@
-"""Commands of ``python -m tb``: one module each, found by name."""
+"""Commands of ``bridgebnn tb``: one module each, found by name."""
 
 from __future__ import annotations
 

@@ -20,18 +20,20 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from hdl.config import PRESETS, preset
-from model import inference
-from model.array import Array
-from model.command_line import output_file, whole, write_json
-from model.dataset import load_mnist_test
-from model.golden import Golden
-from model.mapping import map_preset
-from model.network import Network
-from model.params import MacroParams
-from tb.commands import shown
-from tb.runner import ROOT, infer_preset
-from tb.simulators import SIMULATORS
+from bridgebnn.command_line import output_file, whole, write_json
+from bridgebnn.hdl.spec import PRESETS, preset
+from bridgebnn.model.flows import inference
+from bridgebnn.model.macro.array import Array
+from bridgebnn.model.mapping.mapping import map_preset
+from bridgebnn.model.networks.dataset import load_mnist_test
+from bridgebnn.model.networks.golden import Golden
+from bridgebnn.model.networks.network import Network
+from bridgebnn.model.parameters.params import MacroParams
+from bridgebnn.paths import build_root, network_file
+from bridgebnn.tb.runs.runner import infer_preset
+from bridgebnn.tb.simulators.simulators import SIMULATORS
+
+from . import shown
 
 BASE = ("", "tied off, bare")
 PATTERN = ("", "pattern, in shell")
@@ -44,7 +46,7 @@ RUNS = (
     ("ideal", "strobe", {"attach": "strobe"}),
     ("real", "strobe", {"attach": "strobe"}),
 )
-"""Macro, name and options of `tb.runner.infer`."""
+"""Macro, name and options of `bridgebnn.tb.runs.runner.infer`."""
 LIMIT = 0.25
 
 
@@ -55,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--verilator-images", type=whole(1, 10_000), default=200, metavar="K", help="default %(default)s")
     add("--icarus-images", type=whole(1, 100), default=6, metavar="K", help="default %(default)s")
     add("--repeat", type=whole(1, 20), default=5, metavar="N", help="runs (default %(default)s)")
-    default = ROOT / "build" / "bench.json"
+    default = build_root() / "bench.json"
     add("--json", type=output_file, default=default, metavar="F", help="(default build/bench.json)")
 
 
@@ -126,7 +128,7 @@ def _best(function: Any, repeat: int = 5) -> float:
 
 def _models(chosen: Any, images: np.ndarray) -> dict[str, Any]:
     """Images a second: golden, float32 matrix products of the same sizes, and the analog model."""
-    mapping = map_preset(chosen, Network.load(ROOT / "data" / chosen.network))
+    mapping = map_preset(chosen, Network.load(network_file(chosen.network)))
     golden = Golden(mapping.network)
     weights = [layer.weights.T.astype(np.float32) for layer in mapping.network.layers]
     signs = (2.0 * images - 1).astype(np.float32)

@@ -12,13 +12,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from model.command_line import output_file, whole, write_json
-from tb.campaign import report
-from tb.campaign.faults import CLASSES, parse
-from tb.campaign.run import run_campaign, run_faults
-from tb.commands import shown
-from tb.sections import read_section, write_section
-from tb.simulators import SIMULATORS
+from bridgebnn.command_line import output_file, whole, write_json
+from bridgebnn.sections import read_section, write_section
+from bridgebnn.tb.campaign import report
+from bridgebnn.tb.campaign.faults import CLASSES, parse
+from bridgebnn.tb.campaign.run import run_campaign, run_faults
+from bridgebnn.tb.simulators.simulators import SIMULATORS
+
+from . import shown
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

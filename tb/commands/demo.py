@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from hdl.config import preset
-from model.command_line import output_file, output_folder, whole, write_json
-from model.dataset import load_mnist_test
-from model.inference_options import add_preset
-from tb.commands import shown, waves
-from tb.commands.infer import table, verdict
-from tb.runner import infer_preset
+from bridgebnn.command_line import output_file, output_folder, whole, write_json
+from bridgebnn.hdl.spec import preset
+from bridgebnn.model.commands._options import add_preset
+from bridgebnn.model.networks.dataset import load_mnist_test
+from bridgebnn.tb.runs.runner import infer_preset
+
+from . import shown, waves
+from .infer import table, verdict
 
 SIDE = 28
 SHADES = {(0, 0): " ", (1, 0): "▀", (0, 1): "▄", (1, 1): "█"}
@@ -59,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it; the exit status."""
-    from hdl.verilog import generate  # Amaranth and Yosys are slow to load
+    from bridgebnn.hdl.output.verilog import generate  # Amaranth and Yosys are slow to load
 
     start = time.monotonic()
     chosen, out = preset(arguments.preset), arguments.out

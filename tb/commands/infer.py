@@ -14,14 +14,16 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from hdl.config import Combine, ReadMode, preset
-from model.command_line import output_file, whole, write_json
-from model.dataset import load_mnist_test
-from model.inference_options import add_inference
-from model.params import MacroParams
-from tb.commands import shown
-from tb.runner import ROOT, infer
-from tb.simulators import SIMULATORS
+from bridgebnn.command_line import output_file, whole, write_json
+from bridgebnn.hdl.spec import Combine, ReadMode, preset
+from bridgebnn.model.commands._options import add_inference
+from bridgebnn.model.networks.dataset import load_mnist_test
+from bridgebnn.model.parameters.params import MacroParams
+from bridgebnn.paths import network_file
+from bridgebnn.tb.runs.runner import infer
+from bridgebnn.tb.simulators.simulators import SIMULATORS
+
+from . import shown
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     images, labels = load_mnist_test()
     with shown(arguments.sim) as show:
         report = infer(
-            arguments.network or ROOT / "data" / chosen.network,
+            arguments.network or network_file(chosen.network),
             chosen.geometry,
             images[: arguments.images],
             labels=labels[: arguments.images].tolist(),

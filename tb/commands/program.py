@@ -21,14 +21,16 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from model.chip_map import Work, program_and_map, work_of
-from model.command_line import output_folder
-from model.inference_options import add_work
-from model.params import MacroParams
-from tb.commands import shown
-from tb.runner import ROOT, generated, simulation
-from tb.simulators import SIMULATORS
-from tb.simulators import run as simulate
+from bridgebnn.command_line import output_folder
+from bridgebnn.model.commands._options import add_work
+from bridgebnn.model.flows.chip_map import Work, program_and_map, work_of
+from bridgebnn.model.parameters.params import MacroParams
+from bridgebnn.paths import build_root
+from bridgebnn.tb.runs.runner import generated, simulation
+from bridgebnn.tb.simulators.simulators import SIMULATORS
+from bridgebnn.tb.simulators.simulators import run as simulate
+
+from . import shown
 
 __all__ = ["add_arguments", "program_on_rtl", "run"]
 
@@ -67,9 +69,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def program_on_rtl(work: Work, params: MacroParams, chip: int, sim: str, **options: Any) -> dict[str, Any]:
-    """Program a fresh chip through the RTL; the record of ``tb.testbenches.program``."""
-    (ROOT / "build").mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=ROOT / "build", prefix="job-") as folder:
+    """Program a fresh chip through the RTL; the record of ``bridgebnn.tb.testbenches.program``."""
+    build_root().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=build_root(), prefix="job-") as folder:
         cells = Path(folder) / "cells.npz"
         np.savez(cells, images=work.images.astype(np.uint8), masks=work.masks)
         job = {
@@ -81,7 +83,9 @@ def program_on_rtl(work: Work, params: MacroParams, chip: int, sim: str, **optio
             "sim": sim,
         }
         built = simulation(sim, "strobe", work.geometry, generated(work.geometry, work.timing))
-        return simulate(built, "tb.testbenches.program", job, progress=options.get("show"), timeout_s=3600.0)
+        return simulate(
+            built, "bridgebnn.tb.testbenches.program", job, progress=options.get("show"), timeout_s=3600.0
+        )
 
 
 def differences(rtl: dict[str, Any], alone: dict[str, Any], state: str) -> list[str]:

@@ -9,7 +9,7 @@ import argparse
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from model.command_line import output_file, whole
+from bridgebnn.command_line import output_file, whole
 
 PINS = ("clk", "precharge", "evaluate", "sense", "cmp", "hv_en", "pulse", "verify")
 Value = int | float | str  # of reals: float; of known bits: int; else text with x and z
@@ -62,7 +62,7 @@ class Wave:
 
 
 def read(path: Path, reads: int | None = None) -> Wave:
-    """Read a file of `tb.waves.Trace`, to the end or until so many row reads are over.
+    """Read a file of `bridgebnn.tb.checks.waves.Trace`, to the end or until so many row reads are over.
 
     Raises
     ------

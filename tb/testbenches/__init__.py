@@ -1,1 +1,1 @@
-"""cocotb testbenches; each takes a job (`tb.job`) and returns its result."""
+"""cocotb testbenches; each takes a job (`bridgebnn.tb.runs.job`) and returns its result."""

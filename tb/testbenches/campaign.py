@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from hdl.register_map import register_map
-from tb.campaign.faults import GEOMETRY, TIMING, parse
-from tb.campaign.host import ShadowBus
-from tb.campaign.scenarios import Bench
-from tb.env import Env
-from tb.job import Progress, testbench
+from bridgebnn.hdl.spec.register_map import register_map
+from bridgebnn.tb.campaign.faults import GEOMETRY, TIMING, parse
+from bridgebnn.tb.campaign.host import ShadowBus
+from bridgebnn.tb.campaign.scenarios import Bench
+from bridgebnn.tb.env import Env
+from bridgebnn.tb.runs.job import Progress, testbench
 
 __all__ = ["campaign"]
 

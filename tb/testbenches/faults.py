@@ -12,14 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from hdl.config import Combine, Command, Descriptor, ErrorCode, ReadMode, Timing
-from model import golden, inference
-from tb.array_agent import MacroFaults
-from tb.driver import CommandError, HostDriver
-from tb.env import Env
-from tb.job import testbench
-from tb.testbenches.infer import chip_of, environment, mapping_of
-from tb.wishbone import BusError
+from bridgebnn.hdl.spec import Combine, Command, Descriptor, ErrorCode, ReadMode, Timing
+from bridgebnn.model.flows import inference
+from bridgebnn.model.networks import golden
+from bridgebnn.tb.agents.array_agent import MacroFaults
+from bridgebnn.tb.bus.wishbone import BusError
+from bridgebnn.tb.env import Env
+from bridgebnn.tb.host.driver import CommandError, HostDriver
+from bridgebnn.tb.runs.job import testbench
+
+from .infer import chip_of, environment, mapping_of
 
 __all__ = ["SCENARIOS", "faults"]
 

@@ -13,19 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from hdl.config import Combine, Geometry, PulseConditions, ReadMode, Timing
-from model import golden, inference
-from model.array import Array
-from model.broken_lines import FaultyArray, LineFault
-from model.mapping import Mapping, map_network
-from model.network import Network
-from model.params import MacroParams
-from tb.array_agent import MacroFaults
-from tb.env import Env
-from tb.job import Progress, testbench
-from tb.monitors import LayerMonitor, comparisons
-from tb.programming import Pass, program_alone, program_chip
-from tb.scoreboard import InferenceScoreboard, Reference
+from bridgebnn.hdl.spec import Combine, Geometry, PulseConditions, ReadMode, Timing
+from bridgebnn.model.flows import inference
+from bridgebnn.model.macro.array import Array
+from bridgebnn.model.macro.broken_lines import FaultyArray, LineFault
+from bridgebnn.model.mapping.mapping import Mapping, map_network
+from bridgebnn.model.networks import golden
+from bridgebnn.model.networks.network import Network
+from bridgebnn.model.parameters.params import MacroParams
+from bridgebnn.tb.agents.array_agent import MacroFaults
+from bridgebnn.tb.checks.monitors import LayerMonitor, comparisons
+from bridgebnn.tb.checks.scoreboard import InferenceScoreboard, Reference
+from bridgebnn.tb.env import Env
+from bridgebnn.tb.host.programming import Pass, program_alone, program_chip
+from bridgebnn.tb.runs.job import Progress, testbench
 
 GEOMETRY_FIELDS = [f.name for f in dataclasses.fields(Geometry)]
 
@@ -86,7 +87,7 @@ def environment(dut: Any, job: dict[str, Any], mapping: Mapping, array: Array | 
 
 @testbench
 async def infer(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
-    """Program, infer, compare. The job's fields: ``tb.runner.infer``."""
+    """Program, infer, compare. The job's fields: ``bridgebnn.tb.runs.runner.infer``."""
     planned, images = mapping_of(job), np.load(job["inputs"])
     progress = Progress(job["progress"])
     tied = job["attach"] == "none" or job.get("tied", False)
@@ -94,7 +95,7 @@ async def infer(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
     env = environment(dut, job, planned, array)
     trace = None
     if job.get("waves"):
-        from tb.waves import Trace
+        from bridgebnn.tb.checks.waves import Trace
 
         trace = Trace(
             env, Path(job["waves"]), tile=job.get("waves_tile", 0), column=job.get("waves_column", 0)

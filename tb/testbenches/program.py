@@ -6,17 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from hdl.config import Command, ErrorCode
-from model.chip_map import Work
-from tb.driver import CommandError
-from tb.env import Env
-from tb.job import Progress, testbench
-from tb.testbenches.infer import chip_of, geometry_of, timing_of
+from bridgebnn.hdl.spec import Command, ErrorCode
+from bridgebnn.model.flows.chip_map import Work
+from bridgebnn.tb.env import Env
+from bridgebnn.tb.host.driver import CommandError
+from bridgebnn.tb.runs.job import Progress, testbench
+
+from .infer import chip_of, geometry_of, timing_of
 
 
 @testbench
 async def program(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
-    """Program the job's ``cells`` (``.npz`` of images and masks); see ``tb.commands.program``."""
+    """Program the job's ``cells`` (``.npz`` of images and masks); see ``bridgebnn.tb.commands.program``."""
     cells = np.load(job["cells"])
     images, masks = cells["images"], cells["masks"]
     work = Work(name="job", geometry=geometry_of(job), timing=timing_of(job), images=images, masks=masks)

@@ -1,7 +1,7 @@
 """Register testbench: a bus master that this project did not write walks the whole register map.
 
-Job: ``geometry`` (fields of `hdl.config.Geometry`). What is expected comes from ``registers.rdl`` alone,
-through `hdl.register_map`; nothing of the RTL is asked.
+Job: ``geometry`` (fields of `bridgebnn.hdl.spec.Geometry`). What is expected comes from ``registers.rdl`` alone,
+through `bridgebnn.hdl.spec.register_map`; nothing of the RTL is asked.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
 from cocotbext.wishbone.driver import WBOp
 
-from hdl.config import Command, ErrorCode, Geometry, Timing
-from hdl.register_map import Access, Register, RegisterMap, Window, register_map
-from tb.job import testbench
-from tb.wishbone_master import master
+from bridgebnn.hdl.spec import Command, ErrorCode, Geometry, Timing
+from bridgebnn.hdl.spec.register_map import Access, Register, RegisterMap, Window, register_map
+from bridgebnn.tb.bus.wishbone_master import master
+from bridgebnn.tb.runs.job import testbench
 
 ACK, ERR = 1, 2
 FULL = 0xF

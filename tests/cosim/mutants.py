@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from hdl.config import Geometry
-from tb.runner import CONTROLLER, generated
+from bridgebnn.hdl.spec import Geometry
+from bridgebnn.tb.runs.runner import CONTROLLER, generated
 
 __all__ = ["MUTANTS", "Mutant", "broken_controller"]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from hdl.config import Combine, Geometry, ReadMode
-from model.network import Layer, Network
-from tb.runner import infer
+from bridgebnn.hdl.spec import Combine, Geometry, ReadMode
+from bridgebnn.model.networks.network import Layer, Network
+from bridgebnn.tb.runs.runner import infer
 
 GEOMETRY = Geometry(
     tiles=2, rows=24, inputs=23, bias=2, thresholds=64, layers=4, scores=16, count_width=8, log_depth=8
@@ -46,7 +46,7 @@ def vectors(count: int, inputs: int = 40, seed: int = 1) -> np.ndarray:
 
 
 def run(sim: str, attach: str, count: int = 4, **options: Any) -> dict[str, Any]:
-    """`tb.runner.infer` of the small network."""
+    """`bridgebnn.tb.runs.runner.infer` of the small network."""
     options.setdefault("program", "preload")
     options.setdefault("network", network())
     options.setdefault("images", vectors(count, options["network"].n_in))

@@ -8,12 +8,21 @@ import pytest
 from amaranth.back import verilog
 from amaranth.hdl import Signal
 
-from hdl.config import Command, ErrorCode, VerifyRef
-from hdl.controller import Controller
-from tb.campaign import report
-from tb.campaign.faults import AIMS, CLASSES, GEOMETRY, STRIKES, TIMING, draw, parse, shares
-from tb.campaign.run import labels, run_campaign, run_faults
-from tb.campaign.watch import RULES, rules_of, targets
+from bridgebnn.hdl.control.controller import Controller
+from bridgebnn.hdl.spec import Command, ErrorCode, VerifyRef
+from bridgebnn.tb.campaign import report
+from bridgebnn.tb.campaign.faults import (
+    AIMS,
+    CLASSES,
+    GEOMETRY,
+    STRIKES,
+    TIMING,
+    draw,
+    parse,
+    shares,
+)
+from bridgebnn.tb.campaign.run import labels, run_campaign, run_faults
+from bridgebnn.tb.campaign.watch import RULES, rules_of, targets
 
 
 class Broken(Controller):

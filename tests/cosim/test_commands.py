@@ -1,4 +1,4 @@
-"""``python -m tb``, the examples and the waveform: what a user calls."""
+"""``bridgebnn tb``, the examples and the waveform: what a user calls."""
 
 import json
 import os
@@ -8,10 +8,11 @@ import sys
 
 import pytest
 
-from hdl.config import Geometry
-from tb import simulators
-from tb.runner import ROOT, infer
-from tb.simulators import Simulation, SimulationError, run
+from bridgebnn.hdl.spec import Geometry
+from bridgebnn.tb.runs.runner import infer
+from bridgebnn.tb.simulators import simulators
+from bridgebnn.tb.simulators.simulators import Simulation, SimulationError, run
+from tests import ROOT
 
 from . import small
 
@@ -119,8 +120,8 @@ def test_crash_and_errors_are_one_line(tmp_path):
     source.write_text("module bridgebnn(input clk); endmodule\n")
     simulation = Simulation(sim="icarus", top="bridgebnn", sources=[source])
     for module, pattern in (
-        ("tb.testbenches.absent", r"^Crash: icarus ended without a result: ModuleNotFoundError"),
-        ("tb.testbenches.infer", r"^KeyError: 'network'"),
+        ("bridgebnn.tb.testbenches.absent", r"^Crash: icarus ended without a result: ModuleNotFoundError"),
+        ("bridgebnn.tb.testbenches.infer", r"^KeyError: 'network'"),
     ):
         with pytest.raises(SimulationError, match=pattern) as caught:
             run(simulation, module, {})
@@ -128,7 +129,7 @@ def test_crash_and_errors_are_one_line(tmp_path):
         assert caught.value.log.exists()
     source.write_text("module bridgebnn(input clk; endmodule\n")
     with pytest.raises(SimulationError, match=r"^Build: icarus could not build") as caught:
-        run(Simulation(sim="icarus", top="bridgebnn", sources=[source]), "tb.testbenches.infer", {})
+        run(Simulation(sim="icarus", top="bridgebnn", sources=[source]), "bridgebnn.tb.testbenches.infer", {})
     assert "\n" not in str(caught.value)
 
 

@@ -18,7 +18,7 @@ NAMES = (
 @functools.cache
 def outcomes(sim: str, attach: str) -> dict[str, str]:
     """All scenarios in one run."""
-    return small.run(sim, attach, testbench="tb.testbenches.faults")["outcomes"]
+    return small.run(sim, attach, testbench="bridgebnn.tb.testbenches.faults")["outcomes"]
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from hdl.config import Combine, ReadMode, Timing, preset
-from model.dataset import load_mnist_test
-from tb.runner import infer_preset
+from bridgebnn.hdl.spec import Combine, ReadMode, Timing, preset
+from bridgebnn.model.networks.dataset import load_mnist_test
+from bridgebnn.tb.runs.runner import infer_preset
 
 from . import small
 

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from tb.simulators import SimulationError
+from bridgebnn.tb.simulators.simulators import SimulationError
+from tests.cosim.mutants import MUTANTS, broken_controller
 
 from . import small
-from .mutants import MUTANTS, broken_controller
 
 CORE = (
     "mute_output",

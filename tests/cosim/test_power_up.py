@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from tb.runner import generated
-from tb.simulators import SimulationError
+from bridgebnn.tb.runs.runner import generated
+from bridgebnn.tb.simulators.simulators import SimulationError
 
 from . import small
 

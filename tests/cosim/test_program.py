@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from tb.__main__ import main
-from tb.commands.program import differences
+from bridgebnn.tb.__main__ import main
+from bridgebnn.tb.commands.program import differences
 
 
 @pytest.mark.parametrize(

@@ -7,19 +7,21 @@ import json
 import numpy as np
 import pytest
 
-from hdl.config import preset
-from model import inference
-from model.array import Array
-from model.current_mode import CurrentParams
-from model.dataset import load_mnist_test
-from model.golden import Golden
-from model.immunity import Circuit, Setting, classify
-from model.mapping import map_network
-from model.params import BridgeParams, MacroParams, NeuronParams
-from tb.commands.infer import verdict
-from tb.runner import ROOT, infer_preset
-from tests.cosim import small
+from bridgebnn.hdl.spec import preset
+from bridgebnn.model.flows import inference
+from bridgebnn.model.macro.array import Array
+from bridgebnn.model.mapping.mapping import map_network
+from bridgebnn.model.networks.dataset import load_mnist_test
+from bridgebnn.model.networks.golden import Golden
+from bridgebnn.model.parameters.params import BridgeParams, MacroParams, NeuronParams
+from bridgebnn.model.studies.current_mode import CurrentParams
+from bridgebnn.model.studies.immunity import Circuit, Setting, classify
+from bridgebnn.tb.commands.infer import verdict
+from bridgebnn.tb.runs.runner import infer_preset
+from tests import ROOT
 from tests.cosim.test_infer import SIM_ATTACH, same_as_model
+
+from . import small
 
 MAPPING = map_network(small.network(), small.GEOMETRY)
 IMAGES = small.vectors(24)
@@ -76,7 +78,7 @@ def test_what_breaks_the_bridges_is_what_the_model_predicts(sim, attach, program
 @pytest.mark.verilator
 @pytest.mark.slow
 def test_mnist_with_the_parameter_files(tmp_path):
-    """examples/rails-*.json, which ``python -m tb infer --macro-params`` takes; bits, not statistics."""
+    """examples/rails-*.json, which ``bridgebnn tb infer --macro-params`` takes; bits, not statistics."""
     bits, labels = load_mnist_test()
     seen = {}
     for name in ("rails-conventional-fails", "rails-bridge-fails"):

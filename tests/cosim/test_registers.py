@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from hdl.config import Geometry, Timing
-from hdl.csr import RegisterBank
-from hdl.register_map import Access
-from hdl.verilog import TOP, generate
-from tb.simulators import SIMULATORS, Simulation, SimulationError, run
+from bridgebnn.hdl.bus.register_bank import RegisterBank
+from bridgebnn.hdl.output.verilog import TOP, generate
+from bridgebnn.hdl.spec import Geometry, Timing
+from bridgebnn.hdl.spec.register_map import Access
+from bridgebnn.tb.simulators.simulators import SIMULATORS, Simulation, SimulationError, run
 
 WRITTEN = ("clk", "rst", "wb_cyc", "wb_stb", "wb_we", "wb_adr", "wb_dat_w", "wb_sel")
 WRITTEN += ("cmp", "cmp_valid", "sl", "hv_ready")
@@ -36,7 +36,7 @@ def walk(simulator: str, geometry: Geometry, source: Path) -> dict:
     """Run the register walk."""
     simulation = Simulation(sim=simulator, top=TOP, sources=[source], written=WRITTEN, read=READ)
     job = {"geometry": dataclasses.asdict(geometry)}
-    return run(simulation, "tb.testbenches.registers", job, timeout_s=300)
+    return run(simulation, "bridgebnn.tb.testbenches.registers", job, timeout_s=300)
 
 
 @pytest.mark.parametrize("simulator", EACH_SIMULATOR)

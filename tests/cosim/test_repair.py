@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 
-from hdl.config import Combine, ReadMode
-from tb.runner import infer
-from tb.simulators import SimulationError
+from bridgebnn.hdl.spec import Combine, ReadMode
+from bridgebnn.tb.runs.runner import infer
+from bridgebnn.tb.simulators.simulators import SimulationError
+from tests.cosim.test_infer import SAME, SIM_ATTACH, clean, same_as_model
 
 from . import small
-from .test_infer import SAME, SIM_ATTACH, clean, same_as_model
 
 GEOMETRY = dataclasses.replace(small.GEOMETRY, spare_columns=2, spare_rows=3, rows=27)
 LINES = {

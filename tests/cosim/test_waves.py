@@ -1,13 +1,13 @@
-"""The waveform says what the macro does: levels, times, rails; and `python -m tb waves` draws it."""
+"""The waveform says what the macro does: levels, times, rails; and `bridgebnn tb waves` draws it."""
 
 import numpy as np
 import pytest
 
-from hdl.config import Timing
-from model.array import Array
-from model.params import MacroParams
-from tb.__main__ import main
-from tb.commands import waves
+from bridgebnn.hdl.spec import Timing
+from bridgebnn.model.macro.array import Array
+from bridgebnn.model.parameters.params import MacroParams
+from bridgebnn.tb.__main__ import main
+from bridgebnn.tb.commands import waves
 
 from . import small
 
@@ -82,6 +82,6 @@ def test_foreign_files(content, tmp_path, capsys):
     for path in (file, tmp_path, tmp_path / "none"):
         assert main(["waves", str(path), "--out", str(tmp_path / "x.png")]) == 2
         err = capsys.readouterr().err
-        assert err.startswith("python -m tb waves: error: ")
+        assert err.startswith("bridgebnn tb waves: error: ")
         assert err.count("\n") == 1
     assert not (tmp_path / "x.png").exists()

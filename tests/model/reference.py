@@ -1,7 +1,7 @@
 """A second, slow statement of what a network computes, and random networks to compare it on.
 
-Written from the table in ``model/network.py``, with plain dot products on bipolar vectors; shares no code
-with ``model/golden.py``.
+Written from the table in ``model/networks/network.py``, with plain dot products on bipolar vectors; shares no code
+with ``model/networks/golden.py``.
 """
 
 import itertools
@@ -71,8 +71,8 @@ def random_layer(rng, n_in, n_out, *, groups=1, combine=0, output="sign", spread
 
 def random_network(rng, sizes, **kwargs):
     """A chain of random layers, the last one a score layer; ``kwargs`` go to ``random_layer``."""
-    from hdl.config import Combine
-    from model.network import Layer, Network
+    from bridgebnn.hdl.spec import Combine
+    from bridgebnn.model.networks.network import Layer, Network
 
     layers = []
     for i, (n_in, n_out) in enumerate(itertools.pairwise(sizes)):

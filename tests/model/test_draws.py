@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from model.draws import Purpose, draw, normal, uniform, uniform_rows
+from bridgebnn.model.draws import Purpose, draw, normal, uniform, uniform_rows
 
 KEYS = [
     (0, Purpose.CAPACITOR, 0),

@@ -1,4 +1,4 @@
-"""``python -m train``: exit statuses, messages, and that the same seed gives the same bytes."""
+"""``bridgebnn train``: exit statuses, messages, and that the same seed gives the same bytes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.dataset import MNIST_MD5, DatasetError, load_meta, load_mnist_test
-from model.network import Network
-from train import data
-from train.__main__ import main
-from train.recipes import RECIPES
+from bridgebnn.model.networks.dataset import MNIST_MD5, DatasetError, load_meta, load_mnist_test
+from bridgebnn.model.networks.network import Network
+from bridgebnn.train import data
+from bridgebnn.train.__main__ import main
+from bridgebnn.train.recipes import RECIPES
 
 SEED = 11
 IMAGES = 60
@@ -65,7 +65,7 @@ def test_wrong_arguments_exit_with_2(arguments: list[str], capsys: pytest.Captur
         main(arguments)
     assert stopped.value.code == 2
     err = capsys.readouterr().err
-    assert err.startswith("python -m train: error: ")
+    assert err.startswith("bridgebnn train: error: ")
     assert err.count("\n") == 1
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from train.limits import groups_of, threshold_range, usable_bias
+from bridgebnn.train.limits import groups_of, threshold_range, usable_bias
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,17 @@ import json
 import numpy as np
 import pytest
 
-from model.energy import EnergyParams
-from model.spice import bridges, energies, neurons
-from model.spice.__main__ import main
-from model.spice.compare import Context
-from model.spice.run import Deck, SpiceRunError, SpiceUnavailableError, find_tools, run_deck
+from bridgebnn.model.macro.energy import EnergyParams
+from bridgebnn.model.spice import bridges, energies, neurons
+from bridgebnn.model.spice.__main__ import main
+from bridgebnn.model.spice.compare import Context
+from bridgebnn.model.spice.run import (
+    Deck,
+    SpiceRunError,
+    SpiceUnavailableError,
+    find_tools,
+    run_deck,
+)
 
 
 def _tools():

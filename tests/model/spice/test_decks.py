@@ -6,11 +6,11 @@ import re
 import numpy as np
 import pytest
 
-from model.spice import decks, run
-from model.spice.compare import Comparison, Context
-from model.spice.run import Deck, SpiceUnavailableError, Tools, find_tools
-from model.spice.sizes import DEFAULT_SIZES, CircuitSizes
-from model.spice.steps import STEPS
+from bridgebnn.model.spice import decks, run
+from bridgebnn.model.spice.compare import Comparison, Context
+from bridgebnn.model.spice.run import Deck, SpiceUnavailableError, Tools, find_tools
+from bridgebnn.model.spice.sizes import DEFAULT_SIZES, CircuitSizes
+from bridgebnn.model.spice.steps import STEPS
 
 Z = DEFAULT_SIZES
 

@@ -1,0 +1,1 @@
+"""Buses in front of the register bank, and the bank itself."""

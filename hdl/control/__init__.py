@@ -1,0 +1,1 @@
+"""The controller: commands, safety gate, and the wires between the blocks."""

@@ -1,0 +1,1 @@
+"""Reading rows, and running layers of them."""

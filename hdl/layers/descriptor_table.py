@@ -1,0 +1,325 @@
+"""Descriptor table, its check, the plan of a layer, and the threshold memory."""
+
+from enum import StrEnum
+
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from bridgebnn.hdl.signatures import WindowPort, row_shape
+from bridgebnn.hdl.spec import Combine, Geometry, ReadMode
+
+__all__ = ["DescriptorCheck", "DescriptorTable", "RawDescriptor", "ThresholdMemory", "plan_layout"]
+
+
+class RawDescriptor(data.Struct):
+    """The four words of a descriptor, as the host writes them; see ``bridgebnn.hdl.spec.Descriptor``."""
+
+    tile_first: 8
+    tile_count: 8
+    row_first: 16
+    row_count: 16
+    threshold_base: 16
+    cols: 16
+    cols_last: 16
+    bias: 16
+    bias_last: 11
+    mode: 2
+    combine: 1
+    use_threshold: 1
+    score: 1
+
+
+def plan_layout(geometry: Geometry) -> data.StructLayout:
+    """Layout of a layer's plan: the descriptor trimmed to the geometry, and what follows from it.
+
+    ``used``, ``first``, ``last`` are masks of tiles. Suffix ``_last`` is for the layer's last tile, none for
+    the others. ``enabled`` is C_en, ``top`` the first trial of a search (the highest power of two in C_en),
+    ``ref_top`` its reference.
+    """
+    g = geometry
+    row, tile = row_shape(g), max(1, bits_for(g.tiles - 1))
+    count = bits_for(g.columns)
+    return data.StructLayout(
+        {
+            "mode": 2,
+            "use_threshold": 1,
+            "score": 1,
+            "row_first": row,
+            "row_last": row,
+            "threshold_base": max(1, bits_for(g.thresholds - 1)),
+            "tile_first": tile,
+            "tile_last": tile,
+            "tile_count": bits_for(g.tiles),
+            "used": g.tiles,
+            "first": g.tiles,
+            "last": g.tiles,
+            "cols": bits_for(g.inputs),
+            "cols_last": bits_for(g.inputs),
+            "bias": bits_for(g.bias),
+            "bias_last": bits_for(g.bias),
+            "enabled": count,
+            "enabled_last": count,
+            "top": count,
+            "top_last": count,
+            "ref_top": signed(g.ref_width),
+            "ref_top_last": signed(g.ref_width),
+        }
+    )
+
+
+class DescriptorTable(wiring.Component):
+    """Memory of the descriptors: four words for the host, one descriptor a cycle for the sequencer.
+
+    The read register is also the prefetch register: it holds the next layer's descriptor while a layer runs.
+
+    Latency: ``raw``, ``plan`` are valid 1 cycle after ``fetch`` and hold until the next ``fetch``.
+    Throughput: one descriptor a cycle.
+
+    Parameters
+    ----------
+    geometry : Geometry
+
+    Members
+    -------
+    window : In(WindowPort)
+        Host access. Writes while a command runs are kept away by the bus side.
+    fetch, index : In
+        Read descriptor ``index``.
+    raw : Out(RawDescriptor)
+        The descriptor as written.
+    plan : Out(plan_layout(geometry))
+        The same, decoded; meaningful when the descriptor passes the check.
+    """
+
+    def __init__(self, geometry: Geometry):
+        self.geometry = g = geometry
+        super().__init__(
+            {
+                "window": In(WindowPort(max(1, bits_for(4 * g.layers - 1)))),
+                "fetch": In(1),
+                "index": In(max(1, bits_for(g.layers - 1))),
+                "raw": Out(RawDescriptor),
+                "plan": Out(plan_layout(g)),
+            }
+        )
+
+    def elaborate(self, platform):
+        g = self.geometry
+        m = Module()
+        m.submodules.memory = memory = Memory(shape=RawDescriptor.as_shape().size, depth=g.layers, init=[])
+        write = memory.write_port(granularity=32)
+        host, own = memory.read_port(), memory.read_port()
+
+        lane = Signal(2)
+        with m.If(self.window.r_en):
+            m.d.sync += lane.eq(self.window.addr[:2])
+        m.d.comb += [
+            write.addr.eq(self.window.addr[2:]),
+            write.data.eq(self.window.w_data.replicate(4)),
+            write.en.eq(self.window.w_en << self.window.addr[:2]),
+            host.addr.eq(self.window.addr[2:]),
+            host.en.eq(self.window.r_en),
+            self.window.r_data.eq(host.data.word_select(lane, 32)),
+            own.addr.eq(self.index),
+            own.en.eq(self.fetch),
+            self.raw.as_value().eq(own.data),
+        ]
+
+        raw, plan = self.raw, self.plan
+        for field in ("mode", "use_threshold", "score", "row_first", "threshold_base", "tile_first"):
+            m.d.comb += plan[field].eq(raw[field])
+        for field in ("tile_count", "cols", "cols_last", "bias", "bias_last"):
+            m.d.comb += plan[field].eq(raw[field])
+        m.d.comb += [
+            plan.row_last.eq(plan.row_first + raw.row_count - 1),
+            plan.tile_last.eq(plan.tile_first + plan.tile_count - 1),
+            plan.first.eq(1 << plan.tile_first),
+            plan.last.eq(1 << plan.tile_last),
+            plan.used.eq(((plan.last << 1) - 1) & ~(plan.first - 1)),
+        ]
+        for suffix in ("", "_last"):
+            enabled, top = plan["enabled" + suffix], plan["top" + suffix]
+            m.d.comb += [
+                enabled.eq(plan["cols" + suffix] + plan["bias" + suffix]),
+                plan["ref_top" + suffix].eq(((enabled + 1) >> 1) - top),
+            ]
+            for bit in range(len(enabled)):
+                with m.If(enabled[bit]):
+                    m.d.comb += top.eq(1 << bit)
+        return m
+
+
+class CheckState(StrEnum):
+    """What the descriptor check is doing."""
+
+    IDLE = "IDLE"
+    FETCH = "FETCH"
+    FIELDS = "FIELDS"
+    INPUTS = "INPUTS"
+
+
+class DescriptorCheck(wiring.Component):
+    """Checks every descriptor, in order, before the first read.
+
+    A link between two layers that does not fit (``row_count`` against the next layer's inputs) is reported at
+    the later one. The inputs of a layer are summed tile by tile, so no multiplier is needed.
+
+    Latency: ``sum(tile_count + 2)`` cycles over the layers, from the cycle after ``start`` to ``done``,
+    inclusive.
+    Throughput: not pipelined.
+
+    Parameters
+    ----------
+    geometry : Geometry
+
+    Members
+    -------
+    start : In(1)
+        One cycle, while idle.
+    layer_count : In(8)
+        Descriptors in use, 1..layers; stable until ``done`` or ``bad``.
+    fetch, index : Out
+        To the table; ``index`` is the descriptor at fault with ``bad``.
+    raw : In(RawDescriptor)
+    done, bad : Out(1)
+        One cycle: all good; the descriptor ``index`` breaks a rule.
+    """
+
+    def __init__(self, geometry: Geometry):
+        self.geometry = g = geometry
+        super().__init__(
+            {
+                "start": In(1),
+                "layer_count": In(8),
+                "fetch": Out(1),
+                "index": Out(max(1, bits_for(g.layers - 1))),
+                "raw": In(RawDescriptor),
+                "done": Out(1),
+                "bad": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        g = self.geometry
+        m = Module()
+        raw = self.raw
+
+        begin, load, add, following = Signal(), Signal(), Signal(), Signal()
+        left = Signal(8)
+        total = Signal(range(g.tiles * g.inputs + 1))
+        rows_before = Signal(16)
+        last, link_bad, summed = Signal(), Signal(), Signal()
+        sign = raw.mode == ReadMode.SIGN
+        vote = raw.combine == Combine.VOTE
+        fields_bad = Cat(
+            raw.tile_count == 0,
+            raw.tile_first + raw.tile_count > g.tiles,
+            raw.row_count == 0,
+            raw.row_first + raw.row_count > g.plain_rows,
+            raw.cols == 0,
+            raw.cols > g.inputs,
+            raw.cols_last == 0,
+            raw.cols_last > g.inputs,
+            raw.bias > g.bias,
+            raw.bias_last > g.bias,
+            raw.mode > max(ReadMode),
+            raw.use_threshold & (raw.threshold_base + raw.row_count > g.thresholds),
+            sign & ~vote & (raw.tile_count != 1),
+            ~sign & vote,
+            raw.score & (~last | (raw.row_count > g.scores)),
+        ).any()
+        m.d.comb += [
+            last.eq(self.index + 1 == self.layer_count),
+            summed.eq(left == 0),
+            link_bad.eq((self.index != 0) & (total != rows_before)),
+        ]
+        with m.If(begin):
+            m.d.sync += self.index.eq(0)
+        with m.If(load):
+            m.d.sync += [total.eq(raw.cols_last), left.eq(raw.tile_count - 1)]
+        with m.If(add):
+            m.d.sync += [total.eq(total + raw.cols), left.eq(left - 1)]
+        with m.If(following):
+            m.d.sync += [self.index.eq(self.index + 1), rows_before.eq(raw.row_count)]
+
+        with m.FSM():
+            # Waits for the start of INFER.
+            with m.State(CheckState.IDLE):
+                m.d.comb += begin.eq(self.start)
+                with m.If(self.start):
+                    m.next = CheckState.FETCH
+            # One cycle: reads the descriptor.
+            with m.State(CheckState.FETCH):
+                m.d.comb += self.fetch.eq(1)
+                m.next = CheckState.FIELDS
+            # One cycle: judges the fields by themselves, starts the sum of the inputs with the last tile's.
+            with m.State(CheckState.FIELDS):
+                m.d.comb += [self.bad.eq(fields_bad), load.eq(1)]
+                m.next = CheckState.INPUTS
+                with m.If(fields_bad):
+                    m.next = CheckState.IDLE
+            # Waits for the sum, a tile a cycle; then judges the link to the layer before.
+            with m.State(CheckState.INPUTS):
+                m.d.comb += [
+                    add.eq(~summed),
+                    self.bad.eq(summed & link_bad),
+                    self.done.eq(summed & ~link_bad & last),
+                    following.eq(summed & ~link_bad & ~last),
+                ]
+                with m.If(following):
+                    m.next = CheckState.FETCH
+                with m.Elif(self.bad | self.done):
+                    m.next = CheckState.IDLE
+        return m
+
+
+class ThresholdMemory(wiring.Component):
+    """Thresholds, signed 16 bit: one for the host, and the next row's, read ahead.
+
+    Latency: ``value`` is valid 1 cycle after ``fetch`` and holds until the next one. Throughput: one a cycle.
+
+    Members
+    -------
+    window : In(WindowPort)
+        Host access; reads are sign-extended.
+    fetch, restart, base : In
+        Read the entry ``base`` (with ``restart``), else the one after the last.
+    value : Out(signed(16))
+    """
+
+    def __init__(self, geometry: Geometry):
+        self.geometry = geometry
+        width = max(1, bits_for(geometry.thresholds - 1))
+        super().__init__(
+            {
+                "window": In(WindowPort(width)),
+                "fetch": In(1),
+                "restart": In(1),
+                "base": In(width),
+                "value": Out(signed(16)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.memory = memory = Memory(shape=signed(16), depth=self.geometry.thresholds, init=[])
+        write, host, own = memory.write_port(), memory.read_port(), memory.read_port()
+        after = Signal.like(self.base)
+        address = Mux(self.restart, self.base, after)
+        with m.If(self.fetch):
+            m.d.sync += after.eq(address + 1)
+        m.d.comb += [
+            write.addr.eq(self.window.addr),
+            write.data.eq(self.window.w_data),
+            write.en.eq(self.window.w_en),
+            host.addr.eq(self.window.addr),
+            host.en.eq(self.window.r_en),
+            self.window.r_data.eq(host.data),
+            own.addr.eq(address),
+            own.en.eq(self.fetch),
+            self.value.eq(own.data),
+        ]
+        return m

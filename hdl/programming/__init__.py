@@ -1,0 +1,1 @@
+"""Programming a row: forming, SET, RESET and verify, and the log of what failed."""

@@ -1,0 +1,47 @@
+"""Geometry, timing and code points shared by the RTL, the model and the testbenches.
+
+Plain Python: imports neither Amaranth nor numpy, so that ``model`` can use it alone.
+"""
+
+from .codes import (
+    WORD_WIDTH,
+    Combine,
+    Command,
+    ErrorCode,
+    ProgOp,
+    ProgSide,
+    ReadMode,
+    VerifyRef,
+    words,
+)
+from .descriptors import Descriptor, check_descriptors
+from .geometry import Geometry, bias_columns
+from .presets import PRESETS, Preset, preset
+from .repairs import REPAIR_VALID, Repairs
+from .timing import DAC_LSB_V, MARGIN_UNIT, PulseConditions, Timing, margin_factor
+
+__all__ = [
+    "DAC_LSB_V",
+    "MARGIN_UNIT",
+    "PRESETS",
+    "REPAIR_VALID",
+    "WORD_WIDTH",
+    "Combine",
+    "Command",
+    "Descriptor",
+    "ErrorCode",
+    "Geometry",
+    "Preset",
+    "ProgOp",
+    "ProgSide",
+    "PulseConditions",
+    "ReadMode",
+    "Repairs",
+    "Timing",
+    "VerifyRef",
+    "bias_columns",
+    "check_descriptors",
+    "margin_factor",
+    "preset",
+    "words",
+]

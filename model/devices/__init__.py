@@ -1,0 +1,1 @@
+"""ReRAM devices: populations, switching, wear."""

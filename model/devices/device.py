@@ -1,0 +1,434 @@
+"""ReRAM devices of a chip: their state, and what pulses, verify reads, time and reads do to it.
+
+The equations are in :mod:`model.devices.switching` and ``docs/programming.md``, the numbers in :class:`DeviceParams`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bridgebnn.hdl.spec import DAC_LSB_V, Geometry, ProgOp, ProgSide, VerifyRef
+from bridgebnn.model.draws import Purpose, draw, normal
+from bridgebnn.model.parameters.device_params import BOLTZMANN_EV_PER_K, DeviceParams, Stuck
+
+from . import switching
+from .switching import Traits
+
+__all__ = ["DeviceArray", "DeviceParams", "Stuck"]
+
+_STATE = ("resistance_ohm", "formed", "stuck", "pulse_count", "wear", "age_s", "energy_units")
+_ENERGY_UNIT_J = 2.0**-64
+"""Energies are counted in whole units of 5e-20 J, so that sums do not depend on the grouping."""
+_CACHED_ROWS = 16
+_CACHED_PULSES = 64
+_PRELOAD_TRIES = 8
+
+
+class DeviceArray:
+    """State and physics of every device of a chip.
+
+    What a pulse does depends on the device's state, on the pulse, on the device's traits, keyed
+    (chip, tile, row), and on its own pulse number, keyed (chip, tile, row, side, number): never on the order
+    of calls or on which devices share a pulse. Wrong-order pulses act physically: SET on a formed device in
+    HRS gives LRS, RESET on an unformed device does nothing, FORM on a formed one acts as a SET.
+
+    Parameters
+    ----------
+    geometry : Geometry
+        T tiles of R rows of C columns.
+    params : DeviceParams
+        The population.
+    chip : int, 0..2**64-1
+        Which chip: the key of all draws.
+
+    Attributes
+    ----------
+    resistance_ohm : float64, (T, R, C, 2)
+        Present resistance of the device of (tile, row, column, side), without its transistor.
+    formed : bool, (T, R, C, 2)
+    stuck : uint8, (T, R, C, 2)
+        :class:`Stuck`; change it with :meth:`stick`.
+    pulse_count : uint32, (T, R, C, 2)
+        Pulses since power-up: the number of the next pulse.
+    wear : float32, (T, R, C, 2)
+        Equivalent nominal pulses.
+    age_s : float32, (T, R, C, 2)
+        Equivalent seconds at the drift temperature since the last switching.
+    row_version : int64, (T, R)
+        Goes up with every call that may change the row: the key for caches of what follows from it.
+    energy_units : int64, (3,)
+        What ``energy_J`` is counted in.
+    """
+
+    def __init__(self, geometry: Geometry, params: DeviceParams, chip: int = 0) -> None:
+        if isinstance(chip, bool) or not isinstance(chip, int | np.integer) or not 0 <= chip < 2**64:
+            raise ValueError(f"DeviceArray chip = {chip!r}: must be an integer from 0 to 2**64-1")
+        self.geometry = geometry
+        self.params = params
+        self.chip = int(chip)
+        shape = (geometry.tiles, geometry.rows, geometry.columns, 2)
+        self.resistance_ohm = np.full(shape, params.pristine_median_ohm)
+        self.formed = np.zeros(shape, bool)
+        self.stuck = np.zeros(shape, np.uint8)
+        self.pulse_count = np.zeros(shape, np.uint32)
+        self.wear = np.zeros(shape, np.float32)
+        self.age_s = np.zeros(shape, np.float32)
+        self.row_version = np.zeros(shape[:2], np.int64)
+        self.energy_units = np.zeros(3, np.int64)
+        self._traits: OrderedDict[tuple[int, int], Traits] = OrderedDict()
+        self._cycles: OrderedDict[tuple[int, int, int], OrderedDict[int, NDArray[np.float64]]] = OrderedDict()
+        self._draw_fresh()
+
+    def _draw_fresh(self) -> None:
+        """Pristine resistances, and which devices are stuck from birth."""
+        p = self.params
+        shape = self.stuck.shape[1:]
+        bounds = np.cumsum([p.stuck_lrs_probability, p.stuck_hrs_probability, p.stuck_unformed_probability])
+        for tile in range(self.geometry.tiles):
+            generator = draw(self.chip, Purpose.DEVICE_FRESH, tile)
+            if p.pristine_sigma > 0:
+                spread = generator.standard_normal(shape, np.float32).astype(np.float64)
+                ohm = p.pristine_median_ohm * np.exp(p.pristine_sigma * spread)
+                # every pristine device is above 10 Mohm [std], the FORMED reference
+                self.resistance_ohm[tile] = np.maximum(ohm, 1.01 * p.formed_max_ohm)
+            if bounds[-1] > 0:
+                chance = generator.random(shape)
+                hit = np.argwhere(chance < bounds[-1])
+                kind = np.searchsorted(bounds, chance[tuple(hit.T)], side="right")
+                order = (Stuck.LRS, Stuck.HRS, Stuck.UNFORMED)
+                for (row, column, side), which in zip(hit.tolist(), kind.tolist(), strict=True):
+                    self.stick(tile, row, [column], ProgSide(side), order[which])
+
+    # -- addressing and draws --------------------------------------------------------------------------------
+
+    def _check(self, tile: int, row: int) -> None:
+        for name, value, count in (("tile", tile, self.geometry.tiles), ("row", row, self.geometry.rows)):
+            if not 0 <= value < count:
+                raise ValueError(f"{name} = {value!r}: must be from 0 to {count - 1}")
+
+    def _indices(self, columns: ArrayLike) -> NDArray[np.intp]:
+        """Column numbers, ascending, from a (C,) mask or from a list of numbers."""
+        picked = np.asarray(columns)
+        count = self.geometry.columns
+        if picked.dtype == bool:
+            if picked.shape != (count,):
+                raise ValueError(f"columns: a mask of shape {picked.shape}, must be ({count},)")
+            return np.flatnonzero(picked)
+        picked = np.unique(picked.astype(np.intp))
+        if picked.size and not (0 <= picked[0] and picked[-1] < count):
+            raise ValueError(f"columns = {picked[0]}..{picked[-1]}: must be from 0 to {count - 1}")
+        return picked
+
+    def traits(self, tile: int, row: int) -> Traits:
+        """Device-to-device quantiles of one row, each (C, 2), keyed (chip, tile, row)."""
+        found = self._traits.get((tile, row))
+        if found is None:
+            names = [field.name for field in dataclasses.fields(Traits)]
+            size = (len(names), self.geometry.columns, 2)
+            born = normal(self.chip, Purpose.DEVICE_TRAITS, tile, row, size=size)
+            found = Traits(**dict(zip(names, born, strict=True)))
+            self._traits[tile, row] = found
+            if len(self._traits) > _CACHED_ROWS:
+                self._traits.popitem(last=False)
+        return found
+
+    def cycle(
+        self, tile: int, row: int, side: int, numbers: NDArray, index: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        """Cycle-to-cycle quantiles (2, n) of pulses ``numbers`` (n,) on the devices in columns ``index``."""
+        cache = self._cycles.setdefault((tile, row, side), OrderedDict())
+        if len(self._cycles) > _CACHED_ROWS:
+            self._cycles.popitem(last=False)
+        low, high = int(numbers.min()), int(numbers.max())
+        out = np.empty((2, index.size))
+        for number in [low] if low == high else np.unique(numbers).tolist():
+            vector = cache.get(number)
+            if vector is None:
+                size = (2, self.geometry.columns)
+                vector = normal(self.chip, Purpose.PULSE, tile, row, side, number, size=size)
+                cache[number] = vector
+                if len(cache) > _CACHED_PULSES:
+                    cache.popitem(last=False)
+            here = slice(None) if low == high else numbers == number
+            out[:, here] = vector[:, index[here]]
+        return out
+
+    # -- pulses ----------------------------------------------------------------------------------------------
+
+    def pulse(
+        self,
+        tile: int,
+        row: int,
+        columns: ArrayLike,
+        op: ProgOp,
+        side: ProgSide,
+        wl_level: int,
+        prog_level: int,
+        width_s: float,
+    ) -> None:
+        """One programming pulse on one side of the selected columns of a row.
+
+        Parameters
+        ----------
+        tile, row : int
+            Inside the geometry.
+        columns : (C,) bool, or a list of column numbers
+            The columns that get the pulse.
+        op, side : ProgOp, ProgSide
+            FORM and SET put the voltage on the device's bit line, RESET on SL.
+        wl_level, prog_level : int, 0..255
+            DAC codes of ``DAC_LSB_V`` each.
+        width_s : float, > 0
+            Length of the pulse in seconds, taken to the nearest picosecond.
+
+        Raises
+        ------
+        ValueError
+            With the offending value and its legal range.
+        """
+        self._check(tile, row)
+        for name, level in (("wl_level", wl_level), ("prog_level", prog_level)):
+            if not 0 <= level <= 255:
+                raise ValueError(f"{name} = {level!r}: must be from 0 to 255")
+        if not width_s > 0:
+            raise ValueError(f"width_s = {width_s!r}: must be positive, in seconds")
+        # cycles times period and a difference of simulation times must give the same width to the last bit
+        width_s = max(round(width_s * 1e12), 1) / 1e12
+        op, side = ProgOp(op), ProgSide(side)
+        index = self._indices(columns)
+        if index.size == 0:
+            return
+        place = (tile, row, index, int(side))
+        self.row_version[tile, row] += 1
+        if self.params.deterministic:
+            self._pulse_ideal(place, op)
+        else:
+            self._pulse_real(place, op, wl_level * DAC_LSB_V, prog_level * DAC_LSB_V, width_s)
+        self.pulse_count[place] += 1
+
+    def _pulse_ideal(self, place: tuple, op: ProgOp) -> None:
+        acts = self.stuck[place] == Stuck.NONE
+        if op is not ProgOp.FORM:
+            acts &= self.formed[place]
+        p = self.params
+        target_ohm = p.hrs_nominal_ohm if op is ProgOp.RESET else p.lrs_nominal_ohm
+        self.resistance_ohm[place] = np.where(acts, target_ohm, self.resistance_ohm[place])
+        self.formed[place] |= acts
+
+    def _pulse_real(self, place: tuple, op: ProgOp, wl_V: float, prog_V: float, width_s: float) -> None:
+        p = self.params
+        tile, row, index, side = place
+        old_ohm, formed, wear = self.resistance_ohm[place], self.formed[place], self.wear[place]
+        free = self.stuck[place] == Stuck.NONE
+        traits = self.traits(tile, row).pick(index, side)
+        z = self.cycle(tile, row, side, self.pulse_count[place], index)
+        limit = switching.wear_limit(p, traits.endurance)
+        levels = {"wl_V": wl_V, "prog_V": prog_V, "width_s": width_s}
+        if op is ProgOp.RESET:
+            share = np.minimum(wear / limit, 1.0)
+            out = switching.reset(p, traits, z, old_ohm, formed, share, **levels)
+        else:
+            out = switching.set_or_form(p, traits, z, old_ohm, formed, **levels)
+        acts = out.acts & free
+        self.resistance_ohm[place] = np.where(free, out.resistance_ohm, old_ohm)
+        formed = formed | acts
+        self.formed[place] = formed
+        self.age_s[place] = np.where(acts, np.float32(0), self.age_s[place])
+        energy_J = prog_V * width_s * out.current_A
+        self.energy_units[op] += np.rint(energy_J / _ENERGY_UNIT_J).astype(np.int64).sum()
+        wear = wear + np.where(formed, np.float32(switching.wear_of_pulse(p, prog_V, width_s)), np.float32(0))
+        self.wear[place] = wear
+        worn = free & (wear > limit)
+        broken = free & out.broken
+        if worn.any() or broken.any():
+            to_hrs = worn & ~broken & (traits.breakdown > 0)  # which way a device dies: an independent trait
+            self.stick(tile, row, index[to_hrs], ProgSide(side), Stuck.HRS)
+            self.stick(tile, row, index[(worn | broken) & ~to_hrs], ProgSide(side), Stuck.LRS)
+        if p.program_disturb_log > 0:
+            self._lower_hrs((tile, row, index, 1 - side), p.program_disturb_log)
+
+    def _lower_hrs(self, place: tuple, log_fall: float) -> None:
+        """Disturb: ln R of the formed, free devices in HRS falls by ``log_fall``."""
+        ohm = self.resistance_ohm[place]
+        moved = self.formed[place] & (self.stuck[place] == Stuck.NONE) & (ohm > self.middle_ohm)
+        self.resistance_ohm[place] = np.where(moved, ohm * math.exp(-log_fall), ohm)
+
+    @property
+    def energy_J(self) -> NDArray[np.float64]:
+        """Energy of all pulses so far by ProgOp, (3,), in joule; 0 for a deterministic population."""
+        return self.energy_units * _ENERGY_UNIT_J
+
+    @property
+    def middle_ohm(self) -> float:
+        """Geometric mean of the nominal LRS and HRS: above it, a device counts as HRS."""
+        return math.sqrt(self.params.lrs_nominal_ohm * self.params.hrs_nominal_ohm)
+
+    # -- verify ----------------------------------------------------------------------------------------------
+
+    def verify(
+        self, tile: int, row: int, columns: ArrayLike, side: ProgSide, ref: VerifyRef, margin: float = 1.0
+    ) -> NDArray[np.bool_]:
+        """Compare one side of a row with a reference resistor.
+
+        LRS_MAX passes at ``R <= lrs_max_ohm / margin``, HRS_MIN at ``R >= hrs_min_ohm * margin``, FORMED at
+        ``R < formed_max_ohm``; without hysteresis or noise, and without effect on the state. A margin above 1
+        is the tighter reference of a refresh, ``bridgebnn.hdl.spec.margin_factor`` of its code.
+
+        Returns
+        -------
+        (C,) bool
+            True where the device was asked and passes.
+        """
+        self._check(tile, row)
+        if not margin >= 1.0:
+            raise ValueError(f"margin = {margin!r}: must be at least 1")
+        side, ref = ProgSide(side), VerifyRef(ref)
+        index = self._indices(columns)
+        ohm = self.resistance_ohm[tile, row, index, int(side)]
+        out = np.zeros(self.geometry.columns, bool)
+        if ref is VerifyRef.LRS_MAX:
+            out[index] = ohm <= self.params.lrs_max_ohm / margin
+        elif ref is VerifyRef.HRS_MIN:
+            out[index] = ohm >= self.params.hrs_min_ohm * margin
+        else:
+            out[index] = ohm < self.params.formed_max_ohm
+        return out
+
+    # -- direct changes of state -----------------------------------------------------------------------------
+
+    def stick(self, tile: int, row: int, columns: ArrayLike, side: ProgSide, state: Stuck) -> None:
+        """Make devices stuck (or, with ``Stuck.NONE``, free them where they are), for faults and wear-out.
+
+        LRS and HRS take the nominal resistances, UNFORMED the pristine one (at least the median).
+        """
+        self._check(tile, row)
+        place = (tile, row, self._indices(columns), int(ProgSide(side)))
+        p = self.params
+        state = Stuck(state)
+        self.stuck[place] = state
+        self.row_version[tile, row] += 1
+        if state is Stuck.NONE:
+            return
+        ohm = {
+            Stuck.LRS: p.lrs_nominal_ohm,
+            Stuck.HRS: p.hrs_nominal_ohm,
+            Stuck.UNFORMED: p.pristine_median_ohm,
+        }
+        self.resistance_ohm[place] = ohm[state]
+        self.formed[place] = state is not Stuck.UNFORMED
+
+    def set_state(self, tile: int, row: int, columns: ArrayLike, bits: ArrayLike) -> None:
+        """Preload complementary pairs without pulses, as if programmed and verified at reference conditions.
+
+        Resistances come from the same spreads as a pulse's, redrawn until they verify; stuck devices stay.
+        Pulse counts and wear do not change. The draw is keyed (chip, tile, row) alone.
+
+        Parameters
+        ----------
+        columns : (C,) bool, or a list of column numbers
+        bits : (C,) of 0 and 1
+            Bit 1 = weight +1: P in LRS, N in HRS. Read in the selected columns only.
+
+        Raises
+        ------
+        ValueError
+            For a shape or value outside these.
+        """
+        self._check(tile, row)
+        index = self._indices(columns)
+        ones = np.asarray(bits)
+        if ones.shape != (self.geometry.columns,) or not np.isin(ones, (0, 1)).all():
+            raise ValueError(f"bits of shape {ones.shape}: must be ({self.geometry.columns},) of 0 and 1")
+        p = self.params
+        traits = self.traits(tile, row)
+        size = (2, _PRELOAD_TRIES, self.geometry.columns, 2)
+        z = normal(self.chip, Purpose.DEVICE_PRELOAD, tile, row, size=size)
+        lrs_ohm = p.lrs_nominal_ohm * np.exp(p.lrs_sigma_device * traits.lrs + p.lrs_sigma_cycle * z[0])
+        hrs_ohm = p.hrs_nominal_ohm * np.exp(p.hrs_sigma_device * traits.hrs + p.hrs_sigma_cycle * z[1])
+        lrs_ohm = np.minimum(_first(lrs_ohm, lrs_ohm <= p.lrs_max_ohm), p.lrs_max_ohm)
+        hrs_ohm = np.clip(
+            _first(hrs_ohm, (hrs_ohm >= p.hrs_min_ohm) & (hrs_ohm < p.formed_max_ohm)),
+            p.hrs_min_ohm,
+            p.formed_max_ohm * (1 - 2**-20),
+        )
+        lrs = np.stack([ones == 1, ones == 0], axis=1)
+        ohm = np.where(lrs, lrs_ohm, hrs_ohm)[index]
+        free = self.stuck[tile, row, index] == Stuck.NONE
+        self.resistance_ohm[tile, row, index] = np.where(free, ohm, self.resistance_ohm[tile, row, index])
+        self.formed[tile, row, index] |= free
+        self.age_s[tile, row, index] = 0
+        self.row_version[tile, row] += 1
+
+    # -- time and reads --------------------------------------------------------------------------------------
+
+    def age(self, time_s: float, temperature_K: float = 300.0) -> None:
+        """Retention: every formed, free device drifts for ``time_s`` at ``temperature_K``, equation (11).
+
+        Two calls at one temperature do the same as one call with the sum of the times.
+
+        Raises
+        ------
+        ValueError
+            For a negative time, or a temperature outside 200..600 K.
+        """
+        if not time_s >= 0:
+            raise ValueError(f"time_s = {time_s!r}: must be at least 0, in seconds")
+        if not 200.0 <= temperature_K <= 600.0:
+            raise ValueError(f"temperature_K = {temperature_K!r}: must be from 200 to 600 kelvin")
+        p = self.params
+        inverse = 1.0 / p.drift_temperature_K - 1.0 / temperature_K
+        step_s = time_s * math.exp(p.drift_activation_eV / BOLTZMANN_EV_PER_K * inverse)
+        floor_ohm = p.lrs_nominal_ohm / 2
+        for tile in range(self.geometry.tiles):
+            for row in np.flatnonzero(self.formed[tile].any(axis=(1, 2))).tolist():
+                ohm, age = self.resistance_ohm[tile, row], self.age_s[tile, row].astype(np.float64)
+                free = self.formed[tile, row] & (self.stuck[tile, row] == Stuck.NONE)
+                later = age + step_s
+                decades = np.log10((p.drift_reference_s + later) / (p.drift_reference_s + age))
+                high = ohm > self.middle_ohm
+                mean = np.where(high, p.drift_hrs_per_decade, p.drift_lrs_per_decade)
+                sigma = np.where(high, p.drift_hrs_sigma, p.drift_lrs_sigma)
+                moved = ohm * np.exp((mean + sigma * self.traits(tile, row).drift) * decades)
+                self.resistance_ohm[tile, row] = np.where(free, np.maximum(moved, floor_ohm), ohm)
+                self.age_s[tile, row] = np.where(free, later, age)
+                self.row_version[tile, row] += 1
+
+    def read_disturb(self, tile: int, row: int, columns: ArrayLike, reads: int, voltage_V: float) -> None:
+        """``reads`` bridge reads at ``voltage_V`` lower the HRS of the selected columns, equation (12)."""
+        self._check(tile, row)
+        if not (reads >= 0 and voltage_V >= 0):
+            raise ValueError(f"reads = {reads!r}, voltage_V = {voltage_V!r}: must both be at least 0")
+        p = self.params
+        fall = reads * p.read_disturb_log
+        if fall > 0:
+            fall *= math.exp((voltage_V - p.read_disturb_reference_V) / p.read_disturb_acceleration_V)
+            index = self._indices(columns)
+            for side in ProgSide:
+                self._lower_hrs((tile, row, index, int(side)), fall)
+            self.row_version[tile, row] += 1
+
+    # -- copies ----------------------------------------------------------------------------------------------
+
+    def snapshot(self) -> dict[str, Any]:
+        """Copy of the chip's state, for :meth:`restore`; it does not show how pulses were grouped."""
+        return {name: getattr(self, name).copy() for name in _STATE}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take back a :meth:`snapshot` of the same geometry; row versions go up."""
+        for name in _STATE:
+            if state[name].shape != getattr(self, name).shape:
+                raise ValueError(f"{name} of shape {state[name].shape}: must be {getattr(self, name).shape}")
+        for name in _STATE:
+            getattr(self, name)[...] = state[name]
+        self.row_version += 1
+
+
+def _first(values: NDArray[np.float64], good: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Along axis 0, the first value that is good, else the first value."""
+    return np.take_along_axis(values, good.argmax(axis=0)[None], axis=0)[0]

@@ -1,0 +1,1 @@
+"""Whole jobs on the model alone: programming, inference, repair, a chip at a glance."""

@@ -1,0 +1,499 @@
+"""Reference of the program sequencer: the algorithm of ``docs/architecture.md`` section 4 on the model alone.
+
+Pulses, verify reads, failures and final resistances are those of the RTL driving the same chip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bridgebnn.hdl.spec import (
+    ErrorCode,
+    ProgOp,
+    ProgSide,
+    PulseConditions,
+    Timing,
+    VerifyRef,
+    margin_factor,
+    words,
+)
+from bridgebnn.model.devices.device import DeviceArray
+
+__all__ = [
+    "Bound",
+    "Failure",
+    "Phase",
+    "ProgramReport",
+    "RowReport",
+    "levels",
+    "program",
+    "program_phase",
+    "program_row",
+    "refresh_row",
+    "targets",
+]
+
+_VERIFY = {ProgOp.FORM: VerifyRef.FORMED, ProgOp.RESET: VerifyRef.HRS_MIN, ProgOp.SET: VerifyRef.LRS_MAX}
+_PHASES = tuple((op, side) for op in (ProgOp.FORM, ProgOp.RESET, ProgOp.SET) for side in ProgSide)
+_REFRESH = tuple((op, side) for op, side in _PHASES if op is not ProgOp.FORM)
+_FINAL = tuple((op, side) for op in (ProgOp.RESET, ProgOp.SET) for side in ProgSide)
+
+
+class Failure(NamedTuple):
+    """One entry of the failure log: a device that did not reach what ``op`` should have brought."""
+
+    tile: int
+    row: int
+    column: int
+    side: ProgSide
+    op: ProgOp
+
+
+class Bound(NamedTuple):
+    """Least pulses and cycles for what the devices' draws ask under these conditions.
+
+    Attributes
+    ----------
+    pulses : int
+        What each device needs, attempt by attempt, in groups of ``max_parallel``.
+    cycles : int
+        Set-up, width and hold of those pulses, the verify reads with one look at each 32-bit word of the
+        answer, the rails and the read-back.
+    macro_cycles : int
+        The same without the looks: what a controller would take that sees all columns at once.
+    """
+
+    pulses: int
+    cycles: int
+    macro_cycles: int
+
+    def __add__(self, other: object) -> Bound:
+        if not isinstance(other, Bound):
+            return NotImplemented
+        return Bound(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """What one phase of step 2 did.
+
+    Parameters
+    ----------
+    groups : list of int
+        Pulses of each attempt.
+    given : int64, (C,)
+        Pulses that each column's device got.
+    failed : bool, (C,)
+        Devices that the attempts did not suffice for.
+    """
+
+    groups: list[int]
+    given: NDArray[np.int64]
+    failed: NDArray[np.bool_]
+
+    @property
+    def attempts(self) -> int:
+        """Attempts made; verify reads are one more."""
+        return len(self.groups)
+
+
+@dataclass(kw_only=True)
+class RowReport:
+    """What programming one row took, and what failed.
+
+    Attributes
+    ----------
+    pulses, verifies : int64, (3,)
+        Rising edges of ``pulse`` and ``verify``, by ProgOp; the final verify reads count to their operation.
+    attempts : uint8, (C, 2)
+        Pulses that each device got in this run, saturating.
+    failures : list of Failure
+        In the order of the log.
+    mismatch : (n,) int
+        Columns whose bridge reads back wrong, ascending; it counts only when no device failed.
+    cycles : int
+        Clock cycles from ``start`` to ``done``, with ``hv_ready`` high as soon as ``hv_en`` is.
+    energy_J : float64, (3,)
+        Energy of the pulses by ProgOp; verify reads are below 1e-3 of it and not counted.
+    lower_bound : Bound
+    """
+
+    tile: int
+    row: int
+    pulses: NDArray[np.int64]
+    verifies: NDArray[np.int64]
+    attempts: NDArray[np.uint8]
+    failures: list[Failure]
+    mismatch: NDArray[np.intp]
+    cycles: int
+    energy_J: NDArray[np.float64]
+    lower_bound: Bound
+
+    @property
+    def ok(self) -> bool:
+        """The command ends in DONE."""
+        return self.code is ErrorCode.NONE
+
+    @property
+    def code(self) -> ErrorCode:
+        """Code of register ERROR."""
+        if self.failures:
+            return ErrorCode.NOT_CONVERGED
+        return ErrorCode.READBACK_MISMATCH if self.mismatch.size else ErrorCode.NONE
+
+    @property
+    def detail(self) -> int:
+        """Detail of register ERROR: entries logged, or the lowest column that reads back wrong."""
+        return len(self.failures) or (int(self.mismatch[0]) if self.mismatch.size else 0)
+
+
+@dataclass(kw_only=True)
+class ProgramReport:
+    """Sum of the row reports of one :func:`program` run.
+
+    Attributes
+    ----------
+    rows : int
+        Rows programmed.
+    bits : int
+        Bridges (pairs) programmed.
+    pulses, verifies : int64, (3,); energy_J : float64, (3,)
+        By ProgOp.
+    attempts : uint8, (T, R, C, 2)
+    failures : list of Failure
+    mismatches : list of (tile, row, column)
+    cycles : int; time_s : float
+    lower_bound : Bound
+        Sum over the rows, to compare the RTL's counts with.
+    """
+
+    clock_s: float
+    attempts: NDArray[np.uint8]
+    rows: int = 0
+    bits: int = 0
+    pulses: NDArray[np.int64] = field(default_factory=lambda: np.zeros(3, np.int64))
+    verifies: NDArray[np.int64] = field(default_factory=lambda: np.zeros(3, np.int64))
+    energy_J: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
+    failures: list[Failure] = field(default_factory=list)
+    mismatches: list[tuple[int, int, int]] = field(default_factory=list)
+    failed_rows: int = 0
+    cycles: int = 0
+    lower_bound: Bound = field(default_factory=lambda: Bound(0, 0, 0))
+
+    @property
+    def time_s(self) -> float:
+        """Programming time in seconds."""
+        return self.cycles * self.clock_s
+
+    @property
+    def ok(self) -> bool:
+        """Every row ends in DONE."""
+        return self.failed_rows == 0
+
+    def add(self, report: RowReport, columns: int) -> None:
+        """Take in one row of ``columns`` masked columns."""
+        self.rows += 1
+        self.bits += columns
+        self.pulses += report.pulses
+        self.verifies += report.verifies
+        self.energy_J += report.energy_J
+        self.attempts[report.tile, report.row] = report.attempts
+        self.failures += report.failures
+        self.mismatches += [(report.tile, report.row, int(c)) for c in report.mismatch]
+        self.failed_rows += not report.ok
+        self.cycles += report.cycles
+        self.lower_bound += report.lower_bound
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready summary; per operation in the order of ProgOp names."""
+        names = [op.name for op in ProgOp]
+        per_bit = max(self.bits, 1)
+        return {
+            "rows": self.rows,
+            "bits": self.bits,
+            "pulses": dict(zip(names, self.pulses.tolist(), strict=True)),
+            "verifies": dict(zip(names, self.verifies.tolist(), strict=True)),
+            "energy_J": dict(zip(names, self.energy_J.tolist(), strict=True)),
+            "energy_per_bit_J": float(self.energy_J.sum()) / per_bit,
+            "device_pulses_per_bit": int(self.attempts.sum(dtype=np.int64)) / per_bit,
+            "cycles": self.cycles,
+            "time_s": self.time_s,
+            "lower_bound": self.lower_bound._asdict(),
+            "failed_rows": self.failed_rows,
+            "failures": [[t, r, c, ProgSide(s).name, ProgOp(o).name] for t, r, c, s, o in self.failures],
+            "mismatches": [list(m) for m in self.mismatches],
+        }
+
+
+def levels(conditions: PulseConditions, attempt: int) -> tuple[int, int]:
+    """DAC codes (wl_level, prog_level) of attempt ``attempt`` (from 0)."""
+    return (
+        min(conditions.wl_start + attempt * conditions.wl_step, conditions.wl_limit),
+        min(conditions.prog_start + attempt * conditions.prog_step, conditions.prog_limit),
+    )
+
+
+def targets(
+    image: NDArray[np.bool_], mask: NDArray[np.bool_], op: ProgOp, side: ProgSide
+) -> NDArray[np.bool_]:
+    """Columns (C,) whose device ``side`` the operation ``op`` has to bring to its state."""
+    if op is ProgOp.FORM:
+        return mask
+    lrs = image if side is ProgSide.P else ~image
+    return mask & (lrs if op is ProgOp.SET else ~lrs)
+
+
+def _bits(name: str, values: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    array = np.asarray(values)
+    if array.shape != shape or not (array.dtype == bool or np.isin(array, (0, 1)).all()):
+        raise ValueError(f"{name} of shape {array.shape}: must be {shape} of 0 and 1")
+    return array.astype(bool)
+
+
+def _conditions(timing: Timing, op: ProgOp) -> PulseConditions:
+    return {ProgOp.FORM: timing.form, ProgOp.SET: timing.set, ProgOp.RESET: timing.reset}[op]
+
+
+def program_phase(
+    target: Any,
+    tile: int,
+    row: int,
+    op: ProgOp,
+    side: ProgSide,
+    columns: NDArray[np.bool_],
+    timing: Timing,
+    *,
+    margin: float = 1.0,
+) -> Phase:
+    """Step 2: verify ``columns`` (C,), pulse what fails, until all pass or the attempts run out.
+
+    ``target``: DeviceArray, or bridgebnn.model.macro.array.Array, whose broken lines then count.
+    """
+    conditions = _conditions(timing, op)
+    width_s = conditions.width_cyc * timing.clock_s
+    groups: list[int] = []
+    given = np.zeros(columns.size, np.int64)
+    pending = columns
+    for attempt in range(conditions.attempts + 1):
+        pending = pending & ~target.verify(tile, row, pending, side, _VERIFY[op], margin)
+        size = int(np.count_nonzero(pending))
+        if size == 0 or attempt == conditions.attempts:
+            break
+        target.pulse(tile, row, pending, op, side, *levels(conditions, attempt), width_s)
+        given += pending
+        groups.append(-(-size // timing.max_parallel))
+    return Phase(groups=groups, given=given, failed=pending)
+
+
+def program_row(
+    target: Any,
+    tile: int,
+    row: int,
+    image: ArrayLike,
+    mask: ArrayLike,
+    timing: Timing,
+) -> RowReport:
+    """Form and program one row to complementary pairs, as PROGRAM_ROW does.
+
+    Columns of one attempt are pulsed together whatever ``max_parallel`` is: outcomes do not depend on the
+    grouping, only the pulse count does, ``ceil(n / max_parallel)`` an attempt.
+
+    Parameters
+    ----------
+    target : DeviceArray, or bridgebnn.model.macro.array.Array
+        With an array, the bridge read-back is the macro's and counts as one evaluate of the row.
+    image, mask : (C,) of 0 and 1
+        Bit 1 = weight +1; columns with mask 0 are left alone.
+    timing : Timing
+        Pulse conditions, widths and ``max_parallel``.
+
+    Raises
+    ------
+    ValueError
+        For shapes or values outside these.
+    """
+    return _row(target, tile, row, image, mask, timing, _PHASES, 1.0)
+
+
+def refresh_row(
+    target: Any, tile: int, row: int, image: ArrayLike, mask: ArrayLike, timing: Timing
+) -> RowReport:
+    """Bring one row that drifted back to its pairs with a margin, as REFRESH_ROW does.
+
+    Every verify is at the references tightened by ``timing.verify_margin``; only devices that fail it are
+    pulsed, and none is formed. Arguments, result and errors are those of :func:`program_row`.
+    """
+    margin = margin_factor(timing.verify_margin)
+    return _row(target, tile, row, image, mask, timing, _REFRESH, margin)
+
+
+def _row(
+    target: Any,
+    tile: int,
+    row: int,
+    image: ArrayLike,
+    mask: ArrayLike,
+    timing: Timing,
+    phases: tuple[tuple[ProgOp, ProgSide], ...],
+    margin: float,
+) -> RowReport:
+    devices: DeviceArray = target if isinstance(target, DeviceArray) else target.devices
+    count = devices.geometry.columns
+    ones, asked = _bits("image", image, (count,)), _bits("mask", mask, (count,))
+    energy_before_J = devices.energy_J
+    pulses, verifies = np.zeros(3, np.int64), np.zeros(3, np.int64)
+    given = np.zeros((count, 2), np.int64)
+    logged = np.zeros((count, 2), bool)
+    failures: list[Failure] = []
+    meter = _Meter(timing, words(count))
+
+    def log(failed: NDArray[np.bool_], side: ProgSide, op: ProgOp) -> None:
+        failures.extend(Failure(tile, row, int(column), side, op) for column in np.flatnonzero(failed))
+        logged[:, side] |= failed
+        meter.log(failed)
+
+    for op, side in phases:
+        pending = targets(ones, asked, op, side)
+        if not pending.any():
+            meter.skip()
+            continue
+        phase = program_phase(target, tile, row, op, side, pending, timing, margin=margin)
+        verifies[op] += phase.attempts + 1
+        pulses[op] += sum(phase.groups)
+        given[:, side] += phase.given
+        meter.verify()
+        for groups in phase.groups:
+            meter.attempt(groups, _conditions(timing, op).width_cyc)
+            meter.verify()
+        if phase.failed.any():
+            log(phase.failed, side, op)
+
+    for op, side in _FINAL:
+        wanted = targets(ones, asked, op, side)
+        if not wanted.any():
+            meter.skip()
+            continue
+        verifies[op] += 1
+        meter.verify()
+        failed = wanted & ~logged[:, side] & ~target.verify(tile, row, wanted, side, _VERIFY[op], margin)
+        if failed.any():
+            log(failed, side, op)
+
+    mismatch = np.zeros(0, np.intp)
+    if asked.any():
+        read = _read_back(target, devices, tile, row, asked)
+        if not failures:
+            mismatch = np.flatnonzero(asked & (read != ones))
+    meter.read_back(bool(asked.any()))
+    return RowReport(
+        tile=tile,
+        row=row,
+        pulses=pulses,
+        verifies=verifies,
+        attempts=np.minimum(given, 255).astype(np.uint8),
+        failures=failures,
+        mismatch=mismatch,
+        cycles=meter.cycles,
+        energy_J=devices.energy_J - energy_before_J,
+        lower_bound=Bound(int(pulses.sum()), meter.least, meter.least_macro),
+    )
+
+
+def _read_back(
+    target: Any, devices: DeviceArray, tile: int, row: int, asked: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Bits (C,) of one bridge read, masked inputs at 1: an evaluate of the macro, or the plain divider."""
+    if target is devices:
+        return devices.resistance_ohm[tile, row, :, 0] <= devices.resistance_ohm[tile, row, :, 1]
+    target.begin_read([tile], row)
+    return np.asarray(target.source_lines(tile, row, asked, asked), bool)
+
+
+class _Meter:
+    """Cycles of one PROGRAM_ROW or REFRESH_ROW: the sequencer's own, and the least that the pins allow.
+
+    The former is ``hdl.spec.program_cycles`` with ``ready_cyc`` 0; a test holds the two together. A walk over the
+    row's W words takes W + 1 cycles. The least counts set-up, width and hold of every pulse, every verify
+    read with one look at each word of its answer, the rails and the read-back; no other walk. ``least_macro``
+    leaves out the looks as well.
+    """
+
+    def __init__(self, timing: Timing, row_words: int) -> None:
+        self._timing = timing
+        self._walk = row_words + 1
+        self._words = row_words
+        rails = timing.rail_settle_cyc + 1
+        self.cycles = 1 + max(rails, self._walk)  # address, rails
+        self.least = self.least_macro = rails
+
+    def skip(self) -> None:
+        """A phase without columns."""
+        self.cycles += self._walk
+
+    def verify(self) -> None:
+        self.cycles += self._timing.verify_cyc + self._walk
+        self.least += self._timing.verify_cyc + self._words
+        self.least_macro += self._timing.verify_cyc
+
+    def attempt(self, groups: int, width_cyc: int) -> None:
+        pulse = self._timing.wl_setup_cyc + width_cyc + 1
+        self.cycles += groups * max(pulse, 1 + self._walk)
+        self.least += groups * pulse
+        self.least_macro += groups * pulse
+
+    def log(self, failed: NDArray[np.bool_]) -> None:
+        """The log walk stays on a word for each of its failing columns."""
+        counts = np.add.reduceat(failed.astype(np.int64), np.arange(0, failed.size, 32))
+        self.cycles += 1 + int(np.maximum(counts, 1).sum())
+
+    def read_back(self, any_asked: bool) -> None:
+        self.cycles += 1 + self._walk + 1  # rails down, select, finish
+        if any_asked:
+            read = 2 * self._timing.wl_setup_cyc
+            self.cycles += read + self._walk
+            self.least += read + self._words
+            self.least_macro += read
+
+
+def program(
+    target: Any,
+    images: ArrayLike,
+    masks: ArrayLike,
+    timing: Timing,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    refresh: bool = False,
+) -> ProgramReport:
+    """Program, or refresh, every row that has a masked column, tile by tile, row by row.
+
+    Parameters
+    ----------
+    target : DeviceArray, or bridgebnn.model.macro.array.Array
+    images, masks : (T, R, C) of 0 and 1
+    progress : callable, optional
+        Called with (rows done, rows in all) after each row.
+    refresh : bool
+        :func:`refresh_row` instead of :func:`program_row`.
+
+    Raises
+    ------
+    ValueError
+        For shapes or values outside these.
+    """
+    devices: DeviceArray = target if isinstance(target, DeviceArray) else target.devices
+    shape = devices.resistance_ohm.shape[:3]
+    ones, asked = _bits("images", images, shape), _bits("masks", masks, shape)
+    places = np.argwhere(asked.any(axis=2)).tolist()
+    report = ProgramReport(clock_s=timing.clock_s, attempts=np.zeros((*shape, 2), np.uint8))
+    run = refresh_row if refresh else program_row
+    for done, (tile, row) in enumerate(places, start=1):
+        row_report = run(target, tile, row, ones[tile, row], asked[tile, row], timing)
+        report.add(row_report, int(np.count_nonzero(asked[tile, row])))
+        if progress is not None:
+            progress(done, len(places))
+    return report

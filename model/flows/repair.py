@@ -1,0 +1,310 @@
+"""Repair of a chip: spares stand in for broken lines, and neurons change rows around scattered failures.
+
+A stuck device spoils a weight only when the weight wants its other state. The order of a hidden layer's
+neurons is free (the next layer's columns follow it), so a neuron whose weights agree with a row's stuck
+devices can take that row; nothing in the controller changes. What a broken line carried moves to a spare
+(``model/mapping/spares.py``). See ``docs/decisions/0006-repair.md``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from bridgebnn.hdl.spec import Combine, Geometry, ProgOp, ProgSide, ReadMode, Repairs, Timing
+from bridgebnn.model.macro.array import Array
+from bridgebnn.model.mapping.mapping import Mapping, map_network
+from bridgebnn.model.mapping.spares import (
+    BrokenLines,
+    Cell,
+    ProgramLog,
+    RepairError,
+    assign,
+    listed,
+    to_plain,
+)
+from bridgebnn.model.networks.network import Layer, Network
+
+from .programming import Failure, ProgramReport, program
+
+__all__ = [
+    "PASSES",
+    "Cell",
+    "Repair",
+    "RepairError",
+    "changed_rows",
+    "needed_weights",
+    "program_repaired",
+    "repair",
+    "repair_chip",
+]
+
+PASSES = 6
+"""Most times that a chip is programmed and looked at before repair gives up."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repair:
+    """A network placed around the devices that failed.
+
+    Parameters
+    ----------
+    network : Network
+        The same function with its hidden neurons in another order.
+    mapping : Mapping
+        Of that network.
+    orders : tuple of int64 arrays, (n_out,)
+        For each layer, the neuron of the given network that each row got.
+    wrong_before, wrong : tuple of Cell
+        Masked cells whose stuck device contradicts the weight, with the given order and now; plain places.
+    """
+
+    network: Network
+    mapping: Mapping
+    orders: tuple[NDArray[np.int64], ...]
+    wrong_before: tuple[Cell, ...]
+    wrong: tuple[Cell, ...]
+
+    def summary(self) -> dict[str, Any]:
+        """JSON-ready: spares in use, neurons that moved, cells that stay wrong."""
+        return {
+            "columns": [list(entry) for entry in self.mapping.repairs.columns],
+            "rows": [list(entry) for entry in self.mapping.repairs.rows],
+            "moved_neurons": int(sum((order != np.arange(order.size)).sum() for order in self.orders)),
+            "wrong_cells": len(self.wrong),
+        }
+
+
+def needed_weights(failures: Iterable[Failure]) -> dict[Cell, set[int]]:
+    """Bits that the cells with a failed device can still hold: {0}, {1}, or none when both devices failed so.
+
+    A device that failed RESET stays in LRS; one that failed FORM or SET conducts no better than HRS. P in LRS
+    and N in HRS is bit 1.
+    """
+    bits: dict[Cell, set[int]] = {}
+    for tile, row, column, side, op in failures:
+        bit = int((op is ProgOp.RESET) == (side is ProgSide.P))
+        bits.setdefault((tile, row, column), {0, 1}).discard(1 - bit)
+    return bits
+
+
+def repair(
+    network: Network,
+    geometry: Geometry,
+    failures: Iterable[Failure],
+    *,
+    combine: Combine = Combine.ADD,
+    final_mode: ReadMode = ReadMode.COUNT,
+    most: int | None = None,
+    repairs: Repairs | None = None,
+) -> Repair:
+    """Reorder hidden neurons so that as few failed devices as possible contradict their weights.
+
+    The layers are taken in turn: each is an assignment problem, neurons to rows, that costs 1 for each cell
+    that would be wrong; it is solved exactly. The last layer's rows are its classes and keep their order, but
+    its columns move with the layer before. Inputs of a layer that votes stay in their group. A device
+    stuck in the state it was first asked for is in no log: program again, add the logs, repair once more.
+
+    Parameters
+    ----------
+    network, geometry, combine, final_mode
+        As for :func:`bridgebnn.model.mapping.mapping.map_network`, whose errors this raises too.
+    failures : iterable of Failure
+        The failure log of programming this chip, whatever it was programmed to.
+    most : int, optional
+        Wrong cells that may remain; None: any number.
+    repairs : Repairs, optional
+        Spares in use. Failures of replaced lines and of idle spares ask for nothing.
+
+    Raises
+    ------
+    RepairError
+        More remain.
+    """
+    repairs = repairs or Repairs()
+    stuck = needed_weights(failures)
+    fixed = {plain: stuck[cell] for cell, plain in to_plain(stuck, repairs, geometry).items()}
+    options = {"combine": combine, "final_mode": final_mode}
+    mapping = map_network(network, geometry, **options)
+    before = _wrong(mapping, fixed)
+    orders = [np.arange(layer.n_out) for layer in network.layers]
+    for index in range(len(network.layers) - 1):
+        cost = _cost_of_rows(mapping, index, fixed)
+        if index == len(network.layers) - 2:
+            cost = cost + _cost_of_columns(mapping, index + 1, fixed)
+        forbidden = _other_group(mapping, index + 1)
+        n = len(cost)
+        # stay where nothing is gained: a wrong cell weighs more than all moves together
+        too_far = (n + 1) ** 2 * (1 + int(cost.max()))
+        weighed = np.where(forbidden, too_far, cost * (n + 1)) - np.eye(n, dtype=int)
+        rows, neurons = linear_sum_assignment(weighed)
+        order = np.empty(n, np.int64)
+        order[rows] = neurons
+        network = _reordered(network, index, order)
+        orders[index] = order
+        mapping = map_network(network, geometry, **options)
+    wrong = _wrong(mapping, fixed)
+    if most is not None and len(wrong) > most:
+        raise RepairError(
+            f"{len(wrong)} cells cannot hold their weights, at most {most} may: "
+            f"(tile, row, column) {listed(wrong)}"
+        )
+    return Repair(
+        network=network,
+        mapping=map_network(network, geometry, **options, repairs=repairs) if repairs else mapping,
+        orders=tuple(orders),
+        wrong_before=tuple(before),
+        wrong=tuple(wrong),
+    )
+
+
+def repair_chip(
+    network: Network,
+    geometry: Geometry,
+    log: ProgramLog,
+    *,
+    combine: Combine = Combine.ADD,
+    final_mode: ReadMode = ReadMode.COUNT,
+    most: int | None = None,
+) -> Repair:
+    """Both kinds of repair, from all that programming showed: spares for broken lines, then :func:`repair`.
+
+    To be repeated until nothing changes (:func:`changed_rows`): a spare may be broken itself, a device may be
+    stuck in the state that it was first asked for.
+
+    Raises
+    ------
+    RepairError
+        The spares do not suffice, or more than ``most`` cells stay wrong.
+    """
+    plain = map_network(network, geometry, combine=combine, final_mode=final_mode)
+    repairs = assign(BrokenLines.of(log), geometry, plain.masks)
+    return repair(
+        network,
+        geometry,
+        log.failures,
+        combine=combine,
+        final_mode=final_mode,
+        most=most,
+        repairs=repairs,
+    )
+
+
+def changed_rows(before: Mapping, after: Mapping) -> NDArray[np.bool_]:
+    """Word lines that have to be programmed again, (T, R): those with a cell that is asked for another bit."""
+    new = after.masks & ~before.masks
+    return (new | (after.masks & (after.images != before.images))).any(axis=2)
+
+
+def program_repaired(
+    array: Array,
+    network: Network,
+    timing: Timing,
+    *,
+    combine: Combine = Combine.ADD,
+    final_mode: ReadMode = ReadMode.COUNT,
+    most: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Repair, list[ProgramReport]]:
+    """Program a chip with a network, repair it, and program what changed, until nothing does.
+
+    Parameters
+    ----------
+    array : Array
+        Of the geometry that the network is mapped to.
+    network, combine, final_mode, most
+        As for :func:`repair_chip`.
+    timing : Timing
+    progress : callable, optional
+        Called with (rows done, rows in all) of the pass.
+
+    Returns
+    -------
+    Repair
+        What the chip holds now.
+    list of ProgramReport
+        Of the passes, the first one of all rows.
+
+    Raises
+    ------
+    RepairError
+        As :func:`repair_chip`; or rows still change after ``PASSES`` passes.
+    """
+    geometry, options = array.geometry, {"combine": combine, "final_mode": final_mode}
+    mapping, log, reports = map_network(network, geometry, **options), ProgramLog.empty(geometry), []
+    rows = mapping.masks.any(axis=2)
+    for _ in range(PASSES):
+        masks = mapping.masks & rows[..., None]
+        reports.append(program(array, mapping.images, masks, timing, progress))
+        log.add(ProgramLog.of_report(reports[-1], masks, geometry.log_depth))
+        found = repair_chip(network, geometry, log, **options, most=most)
+        rows = changed_rows(mapping, found.mapping)
+        if not rows.any():
+            return found, reports
+        mapping = found.mapping
+    raise RepairError(f"{int(rows.sum())} rows still change after {PASSES} passes")
+
+
+def _wrong(mapping: Mapping, fixed: dict[Cell, set[int]]) -> list[Cell]:
+    return [
+        cell
+        for cell, bits in sorted(fixed.items())
+        if mapping.masks[cell] and int(mapping.images[cell]) not in bits
+    ]
+
+
+def _cost_of_rows(mapping: Mapping, index: int, fixed: dict[Cell, set[int]]) -> NDArray[np.int64]:
+    """Cells that go wrong when neuron j takes row i of a layer, (rows, neurons)."""
+    d = mapping.descriptors[index]
+    rows = slice(d.row_first, d.row_first + d.row_count)
+    cost = np.zeros((d.row_count, d.row_count), np.int64)
+    for (tile, row, column), bits in fixed.items():
+        if tile - d.tile_first in range(d.tile_count) and row in range(rows.start, rows.stop):
+            if mapping.masks[tile, row, column]:
+                cost[row - d.row_first] += ~np.isin(mapping.images[tile, rows, column], list(bits))
+    return cost
+
+
+def _cost_of_columns(mapping: Mapping, index: int, fixed: dict[Cell, set[int]]) -> NDArray[np.int64]:
+    """Cells of a layer that go wrong when its input j takes the place of input i, (inputs, inputs)."""
+    d = mapping.descriptors[index]
+    cost = np.zeros((d.inputs, d.inputs), np.int64)
+    places = [
+        (k, c) for k in range(d.tile_count) for c in range(d.cols_last if k == d.tile_count - 1 else d.cols)
+    ]
+    number = {place: i for i, place in enumerate(places)}
+    tiles, columns = (np.array(part) for part in zip(*places, strict=True))
+    for (tile, row, column), bits in fixed.items():
+        place = number.get((tile - d.tile_first, column))
+        if place is not None and row in range(d.row_first, d.row_first + d.row_count):
+            cost[place] += ~np.isin(mapping.images[d.tile_first + tiles, row, columns], list(bits))
+    return cost
+
+
+def _other_group(mapping: Mapping, index: int) -> NDArray[np.bool_]:
+    """Pairs of inputs of a layer that may not change places, because their groups vote apart."""
+    d = mapping.descriptors[index]
+    group = np.arange(d.inputs) // d.cols
+    if d.combine is not Combine.VOTE or d.tile_count == 1:
+        group[:] = 0
+    return group[:, None] != group
+
+
+def _reordered(network: Network, index: int, order: NDArray[np.int64]) -> Network:
+    """The same function with row i of layer ``index`` computing its former neuron ``order[i]``."""
+    layers: list[Layer] = list(network.layers)
+    own, following = layers[index], layers[index + 1]
+    layers[index] = dataclasses.replace(
+        own,
+        weights=own.weights[order],
+        thresholds=own.thresholds[:, order],
+        polarity=own.polarity[:, order],
+    )
+    layers[index + 1] = dataclasses.replace(following, weights=following.weights[:, order])
+    return dataclasses.replace(network, layers=tuple(layers))

@@ -1,0 +1,1 @@
+"""Networks onto tiles: bias cells, splits, descriptors, row images. No device physics."""

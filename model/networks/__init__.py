@@ -1,0 +1,1 @@
+"""Binarized networks: file format, data sets, and golden, the integer reference."""

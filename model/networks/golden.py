@@ -1,0 +1,256 @@
+"""The integer reference: XNOR, popcount, thresholds. No physics, no hardware, numpy alone.
+
+Bits are packed 64 to a word; with ``m`` the number of inputs that differ from the weight, the dot product is
+``n - 2*m``. A neuron's condition ``polarity * (d - threshold) >= 0`` becomes ``m <= limit`` once neurons of
+negative polarity have their weights inverted, so a hidden layer costs one XOR, one ``bitwise_count`` and one
+addition a word and one comparison a neuron.
+
+The semantics of a layer are those of ``model/networks/network.py``; layers are taken by their attributes, so that this
+module depends on nothing but numpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+CHUNK = 250
+"""Images worked on at once: keeps a layer's intermediate arrays inside the cache."""
+
+BLOCK = 64
+"""Images of one XOR: 64 x 512 words are 256 KiB."""
+
+
+class LayerLike(Protocol):
+    """What a layer must offer; ``bridgebnn.model.networks.network.Layer`` does."""
+
+    weights: NDArray[np.int8]
+    thresholds: NDArray[np.int32]
+    polarity: NDArray[np.int8]
+    group_sizes: NDArray[np.int32]
+    combine: Any
+    output: str
+
+
+class NetworkLike(Protocol):
+    """What a network must offer; ``bridgebnn.model.networks.network.Network`` does."""
+
+    layers: tuple[LayerLike, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Forward:
+    """Results of a batch.
+
+    Parameters
+    ----------
+    hidden : list of uint8, (batch, n_out)
+        Bits of every sign layer, in order (also the last layer's, if it is one): 1 is +1.
+    scores : int32, (batch, n_out)
+        Of the last layer. A sign layer scores the sum of its groups' signs (VOTE) or its sign, +-1 (ADD).
+    classes : int64, (batch,)
+        Index of the largest score, the lowest on ties.
+    """
+
+    hidden: list[NDArray[np.uint8]]
+    scores: NDArray[np.int32]
+    classes: NDArray[np.int64]
+
+
+def pack(bits: NDArray[Any]) -> NDArray[np.uint64]:
+    """Pack binary vectors 64 to a word, bit ``i`` of word ``w`` being element ``64*w + i``.
+
+    Parameters
+    ----------
+    bits : bool or integer {0, 1}, (batch, n)
+
+    Returns
+    -------
+    uint64, (batch, ceil(n / 64))
+        Bits beyond ``n`` are 0.
+    """
+    octets = np.packbits(bits, axis=1, bitorder="little")
+    padding = -octets.shape[1] % 8
+    if padding:
+        octets = np.pad(octets, ((0, 0), (0, padding)))
+    return np.ascontiguousarray(octets).view("<u8").astype(np.uint64, copy=False)
+
+
+def check_bits(images: NDArray[Any], n_in: int) -> NDArray[np.uint8]:
+    """Return ``images`` as uint8 after a check of shape and values.
+
+    Raises
+    ------
+    ValueError
+        Not (batch, n_in), or something other than 0 and 1.
+    """
+    array = np.asarray(images)
+    if array.ndim != 2 or array.shape[1] != n_in:
+        raise ValueError(f"images have shape {array.shape}: must be (batch, {n_in})")
+    if array.dtype == np.bool_:
+        return array.view(np.uint8)
+    if array.dtype.kind not in "iu":
+        raise ValueError(f"images are {array.dtype}: must be binary, as bool or integers 0 and 1")
+    if array.size and (array.min() < 0 or array.max() > 1):
+        wrong = array[(array < 0) | (array > 1)][0]
+        raise ValueError(f"images hold {wrong}: must be binary, 0 or 1")
+    return array.astype(np.uint8, copy=False)
+
+
+def differing(inputs: NDArray[np.uint64], weights: NDArray[np.uint64]) -> NDArray[Any]:
+    """Count the bits in which every input differs from every neuron's weights.
+
+    Parameters
+    ----------
+    inputs : uint64, (batch, words)
+    weights : uint64, (words, n_out)
+        Word by word, so that one word of all neurons lies together.
+
+    Returns
+    -------
+    uint8 (up to 3 words) or uint16 (up to 1023 words) or int32, (batch, n_out)
+    """
+    words = len(weights)
+    dtype = np.uint8 if words <= 3 else np.uint16 if words <= 1023 else np.int32
+    total = np.zeros((len(inputs), weights.shape[1]), dtype)
+    for start in range(0, len(inputs), BLOCK):
+        part = total[start : start + BLOCK]
+        scratch = np.empty(part.shape, np.uint64)
+        count = np.empty(part.shape, np.uint8)
+        for word in range(words):
+            np.bitwise_xor(inputs[start : start + BLOCK, word, None], weights[word], out=scratch)
+            np.bitwise_count(scratch, out=count)
+            part += count
+    return total
+
+
+@dataclass(frozen=True)
+class _Neurons:
+    """Neurons over one contiguous slice of the inputs, ready to be evaluated."""
+
+    columns: slice
+    weights: NDArray[np.uint64]  # (words, n_out), inverted where the polarity is -1
+    size: int
+    polarity: NDArray[np.int32]  # (n_out,)
+    thresholds: NDArray[np.int32]  # (n_out,), of the inverted neuron
+
+    @classmethod
+    def of(cls, layer: LayerLike, columns: slice, thresholds: Any, polarity: Any) -> _Neurons:
+        polarity = np.asarray(polarity, np.int32)
+        bits = (layer.weights[:, columns] > 0) ^ (polarity < 0)[:, None]
+        packed = np.ascontiguousarray(pack(bits).T)
+        size = columns.stop - columns.start
+        return cls(columns, packed, size, polarity, polarity * np.asarray(thresholds, np.int32))
+
+    def scores(self, bits: NDArray[np.uint8]) -> NDArray[np.int32]:
+        """Polarity * (d - threshold), int32 (batch, n_out)."""
+        differ = differing(pack(bits[:, self.columns]), self.weights).astype(np.int32)
+        return (self.size - self.thresholds) - 2 * differ
+
+    def signs(self, bits: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Whether polarity * (d - threshold) >= 0, bool (batch, n_out)."""
+        differ = differing(pack(bits[:, self.columns]), self.weights)
+        limit = (self.size - self.thresholds) // 2  # m <= limit; below 0 never, so one is added to both sides
+        bound = np.clip(limit + 1, 0, self.size + 1).astype(np.uint16 if self.size < 65535 else np.int32)
+        return differ < bound
+
+
+def _slices(sizes: NDArray[np.int32]) -> list[slice]:
+    ends = np.cumsum(sizes).tolist()
+    return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+
+
+_Evaluate = Callable[[NDArray[np.uint8]], tuple[NDArray[np.uint8], NDArray[np.int32] | None]]
+
+
+def _prepare(layer: LayerLike) -> _Evaluate:
+    """Function from input bits to (output bits, scores or None where a sign layer needs none)."""
+    n_in = layer.weights.shape[1]
+    slices = _slices(np.asarray(layer.group_sizes))
+    score = layer.output == "score"
+    if int(layer.combine) == 1:
+        groups = [_Neurons.of(layer, s, layer.thresholds[g], layer.polarity[g]) for g, s in enumerate(slices)]
+
+        def vote(bits: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+            ones = np.zeros((len(bits), layer.weights.shape[0]), np.int32)
+            for group in groups:
+                ones += group.signs(bits)
+            total = 2 * ones - len(groups)
+            return (total >= 0).astype(np.uint8), total
+
+        return vote
+    whole = _Neurons.of(layer, slice(0, n_in), layer.thresholds[0], layer.polarity[0])
+    if score:
+
+        def add_score(bits: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+            total = whole.scores(bits)
+            return (total >= 0).astype(np.uint8), total
+
+        return add_score
+    return lambda bits: (whole.signs(bits).view(np.uint8), None)
+
+
+class Golden:
+    """A network made ready for many batches: weights packed once.
+
+    Parameters
+    ----------
+    network : NetworkLike
+        ``bridgebnn.model.networks.network.Network`` or anything with the same attributes.
+    """
+
+    def __init__(self, network: NetworkLike) -> None:
+        self._layers = [_prepare(layer) for layer in network.layers]
+        self._sign = [layer.output == "sign" for layer in network.layers]
+        self._n_in = network.layers[0].weights.shape[1]
+        self._n_out = [layer.weights.shape[0] for layer in network.layers]
+
+    def __call__(self, images: NDArray[Any]) -> Forward:
+        """Evaluate ``images``, bool or integer {0, 1} of shape (batch, n_in).
+
+        Raises
+        ------
+        ValueError
+            Wrong shape, or values other than 0 and 1.
+        """
+        bits = check_bits(images, self._n_in)
+        hidden = [
+            np.empty((len(bits), n), np.uint8)
+            for n, sign in zip(self._n_out, self._sign, strict=True)
+            if sign
+        ]
+        scores = np.empty((len(bits), self._n_out[-1]), np.int32)
+        for start in range(0, len(bits), CHUNK):
+            part = slice(start, start + CHUNK)
+            values, total = bits[part], None
+            for i, evaluate in enumerate(self._layers):
+                values, total = evaluate(values)
+                if self._sign[i]:
+                    hidden[i][part] = values
+            scores[part] = 2 * values.astype(np.int32) - 1 if total is None else total
+        return Forward(hidden=hidden, scores=scores, classes=np.argmax(scores, axis=1))
+
+
+def forward(network: NetworkLike, images: NDArray[Any]) -> Forward:
+    """Evaluate a network on binary images.
+
+    Parameters
+    ----------
+    network : NetworkLike
+        Chain of layers, see ``model/networks/network.py`` for their meaning.
+    images : bool or integer {0, 1}, (batch, n_in)
+
+    Returns
+    -------
+    Forward
+
+    Raises
+    ------
+    ValueError
+        Wrong shape, or values other than 0 and 1.
+    """
+    return Golden(network)(images)

@@ -1,0 +1,1 @@
+"""Parameter sets: frozen, validated, every number with its unit and provenance."""

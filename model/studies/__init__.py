@@ -1,0 +1,1 @@
+"""Studies of conditions, immunity and error rates, and their plots."""

@@ -1,0 +1,1 @@
+"""Proofs of the controller, and the broken designs that they must refute."""

@@ -1,0 +1,115 @@
+"""``bridgebnn proofs``: prove every rule on the generated Verilog, and show that the proofs can fail."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import functools
+import json
+import sys
+import time
+from pathlib import Path
+
+from bridgebnn.command_line import Parser, whole
+
+from .design import GEOMETRY, generate
+from .mutants import MUTANTS
+from .prove import Model, Result, prove, reach, refute, run_all
+from .report import write_document
+from .rules import COVERS, PROPERTIES, QUICK
+
+__all__ = ["main"]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog="bridgebnn proofs",
+        description="Prove the rules of the macro pins, the bus, the protection and the failure log without "
+        "bound on the Verilog of a small controller; reach the cover points; refute the broken designs. "
+        "Exit status 1 when anything is not as it should be.",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results")
+    parser.add_argument(
+        "--write", type=Path, metavar="FILE", help="write the section on proofs of docs/verification.md"
+    )
+    parser.add_argument(
+        "--results", type=Path, metavar="FILE", help="with --write: of this file, run nothing"
+    )
+    parser.add_argument(
+        "--property",
+        action="append",
+        metavar="NAME",
+        help="only this property or cover point, and its broken design",
+    )
+    parser.add_argument("--jobs", type=whole(1, 64), default=2, metavar="N", help="solvers at a time (2)")
+    parser.add_argument("--quick", action="store_true", help="a subset, without the broken designs")
+    parser.add_argument("--limit", type=float, default=600, metavar="S", help="seconds for one solver (600)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("build/formal"), metavar="DIR", help="working folder"
+    )
+    parser.add_argument("--list", action="store_true", help="print the names and stop")
+    return parser
+
+
+def _show(result: Result) -> None:
+    mark = "ok  " if result.good else "FAIL"
+    words = {"property": "property", "cover": "cover", "mutant": "broken design"}
+    print(
+        f"{mark} {words[result.kind]:13} {result.name:26} {result.status:9} {result.method:28} "
+        f"{result.seconds:7.1f} s",
+        flush=True,
+    )
+    if result.summary and not result.good:
+        print(result.summary, *result.files, sep="\n", flush=True)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run; 0 when everything is proven, reached and refuted."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    checks = PROPERTIES + COVERS
+    if arguments.list:
+        print("\n".join(f"{check.name:28} {check.rule:5} {check.text}" for check in checks))
+        return 0
+    if arguments.results:
+        found = json.loads(arguments.results.read_text())
+        results = [Result(**item) for item in found["results"]]
+        write_document(arguments.write, results, found["seconds"])
+        return 0
+    names = arguments.property or (QUICK if arguments.quick else [check.name for check in checks])
+    if unknown := set(names) - {check.name for check in checks}:
+        parser.error(f"no such property: {', '.join(sorted(unknown))}; --list shows all")
+
+    begin = time.monotonic()
+    chosen = [check for check in checks if check.name in names]
+    design = generate(arguments.out, GEOMETRY)
+    model = Model(arguments.out, GEOMETRY, chosen, design)
+    print(f"{len(chosen)} properties and cover points of {design.verilog}, {time.monotonic() - begin:.0f} s")
+    work = []
+    for check in chosen:
+        task = reach if check in COVERS else prove
+        work.append(functools.partial(task, model, check, arguments.limit))
+    if not arguments.quick:
+        for check in chosen:
+            if check.name in MUTANTS:
+                text, patches = MUTANTS[check.name]
+                work.append(
+                    functools.partial(refute, arguments.out, GEOMETRY, check, text, patches, arguments.limit)
+                )
+    results = run_all(arguments.jobs, work, _show)
+    seconds = time.monotonic() - begin
+    bad = [result for result in results if not result.good]
+    print(f"{len(results) - len(bad)} of {len(results)} as they should be, {seconds:.0f} s")
+    if arguments.json:
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        found = [dataclasses.asdict(result) for result in results]
+        arguments.json.write_text(json.dumps({"seconds": round(seconds), "results": found}, indent=1) + "\n")
+    if arguments.write and (arguments.quick or arguments.property):
+        print(f"{arguments.write} stays as it is: only a full run is written there")
+    elif arguments.write and not bad:
+        write_document(arguments.write, results, seconds)
+    return 1 if bad or not results else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""The design under proof: Verilog of the small controller, and of deliberately broken copies of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bridgebnn.hdl.spec import Geometry
+from bridgebnn.paths import PACKAGE
+
+__all__ = ["GEOMETRY", "Design", "Patch", "generate"]
+
+GEOMETRY = Geometry(
+    tiles=2,
+    rows=4,
+    inputs=5,
+    bias=1,
+    spare_columns=2,
+    spare_rows=1,
+    thresholds=8,
+    layers=2,
+    scores=4,
+    count_width=4,
+    log_depth=2,
+)
+"""Small, yet with several tiles, two slices of COUNT, groups of columns, spares and a log that overflows."""
+
+SHORT = {"rail_settle_cyc": 1, "wl_setup_cyc": 1, "verify_cyc": 1, "max_parallel": 1}
+"""Reset values that make runs to a pulse short. The proofs hold for all values: the host may write any."""
+
+GENERATE = """
+import dataclasses, json, sys
+from bridgebnn.hdl.control.arbiter import CommandArbiter, UnlockSequence
+from bridgebnn.hdl.spec import Geometry, Timing
+from bridgebnn.hdl.layers.descriptor_table import DescriptorCheck
+from bridgebnn.hdl.layers.layer_sequencer import LayerSequencer
+from bridgebnn.hdl.programming.program_sequencer import ProgramSequencer
+from bridgebnn.hdl.layers.read_sequencer import ReadSequencer
+from bridgebnn.hdl.layers.repair_table import RepairTable
+from bridgebnn.hdl.layers.vectors import InputBanks
+from bridgebnn.hdl.output.verilog import verilog_text
+from bridgebnn.hdl.bus.wishbone import WishboneResponder
+
+geometry, text, states = Geometry(**json.loads(sys.argv[1])), sys.argv[2], sys.argv[3]
+usual = Timing()
+ops = {op: dataclasses.replace(getattr(usual, op), width_cyc=2, attempts=1) for op in ("form", "set", "reset")}
+timing = dataclasses.replace(usual, **ops, **json.loads(sys.argv[4]))
+open(text, "w").write(verilog_text(geometry, timing))
+blocks = {
+    "program.fsm_state": ProgramSequencer(geometry),
+    "layer.fsm_state": LayerSequencer(geometry),
+    "layer.reader.fsm_state": ReadSequencer(geometry),
+    "layer.check.fsm_state": DescriptorCheck(geometry),
+    "layer.inputs.fsm_state": InputBanks(geometry),
+    "layer.repairs.fsm_state": RepairTable(geometry),
+    "arbiter.arbiter_state": CommandArbiter(),
+    "unlock.unlock_state": UnlockSequence(),
+    "wishbone.responder_state": WishboneResponder(),
+}
+machines = {}
+for path, block in blocks.items():
+    machine, = block.elaborate(None)._generated.values()
+    machines[path] = {state.name: code for state, code in machine.encoding.items()}
+json.dump(machines, open(states, "w"))
+"""
+"""Runs in the (perhaps patched) source tree; the codes of the states come from Amaranth's own modules."""
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One replacement in one source file of ``hdl``; ``old`` has to occur exactly once."""
+
+    file: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """Generated Verilog, its ports (direction, width) and the width of every wire by hierarchical name."""
+
+    name: str
+    verilog: Path
+    ports: dict[str, tuple[str, int]]
+    widths: dict[str, int]
+    states: dict[str, dict[str, int]]
+
+
+def generate(
+    folder: Path, geometry: Geometry, name: str = "design", patches: tuple[Patch, ...] = ()
+) -> Design:
+    """Write ``<name>.v`` into ``folder``, from the sources of the checkout with ``patches`` applied.
+
+    Raises
+    ------
+    ValueError
+        A patch does not fit the source: the design changed under it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    sources = PACKAGE.parent
+    if patches:
+        sources = folder / f"{name}.src"
+        shutil.rmtree(sources, ignore_errors=True)
+        package = sources / "bridgebnn"
+        shutil.copytree(PACKAGE / "hdl", package / "hdl", ignore=shutil.ignore_patterns("__pycache__"))
+        for file in ("__init__.py", "paths.py"):
+            shutil.copy(PACKAGE / file, package)
+    for patch in patches:
+        file = sources / "bridgebnn" / patch.file
+        text = file.read_text()
+        if text.count(patch.old) != 1:
+            raise ValueError(f"{patch.file} has {text.count(patch.old)} times {patch.old!r}: must be 1")
+        file.write_text(text.replace(patch.old, patch.new))
+    run = subprocess.run(
+        [
+            *(sys.executable, "-W", "ignore", "-c", GENERATE, json.dumps(asdict(geometry))),
+            *(str((folder / f"{name}{suffix}").resolve()) for suffix in (".v", ".states.json")),
+            json.dumps(SHORT),
+        ],
+        cwd=sources,
+        capture_output=True,
+        text=True,
+    )
+    if run.returncode:
+        raise RuntimeError(f"generation of {name} failed:\n{run.stderr}")
+    if patches:
+        shutil.rmtree(sources)
+    return read(folder / f"{name}.v")
+
+
+def read(verilog: Path) -> Design:
+    """Describe a file that ``generate`` has written."""
+    text = verilog.read_text()
+    states = json.loads(verilog.with_suffix(".states.json").read_text())
+    return Design(name=verilog.stem, verilog=verilog, ports=_ports(text), widths=_widths(text), states=states)
+
+
+def _ports(text: str) -> dict[str, tuple[str, int]]:
+    """Ports of the top module, without clock and reset."""
+    top = text[text.index("module bridgebnn(") :]
+    top = top[: top.index("endmodule")]
+    found = re.findall(r"^  (input|output) (?:\[(\d+):0\] )?\\?(\w+) *;", top, re.MULTILINE)
+    return {name: (way, int(high or 0) + 1) for way, high, name in found if name not in ("clk", "rst")}
+
+
+def _widths(text: str) -> dict[str, int]:
+    """Width of each wire, as ``<instance path>.<wire>``."""
+    widths, prefix = {}, ""
+    for line in text.splitlines():
+        if found := re.match(r"module \\?bridgebnn\.?(\S*?)\s*\(", line):
+            prefix = found[1] + "." if found[1] else ""
+        elif found := re.match(r"  (?:wire|reg) (?:\[(\d+):0\] )?(\\\S+|\w+)", line):
+            widths[prefix + found[2].removeprefix("\\")] = int(found[1] or 0) + 1
+    return widths

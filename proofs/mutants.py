@@ -1,0 +1,376 @@
+"""Deliberately broken designs: each breaks one property, whose check then has to find a counterexample."""
+
+from __future__ import annotations
+
+from .design import Patch
+
+__all__ = ["MUTANTS"]
+
+SAFETY, PROGRAM, ARBITER = (
+    "hdl/control/safety.py",
+    "hdl/programming/program_sequencer.py",
+    "hdl/control/arbiter.py",
+)
+CONTROLLER, WISHBONE, CSR = "hdl/control/controller.py", "hdl/bus/wishbone.py", "hdl/bus/register_bank.py"
+LAYER, READER, LOG = (
+    "hdl/layers/layer_sequencer.py",
+    "hdl/layers/read_sequencer.py",
+    "hdl/programming/fail_log.py",
+)
+WALK, COLUMNS = "hdl/programming/column_walk.py", "hdl/layers/column_registers.py"
+
+MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
+    "pulse_guarded": (
+        "the gate forgets hv_ready",
+        (Patch(SAFETY, "& self.hv_en & self.hv_ready &", "& self.hv_en &"),),
+    ),
+    "precharge_evaluate_apart": (
+        "precharge lasts through evaluate",
+        (Patch(SAFETY, "self.precharge.eq(precharge &", "self.precharge.eq((precharge | evaluate) &"),),
+    ),
+    "sense_in_evaluate": (
+        "sense already in precharge",
+        (
+            Patch(
+                SAFETY,
+                "self.sense.eq(read.sense & self.evaluate",
+                "self.sense.eq((read.sense | read.precharge)",
+            ),
+        ),
+    ),
+    "rails_reads_apart": (
+        "precharge while the rails are up",
+        (
+            Patch(
+                SAFETY,
+                "self.precharge.eq(precharge & ~self.hv_en)",
+                "self.precharge.eq(precharge | self.hv_en)",
+            ),
+        ),
+    ),
+    "verify_pulse_apart": (
+        "precharge in a verify",
+        (Patch(SAFETY, "self.precharge.eq(precharge &", "self.precharge.eq((precharge | self.verify) &"),),
+    ),
+    "pulse_stable": (
+        "the side follows the comparator",
+        (Patch(SAFETY, "self.prog_side.eq(program.side)", "self.prog_side.eq(program.side ^ self.cmp[0])"),),
+    ),
+    "pulse_hold": ("no hold", (Patch(PROGRAM, "m.next = State.HOLD", "m.next = State.SET_UP"),)),
+    "pulse_setup": (
+        "no set-up",
+        (
+            Patch(
+                PROGRAM,
+                "m.next = State.SET_UP\n                    with m.If(~c",
+                "m.next = State.PULSE\n                    with m.If(~c",
+            ),
+        ),
+    ),
+    "pulse_width": (
+        "one cycle longer",
+        (Patch(PROGRAM, "limit.eq(conditions.width_cyc)", "limit.eq(conditions.width_cyc + 1)"),),
+    ),
+    "abort_ends": ("abort is not seen", (Patch(PROGRAM, "m.If(self.cmd.abort)", "m.If(0)"),)),
+    "reset_ends": (
+        "the program sequencer has no reset",
+        (
+            Patch(
+                CONTROLLER,
+                "m.submodules.program = program = self.program",
+                "m.domains.held = ClockDomain(reset_less=True)\n"
+                '        m.d.comb += ClockSignal("held").eq(ClockSignal())\n'
+                '        m.submodules.program = DomainRenamer("held")(self.program)\n'
+                "        program = self.program",
+            ),
+            Patch(
+                CONTROLLER,
+                "from amaranth.hdl import Module, Signal",
+                "from amaranth.hdl import ClockDomain, ClockSignal, DomainRenamer, Module, Signal",
+            ),
+        ),
+    ),
+    "lost_unlock_ends": ("lost unlock is not seen", (Patch(PROGRAM, "armed & ~self.unlocked", "0"),)),
+    "lost_rails_end": ("lost rails are not seen", (Patch(PROGRAM, "rails_on & ~pins.hv_ready", "0"),)),
+    "error_ends": (
+        "rails stay up after a timeout",
+        (
+            Patch(
+                PROGRAM,
+                "end_code.eq(ErrorCode.RAILS_TIMEOUT), pins.hv_en.eq(0),",
+                "end_code.eq(ErrorCode.RAILS_TIMEOUT),",
+            ),
+            Patch(SAFETY, "self.hv_en.eq(program.active & program.hv_en)", "self.hv_en.eq(program.hv_en)"),
+        ),
+    ),
+    "read_stable": (
+        "columns move with every stored word",
+        (Patch(LAYER, "columns.move.eq(start_layer)", "columns.move.eq(start_layer | writer.write.en)"),),
+    ),
+    "ref_stable": (
+        "ref falls with sense",
+        (Patch(SAFETY, "self.ref.eq(read.ref)", "self.ref.eq(Mux(self.sense, 0, read.ref))"),),
+    ),
+    "verify_stable": (
+        "the reference follows hv_ready",
+        (
+            Patch(
+                SAFETY,
+                "self.verify_ref.eq(program.verify_ref)",
+                "self.verify_ref.eq(program.verify_ref ^ self.hv_ready)",
+            ),
+        ),
+    ),
+    "word_lines_idle": (
+        "the last row stays selected",
+        (Patch(READER, "pins.sense.eq(0), pins.wl_en.eq(0)]", "pins.sense.eq(0)]"),),
+    ),
+    "one_tile_programs": (
+        "all tiles program",
+        (
+            Patch(
+                SAFETY,
+                "self.wl_en[tile].eq(program.wl_en)",
+                "self.wl_en.eq(program.wl_en.replicate(g.tiles))",
+            ),
+        ),
+    ),
+    "other_tiles_off": (
+        "columns of all tiles",
+        (
+            Patch(
+                SAFETY,
+                "self.col_en[columns].eq(program.select)",
+                "self.col_en.eq(program.select.replicate(g.tiles))",
+            ),
+        ),
+    ),
+    "ack_err_apart": (
+        "ack also when refused",
+        (Patch(WISHBONE, "self.ack.eq(~bus.error)", "self.ack.eq(1)"),),
+    ),
+    "bus_answers": (
+        "no answer to a word of ones",
+        (Patch(WISHBONE, "self.ack.eq(active)]", "self.ack.eq(active & ~bus.window_data.all())]"),),
+    ),
+    "bus_only_answers": (
+        "an answer to a withdrawn access",
+        (Patch(WISHBONE, "self.ack.eq(active)]", "self.ack.eq(1)]"),),
+    ),
+    "lanes_refused": (
+        "one byte lane is enough",
+        (Patch(WISHBONE, "m.If(~self.sel.all())", "m.If(~self.sel.any())"),),
+    ),
+    "map_refused": (
+        "a window answers past its end",
+        (Patch(CSR, "outside | self._window_refused(window)", "self._window_refused(window)"),),
+    ),
+    "rails_need_keys": (
+        "any second key unlocks",
+        (Patch(ARBITER, "self.strobe & (self.key == second)", "self.strobe"),),
+    ),
+    "lock_holds": (
+        "the lock acts a cycle late",
+        (
+            Patch(
+                ARBITER, "fsm.ongoing(UnlockState.UNLOCKED) & ~self.lock", "fsm.ongoing(UnlockState.UNLOCKED)"
+            ),
+        ),
+    ),
+    "lock_sticks": ("LOCK is written, not set", (Patch(CSR, "word.eq(word | w_data)", "word.eq(w_data)"),)),
+    "image_hidden": (
+        "the read lock does not close the window",
+        (Patch(CONTROLLER, "deny_read.eq(bank.lock.value.read_lock)", "deny_read.eq(0)"),),
+    ),
+    "reads_refused": (
+        "PROGRAM_ROW under the read lock",
+        (
+            Patch(
+                ARBITER,
+                "NEEDS_READABLE = TO_PROGRAM_SEQUENCER",
+                "NEEDS_READABLE = (Command.VERIFY_ROW, Command.READ_ROW)",
+            ),
+        ),
+    ),
+    "network_frozen": (
+        "descriptors can be written under the read lock",
+        (Patch(CSR, "access.deny_write | (self.frozen if window.network else 0)", "access.deny_write"),),
+    ),
+    "settings_held": (
+        "settings can be written while busy",
+        (Patch(CSR, "write_refused = write_refused | self.busy", "pass"),),
+    ),
+    "busy_rejects": (
+        "a second command is acknowledged",
+        (Patch(ARBITER, "self.reject.eq(self.busy & ~is_abort)", "self.reject.eq(0)"),),
+    ),
+    "overflow_flagged": (
+        "overflow is not set",
+        (Patch(LOG, "m.d.sync += self.overflow.eq(1)", "m.d.sync += self.overflow.eq(0)"),),
+    ),
+    "overflow_interrupts": (
+        "the first lost entry raises no interrupt",
+        (
+            Patch(
+                CONTROLLER,
+                "events.log_overflow.eq(log.lost)",
+                "events.log_overflow.eq(log.lost & log.overflow)",
+            ),
+        ),
+    ),
+    "failures_counted": (
+        "failures of odd columns are not counted",
+        (
+            Patch(
+                PROGRAM,
+                "(self.failures, self.log_push)",
+                "(self.failures, self.log_push & ~columns.column[0])",
+            ),
+        ),
+    ),
+    "entry_kept": (
+        "every entry takes the first place",
+        (Patch(LOG, "write.addr.eq(self.count)", "write.addr.eq(0)"),),
+    ),
+    "failure_is_error": (
+        "one failure is none",
+        (Patch(PROGRAM, "m.Elif(failed_now.any())", "m.Elif(failed_now[1:].any())"),),
+    ),
+    "pulse_addressed": (
+        "a row past the last is taken",
+        (Patch(PROGRAM, "legal.eq((s.tile < g.tiles) & (s.row < g.rows))", "legal.eq(s.tile < g.tiles)"),),
+    ),
+    "pulse_budget": (
+        "one column more",
+        (
+            Patch(
+                WALK,
+                "budget.eq(Mux(self.max_parallel == 0, 1, self.max_parallel))",
+                "budget.eq(self.max_parallel + 1)",
+            ),
+        ),
+    ),
+    "pulse_needed": (
+        "columns that passed are pulsed, too",
+        (
+            Patch(
+                WALK, "failing.eq(pending & ~columns.answer & ~forgiven)", "failing.eq(pending & ~forgiven)"
+            ),
+        ),
+    ),
+    "failures_named": (
+        "a failure in column 3 is not logged",
+        (
+            Patch(
+                WALK,
+                "lowest.taken.any()),\n            self.differs",
+                "(lowest.taken & ~8).any()),\n            self.differs",
+            ),
+        ),
+    ),
+    "bridges_named": (
+        "a mismatch is forgotten",
+        (
+            Patch(
+                PROGRAM,
+                "columns.differs & programming & ~mismatch",
+                "columns.differs & refreshing & ~mismatch",
+            ),
+        ),
+    ),
+    "replaced_column_off": (
+        "a replaced column stays on in a layer's last tile",
+        (Patch(COLUMNS, "[masks[1] & ~replaced, masks[0] & ~replaced]", "[masks[1], masks[0] & ~replaced]"),),
+    ),
+    "spare_in_use": (
+        "spares are on without an entry",
+        (Patch(COLUMNS, "entry.valid & Mux(is_bias,", "Mux(is_bias,"),),
+    ),
+    "replaced_row_unread": (
+        "the first row of a layer is not looked up",
+        (
+            Patch(
+                READER,
+                "pins.row.eq(self._line(m, row_after))",
+                "pins.row.eq(Mux(self.start, row_after, self._line(m, row_after)))",
+            ),
+        ),
+    ),
+    "row_moves_with_precharge": (
+        "the row goes back with sense",
+        (
+            Patch(
+                SAFETY,
+                "self.row.eq(Mux(program.active, program.row, read.row))",
+                "self.row.eq(Mux(program.active, program.row, Mux(self.sense, 0, read.row)))",
+            ),
+        ),
+    ),
+    "repairs_checked": (
+        "a line named twice is let through",
+        (Patch("hdl/layers/repair_table.py", "((line >= most) | twice)", "(line >= most)"),),
+    ),
+    "repairs_held": (
+        "windows can be written while busy",
+        (
+            Patch(
+                CSR,
+                "return refused if window.while_busy else refused | self.busy",
+                "return refused if window.while_busy or window.name.startswith('REPAIR') else refused | self.busy",
+            ),
+        ),
+    ),
+    "wait_shown": (
+        "two results at once do not show",
+        (
+            Patch(
+                "hdl/layers/results.py", "self.result_valid.eq(kept != 0)", "self.result_valid.eq(kept == 1)"
+            ),
+        ),
+    ),
+    "abort_terminates": (
+        "a waiting INFER does not hear ABORT",
+        (
+            Patch(
+                LAYER,
+                "with m.State(LayerState.START_LAYER), unless_aborted():",
+                "with m.State(LayerState.START_LAYER):",
+            ),
+        ),
+    ),
+    "outcome_told": (
+        "no interrupt for an aborted command",
+        (
+            Patch(
+                CONTROLLER,
+                "events.error.eq(arbiter.ended_error)",
+                "events.error.eq(arbiter.ended_error & (arbiter.program.code != 11))",
+            ),
+        ),
+    ),
+    "program_ends": (
+        "the log walk stays at its word",
+        (
+            Patch(
+                "hdl/programming/column_walk.py",
+                "scan.hold.eq(partly & logging)",
+                "scan.hold.eq(scan.valid & logging)",
+            ),
+        ),
+    ),
+    "infer_ends": (
+        "the wait for cmp_valid has no limit",
+        (
+            Patch(
+                READER,
+                "with m.Elif(over):\n                    m.d.sync += unresolved",
+                "with m.Elif(over & pins.cmp.any()):\n                    m.d.sync += unresolved",
+            ),
+        ),
+    ),
+    "loader_ends": (
+        "a single pushed input is not loaded",
+        (Patch("hdl/layers/vectors.py", "self.enable & (pushed != 0)", "self.enable & (pushed == 2)"),),
+    ),
+}
+"""By property: what is broken, and how."""

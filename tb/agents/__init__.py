@@ -1,0 +1,1 @@
+"""What plays the macro on the pins."""

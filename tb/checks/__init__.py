@@ -1,0 +1,1 @@
+"""Monitors, scoreboard and waveforms: what is observed and compared."""

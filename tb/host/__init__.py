@@ -1,0 +1,1 @@
+"""The host: driver of the register map, and programming through it."""

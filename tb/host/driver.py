@@ -1,0 +1,402 @@
+"""The host: what firmware does over the bus, from unlocking to the last result."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from cocotb.triggers import RisingEdge, SimTimeoutError, with_timeout
+from cocotb.utils import get_sim_time
+
+from bridgebnn.hdl.spec import (
+    Command,
+    Descriptor,
+    ErrorCode,
+    Geometry,
+    ProgOp,
+    ProgSide,
+    Repairs,
+    Timing,
+    words,
+)
+from bridgebnn.model.flows.programming import Failure
+from bridgebnn.model.mapping.spares import ProgramLog
+from bridgebnn.tb.bus.wishbone import WishboneMaster
+
+__all__ = ["CommandError", "HostDriver", "HostTimeout", "VectorResult"]
+
+
+class Cells(Protocol):
+    """What is to be programmed, as ``model.mapping.mapping.Mapping`` and ``model.flows.chip_map.Work`` have it."""
+
+    images: np.ndarray
+    masks: np.ndarray
+
+    def program_order(self) -> Iterator[tuple[int, int]]: ...
+
+
+UNLOCK_KEYS = (0x554E4C4B, 0x50524F47)
+
+
+class CommandError(Exception):
+    """A command ended in ERROR.
+
+    Attributes
+    ----------
+    code : ErrorCode
+    detail : int
+    """
+
+    def __init__(self, command: Command, code: int, detail: int):
+        self.command = command
+        self.code = ErrorCode(code) if code in set(ErrorCode) else code
+        self.detail = detail
+        super().__init__(f"{command.name} ended in {getattr(self.code, 'name', self.code)} (detail {detail})")
+
+
+class HostTimeout(Exception):
+    """The controller did not end a command, or give a result, in the host's patience."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class VectorResult:
+    """What the host reads for one input vector.
+
+    Parameters
+    ----------
+    index : int
+        Number of the vector since INFER, as the controller counts it.
+    label : int
+        CLASS.
+    scores : int64, (rows of the last layer,)
+        Empty where the last layer has no scores.
+    bits : uint8, (rows of the last layer,)
+    """
+
+    index: int
+    label: int
+    scores: np.ndarray
+    bits: np.ndarray
+
+
+class HostDriver:
+    """Firmware's part, over one bus master.
+
+    Parameters
+    ----------
+    bus : WishboneMaster
+    dut : cocotb handle
+        With ``clk`` and ``irq``.
+    geometry : Geometry
+    period_ns : float
+        Clock period.
+    limit_cyc : int
+        Patience for one command or result.
+    push_gap, pop_gap : iterator of int, optional
+        Cycles to wait before each vector is pushed, and before each result is taken.
+
+    Attributes
+    ----------
+    busy_cyc : int
+        Cycles from the start of each command of `run` to its interrupt, summed up.
+    """
+
+    def __init__(
+        self,
+        bus: WishboneMaster,
+        dut: Any,
+        geometry: Geometry,
+        *,
+        period_ns: float = 20.0,
+        limit_cyc: int = 2_000_000,
+        push_gap: Iterator[int] | None = None,
+        pop_gap: Iterator[int] | None = None,
+    ):
+        self.bus, self.geometry, self.limit_cyc = bus, geometry, limit_cyc
+        self.push_gap, self.pop_gap, self.period_ns = push_gap, pop_gap, period_ns
+        self._clk, self._irq = dut.clk, dut.irq
+        self._irq_rise = RisingEdge(dut.irq)
+        status = bus.map.register("STATUS")
+        self._status = {f.name: f for f in status.fields}
+        self.busy_cyc = 0
+
+    # -- commands -----------------------------------------------------------------------------------------
+
+    async def cycles(self, count: int) -> None:
+        """Let clock cycles pass."""
+        edge = RisingEdge(self._clk)
+        for _ in range(count):
+            await edge
+
+    async def status(self) -> dict[str, int]:
+        """Fields of STATUS."""
+        return await self.bus.fields("STATUS")
+
+    async def enable_interrupts(self, **which: int) -> None:
+        """Set IRQ_ENABLE to the named bits and clear what is pending."""
+        await self.bus.set("IRQ_ENABLE", **which)
+        await self.bus.write("IRQ_PENDING", self.bus.map.register("IRQ_PENDING").mask)
+
+    async def interrupt(self) -> None:
+        """Wait until ``irq`` is high."""
+        if str(self._irq.value) == "1":
+            return
+        try:
+            await with_timeout(self._irq_rise, self.limit_cyc * self.period_ns, "ns")
+        except SimTimeoutError:
+            status = await self.status()
+            raise HostTimeout(f"no interrupt within {self.limit_cyc} cycles; STATUS {status}") from None
+
+    async def start(self, command: Command) -> None:
+        """Write COMMAND; ``BusError`` when it is refused."""
+        await self.bus.set("COMMAND", opcode=int(command))
+
+    async def run(self, command: Command) -> None:
+        """Start a command and wait for its end.
+
+        Raises
+        ------
+        CommandError
+            It ended in ERROR.
+        HostTimeout
+            It did not end.
+        """
+        await self.enable_interrupts(done=1, error=1)
+        await self.start(command)
+        begin_ns = get_sim_time("ns")
+        await self.interrupt()
+        self.busy_cyc += round((get_sim_time("ns") - begin_ns) / self.period_ns)
+        await self.finish(command)
+
+    async def finish(self, command: Command) -> None:
+        """Wait for the end of the running command."""
+        await self.interrupt()
+        status = await self.status()
+        if status["error"]:
+            error = await self.bus.fields("ERROR")
+            raise CommandError(command, error["code"], error["detail"])
+        if not status["done"]:
+            raise HostTimeout(f"{command.name}: irq, yet neither done nor error in STATUS {status}")
+
+    # -- programming --------------------------------------------------------------------------------------
+
+    async def unlock(self) -> None:
+        """Write the two keys."""
+        for key in UNLOCK_KEYS:
+            await self.bus.write("UNLOCK", key)
+
+    async def load_timing(self, timing: Timing) -> None:
+        """Write every timing and programming register."""
+        bus, t = self.bus, timing
+        read = {"precharge_cyc": t.precharge_cyc, "evaluate_cyc": t.evaluate_cyc, "sense_cyc": t.sense_cyc}
+        await bus.set("TIMING_READ", **read)
+        await bus.set("TIMING_RESOLVE", resolve_limit_cyc=t.resolve_limit_cyc)
+        await bus.set("TIMING_PROGRAM", wl_setup_cyc=t.wl_setup_cyc, verify_cyc=t.verify_cyc)
+        await bus.set("TIMING_RAILS", rail_settle_cyc=t.rail_settle_cyc, rail_limit_cyc=t.rail_limit_cyc)
+        await bus.set("MAX_PARALLEL", columns=t.max_parallel)
+        await bus.set("VERIFY_MARGIN", margin=t.verify_margin)
+        for op in ProgOp:
+            c = (t.form, t.set, t.reset)[op]
+            await bus.set(f"{op.name}_PULSE", width_cyc=c.width_cyc, attempts=c.attempts)
+            await bus.set(f"{op.name}_PROG", start=c.prog_start, step=c.prog_step, limit=c.prog_limit)
+            await bus.set(f"{op.name}_WL", start=c.wl_start, step=c.wl_step, limit=c.wl_limit)
+
+    async def load_row(self, tile: int, row: int, image: np.ndarray, mask: np.ndarray | None) -> None:
+        """Write ROW_IMAGE, ROW_MASK (None: it stays) and PROG_ADDRESS."""
+        await self.bus.write_burst("ROW_IMAGE", bus_words(image))
+        if mask is not None:
+            await self.bus.write_burst("ROW_MASK", bus_words(mask))
+        await self.bus.set("PROG_ADDRESS", row=row, tile=tile)
+
+    async def program_row(self, tile: int, row: int, image: np.ndarray, mask: np.ndarray) -> None:
+        """Form and program one row; ``CommandError`` when devices did not converge."""
+        await self.load_row(tile, row, image, mask)
+        await self.run(Command.PROGRAM_ROW)
+
+    async def program(
+        self,
+        mapping: Cells,
+        progress: Callable[[int, int], None] | None = None,
+        rows: np.ndarray | None = None,
+    ) -> tuple[dict[str, int], ProgramLog]:
+        """Program every row of a mapping; rows that do not converge are logged, everything else raises.
+
+        The failure log is read and cleared after each row that did not converge, so that its depth limits
+        what is known of one row, not of the chip.
+
+        Parameters
+        ----------
+        mapping : Cells
+            A ``Mapping``, or other images and masks.
+        progress : callable, optional
+            Called with (rows done, rows in all).
+        rows : bool, (T, R), optional
+            Only these word lines.
+
+        Returns
+        -------
+        dict
+            ``pulses, verify_reads, failures, failed_rows``.
+        ProgramLog
+        """
+        await self.unlock()
+        await self.run(Command.CLEAR_LOG)
+        order = [place for place in mapping.program_order() if rows is None or rows[place]]
+        log, loaded = ProgramLog.empty(self.geometry), None
+        total = Counter({"pulses": 0, "verify_reads": 0, "failures": 0, "failed_rows": 0})
+        for done, (tile, row) in enumerate(order, 1):
+            mask = log.asked[tile, row] = mapping.masks[tile, row]
+            same = loaded is not None and np.array_equal(loaded, mask)  # rows of a layer have one mask
+            await self.load_row(tile, row, mapping.images[tile, row], None if same else mask)
+            loaded = mask
+            try:
+                await self.run(Command.PROGRAM_ROW)
+            except CommandError as error:
+                if error.code is ErrorCode.READBACK_MISMATCH:
+                    log.mismatches.append((tile, row, error.detail))
+                elif error.code is ErrorCode.NOT_CONVERGED:
+                    log.counts[tile, row] = error.detail
+                    log.failures += await self.failure_log()
+                    total.update(await self.program_counters())
+                    await self.run(Command.CLEAR_LOG)
+                else:
+                    raise
+                total["failed_rows"] += 1
+            if progress is not None:
+                progress(done, len(order))
+        total.update(await self.program_counters())
+        return dict(total), log
+
+    async def program_counters(self) -> dict[str, int]:
+        """Pulses, verify reads and failures since CLEAR_LOG."""
+        names = {"pulses": "PROG_PULSES", "verify_reads": "PROG_VERIFIES", "failures": "PROG_FAILURES"}
+        return {key: await self.bus.read(name) for key, name in names.items()}
+
+    async def failure_log(self) -> list[Failure]:
+        """Entries of the failure log, oldest first."""
+        count = (await self.bus.fields("LOG_STATUS"))["count"]
+        entries = []
+        for index in range(count):
+            place, tile = await self.bus.read_burst("FAIL_LOG", 2, 2 * index)
+            entries.append(
+                Failure(
+                    tile=tile,
+                    row=place >> 13 & 0xFFF,
+                    column=place & 0x1FFF,
+                    side=ProgSide(place >> 25 & 1),
+                    op=ProgOp(place >> 26 & 3),
+                )
+            )
+        return entries
+
+    async def read_row(self, tile: int, row: int) -> np.ndarray:
+        """Weights of one row through ``sl``, uint8 (C,)."""
+        await self.bus.set("PROG_ADDRESS", row=row, tile=tile)
+        await self.run(Command.READ_ROW)
+        return bits_from_words(
+            await self.bus.read_burst("ROW_IMAGE", self.geometry.row_words), self.geometry.columns
+        )
+
+    # -- inference ----------------------------------------------------------------------------------------
+
+    async def load_network(
+        self, descriptors: Sequence[Descriptor], thresholds: np.ndarray, repairs: Repairs | None = None
+    ) -> None:
+        """Write the descriptor table, the threshold memory and, where the chip has spares, the repair table."""
+        for index, descriptor in enumerate(descriptors):
+            await self.bus.write_burst("DESCRIPTOR", descriptor.words(), 4 * index)
+        await self.bus.set("LAYER_COUNT", layers=len(descriptors))
+        await self.bus.write_burst("THRESHOLD", (int(t) & 0xFFFF for t in thresholds))
+        repairs, g = repairs or Repairs(), self.geometry
+        if g.spare_columns:
+            await self.bus.write_burst("REPAIR_COLUMN", repairs.column_words(g))
+        if g.spare_rows:
+            await self.bus.write_burst("REPAIR_ROW", repairs.row_words(g))
+
+    async def push(self, vector: np.ndarray) -> None:
+        """Write one input vector and commit it."""
+        await self.bus.write_burst("INPUT", vector)
+        await self.bus.write("INPUT_PUSH")
+
+    async def pop(self, last: Descriptor) -> VectorResult:
+        """Read the oldest result and free it."""
+        bus, n = self.bus, last.row_count
+        scores = await bus.read_burst("SCORES", n) if last.score else []
+        bits = await bus.read_burst("RESULT_BITS", words(n))
+        result = VectorResult(
+            index=await bus.read("RESULT_INDEX"),
+            label=(await bus.fields("RESULT_CLASS"))["class"],
+            scores=np.array(scores, np.uint32).view(np.int32).astype(np.int64),
+            bits=bits_from_words(bits, n),
+        )
+        await bus.write("RESULT_POP")
+        return result
+
+    async def infer(
+        self,
+        descriptors: Sequence[Descriptor],
+        vectors: np.ndarray,
+        on_result: Callable[[VectorResult], None],
+        on_push: Callable[[int], None] | None = None,
+    ) -> None:
+        """Run INFER over packed input vectors, the next pushed while the present one runs.
+
+        Parameters
+        ----------
+        vectors : uint32, (n, words)
+            ``Mapping.pack_inputs``.
+        on_result : callable
+            Called with each result, in order.
+
+        Raises
+        ------
+        CommandError, HostTimeout
+        """
+        bus, count, pushed, got = self.bus, len(vectors), 0, 0
+        await bus.write("INFER_COUNT", count)
+        await self.enable_interrupts(done=1, error=1, result=1, input_ready=1)
+        await self.start(Command.INFER)
+        pending = bus.map.register("IRQ_PENDING").mask
+        field = self._status
+        while got < count:
+            status = await bus.read("STATUS")
+            if field["error"].extract(status):
+                error = await bus.fields("ERROR")
+                raise CommandError(Command.INFER, error["code"], error["detail"])
+            if pushed < count and field["input_ready"].extract(status):
+                if self.push_gap is not None:
+                    await self.cycles(next(self.push_gap))
+                if on_push is not None:
+                    on_push(pushed)
+                await self.push(vectors[pushed])
+                pushed += 1
+            elif field["result_valid"].extract(status):
+                if self.pop_gap is not None:
+                    await self.cycles(next(self.pop_gap))
+                on_result(await self.pop(descriptors[-1]))
+                got += 1
+            else:
+                await self.interrupt()
+                await bus.write("IRQ_PENDING", pending)
+        while not field["done"].extract(status := await bus.read("STATUS")):
+            if field["error"].extract(status):
+                error = await bus.fields("ERROR")
+                raise CommandError(Command.INFER, error["code"], error["detail"])
+            await self.interrupt()
+            await bus.write("IRQ_PENDING", pending)
+
+
+def bus_words(bits: np.ndarray) -> list[int]:
+    """32-bit words of a bit vector, bit 0 first."""
+    bits = np.asarray(bits, np.uint8)
+    padded = np.zeros(32 * words(len(bits)), np.uint8)
+    padded[: len(bits)] = bits
+    return np.packbits(padded, bitorder="little").view("<u4").tolist()
+
+
+def bits_from_words(values: Sequence[int], count: int) -> np.ndarray:
+    """Inverse of `bus_words`, uint8 (count,)."""
+    return np.unpackbits(np.array(values, "<u4").view(np.uint8), bitorder="little", count=count)

@@ -1,0 +1,128 @@
+"""How a testbench brings a chip into a mapping's state: pulses over the bus, repaired where asked, or preload.
+
+``program_chip`` drives the RTL; ``program_alone`` does the same to a second chip on the model alone, and
+compares all that the host learned.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bridgebnn.hdl.spec import Combine, ReadMode, Timing
+from bridgebnn.model.flows import inference, programming
+from bridgebnn.model.flows.repair import PASSES, Repair, RepairError, changed_rows, repair_chip
+from bridgebnn.model.macro.array import Array
+from bridgebnn.model.mapping.mapping import Mapping
+from bridgebnn.model.mapping.spares import ProgramLog
+from bridgebnn.model.networks.network import Network
+from bridgebnn.tb.env import Env
+from bridgebnn.tb.runs.job import Progress
+
+__all__ = ["Pass", "program_alone", "program_chip"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pass:
+    """One run over the rows of a chip: what was programmed, and what the host learned.
+
+    Parameters
+    ----------
+    mapping : Mapping
+    rows : bool, (T, R)
+        Word lines that were programmed.
+    counters : dict
+        ``pulses, verify_reads, failures, failed_rows``.
+    log : ProgramLog
+    """
+
+    mapping: Mapping
+    rows: np.ndarray
+    counters: dict[str, int]
+    log: ProgramLog
+
+
+async def program_chip(
+    env: Env, job: dict[str, Any], network: Network, mapping: Mapping, progress: Progress
+) -> tuple[Mapping, list[Pass], dict[str, Any]]:
+    """Program the chip as the job says; the mapping that it holds in the end, the passes, and the record.
+
+    Raises
+    ------
+    RepairError
+        With ``repair``: the spares do not suffice, or the failures do not settle.
+    """
+    start, begin = time.monotonic(), env.cycle()
+    passes: list[Pass] = []
+    found: Repair | None = None
+    if job["program"] == "bus":
+        mapping, passes, found = await _over_the_bus(env, job, network, mapping, progress)
+    elif env.array is not None:
+        inference.load(mapping, env.array)
+    if env.agent is not None:
+        env.agent.load(mapping)
+    names = ("pulses", "verify_reads", "failures", "failed_rows")
+    record: dict[str, Any] = {name: sum(p.counters[name] for p in passes) for name in names}
+    record["cycles"] = env.cycle() - begin if passes else 0
+    record |= {"wall_s": round(time.monotonic() - start, 3), "how": job["program"]}
+    if found is not None:
+        record["repair"] = found.summary() | {"passes": len(passes)}
+    return mapping, passes, record
+
+
+async def _over_the_bus(
+    env: Env, job: dict[str, Any], network: Network, mapping: Mapping, progress: Progress
+) -> tuple[Mapping, list[Pass], Repair | None]:
+    passes: list[Pass] = []
+    found = None
+    log = ProgramLog.empty(env.geometry)
+    rows = mapping.masks.any(axis=2)
+    while rows.any():
+        if len(passes) == PASSES:
+            raise RepairError(f"{int(rows.sum())} rows still change after {PASSES} passes")
+        stage = f"program {len(passes) + 1}" if job.get("repair") else "program"
+        counters, seen = await env.host.program(
+            mapping, lambda done, total, stage=stage: progress(stage, done, total), rows
+        )
+        passes.append(Pass(mapping=mapping, rows=rows, counters=counters, log=seen))
+        if not job.get("repair"):
+            break
+        log.add(seen)
+        options = {"combine": Combine(job["combine"]), "final_mode": ReadMode(job["final_mode"])}
+        found = repair_chip(network, env.geometry, log, **options)
+        rows = changed_rows(mapping, found.mapping)
+        mapping = found.mapping
+    return mapping, passes, found
+
+
+def program_alone(alone: Array, mapping: Mapping, passes: list[Pass], timing: Timing) -> dict[str, Any]:
+    """The same on a chip of its own, without the RTL.
+
+    Returns
+    -------
+    dict
+        ``pulses, verify_reads, failures, failed_rows``; ``equal``: these and the log are as the host saw them,
+        pass by pass. Empty for a preloaded chip.
+    """
+    if not passes:
+        inference.load(mapping, alone)
+        return {}
+    record: dict[str, Any] = {"equal": True}
+    for step in passes:
+        masks = step.mapping.masks & step.rows[..., None]
+        done = programming.program(alone, step.mapping.images, masks, timing)
+        counters = {
+            "pulses": int(done.pulses.sum()),
+            "verify_reads": int(done.verifies.sum()),
+            "failures": len(done.failures),
+            "failed_rows": done.failed_rows,
+        }
+        log = ProgramLog.of_report(done, masks, alone.geometry.log_depth)
+        same = counters == step.counters and log.same(step.log)
+        record["equal"] = record["equal"] and same
+        for name, value in counters.items():
+            record[name] = record.get(name, 0) + value
+    return record

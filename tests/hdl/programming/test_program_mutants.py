@@ -1,0 +1,246 @@
+"""Deliberately broken program sequencers: the bench has to see each of them."""
+
+import ast
+import dataclasses
+import inspect
+import random
+import sys
+import types
+import warnings
+
+import pytest
+from amaranth.hdl import UnusedElaboratable
+
+from bridgebnn.hdl.programming import column_walk, group_scan, program_sequencer, row_memory, step_levels
+from bridgebnn.hdl.spec import Command, Geometry, ProgOp, ProgSide
+from tests.hdl.programming.program_bench import Bench
+from tests.hdl.programming.program_row import HRS, LRS, NEVER, Device, Row
+from tests.hdl.programming.test_program_sequencer import SHORTEST
+
+GEOMETRY = Geometry(tiles=1, rows=2, inputs=34, bias=0)
+
+MUTANTS = {
+    "verify is skipped": (
+        program_sequencer,
+        "m.next = State.VERIFY",
+        "m.next = State.DROP_PASSED",
+    ),
+    "pulse one cycle longer": (
+        program_sequencer,
+        "conditions.width_cyc)",
+        "conditions.width_cyc + 1)",
+    ),
+    "pulse one cycle shorter": (
+        program_sequencer,
+        "conditions.width_cyc)",
+        "conditions.width_cyc - 1)",
+    ),
+    "no hold": (program_sequencer, "m.next = State.HOLD", "m.next = State.SET_UP"),
+    "hold does not wait for the group": (
+        program_sequencer,
+        "with m.If(staged | columns.last):",
+        "with m.If(1):",
+    ),
+    "last group is forgotten": (
+        program_sequencer,
+        "last_group.eq(~columns.more)",
+        "last_group.eq(1)",
+    ),
+    "levels do not step": (
+        program_sequencer,
+        "levels.step.eq(loaded & ~first)",
+        "levels.step.eq(0)",
+    ),
+    "columns move at the end of the pulse": (
+        program_sequencer,
+        "stage_beside_pulse()\n                with m.If(staged |",
+        "m.d.comb += columns.load.eq(1)\n                with m.If(staged |",
+    ),
+    "verify falls late": (
+        program_sequencer,
+        'drive["verify"].eq(~columns.last)',
+        'drive["verify"].eq(1)',
+    ),
+    "all columns are verified again": (
+        column_walk,
+        "Mux(self.first, targets, pending_read.data)",
+        "targets",
+    ),
+    "words before the group are not blank": (row_memory, "self.blank > w", "0"),
+    "group begins anew": (column_walk, "scan.index == cursor)", "0)"),
+    "phase ahead is that of now": (
+        column_walk,
+        "(self.ahead_op, self.ahead_side,",
+        "(self.op, self.side,",
+    ),
+    "empty phase is verified": (
+        program_sequencer,
+        "with m.If(columns.ahead):\n                    m.next = State.VERIFY",
+        "with m.If(1):\n                    m.next = State.VERIFY",
+    ),
+    "rails are not awaited by the walk": (
+        program_sequencer,
+        "rails_on.eq(1)\n",
+        "rails_on.eq(0)\n",
+    ),
+    "log of the command before": (
+        column_walk,
+        "(scan.valid & self.forget)",
+        "(scan.valid & 0)",
+    ),
+    "refresh forms": (
+        program_sequencer,
+        "programming & ~refreshing, ProgOp.FORM",
+        "programming, ProgOp.FORM",
+    ),
+    "refresh at the nominal reference": (
+        program_sequencer,
+        "Mux(refreshing, s.verify_margin, 0)",
+        "0",
+    ),
+    "every verify at the margin": (
+        program_sequencer,
+        "Mux(refreshing, s.verify_margin, 0)",
+        "s.verify_margin",
+    ),
+    "pulses at the margin code": (
+        program_sequencer,
+        ", pins.prog_level.eq(levels.prog_level)]",
+        "]",
+    ),
+    "log mixes the sides": (
+        column_walk,
+        "logged_read.data[self.side]",
+        "logged_read.data[0]",
+    ),
+    "word line falls with the pulse": (
+        program_sequencer,
+        'm.d.comb += drive["wl_en"].eq(1)\n                stage_beside',
+        "stage_beside",
+    ),
+    "no set-up": (
+        program_sequencer,
+        "m.next = State.SET_UP",
+        "m.next = State.PULSE",
+    ),
+    "rails stay up": (
+        program_sequencer,
+        "m.next = State.LOWER_RAILS",
+        "m.next = State.SELECT_READ",
+    ),
+    "rails are not awaited": (
+        program_sequencer,
+        "with m.If(settled):",
+        "with m.If(pins.hv_en):",
+    ),
+    "lost rails are not seen": (
+        program_sequencer,
+        "rails_on & ~pins.hv_ready",
+        "0",
+    ),
+    "lost unlock is not seen": (program_sequencer, "armed & ~self.unlocked", "0"),
+    "abort is not seen": (program_sequencer, "m.If(self.cmd.abort)", "m.If(0)"),
+    "P and N swapped": (
+        column_walk,
+        "to_lrs = image.data ^",
+        "to_lrs = ~image.data ^",
+    ),
+    "no last attempt": (
+        step_levels,
+        "used >= s.attempts",
+        "used + 1 >= s.attempts",
+    ),
+    "levels wrap": (step_levels, "Signal(9,", "Signal(8,"),
+    "group too large": (
+        group_scan,
+        "count <= self.budget)",
+        "count <= self.budget + 1)",
+    ),
+    "passed devices stay": (
+        column_walk,
+        "pending & ~columns.answer &",
+        "pending &",
+    ),
+    "logged twice": (column_walk, "& ~forgiven", ""),
+    "read-back is not compared": (
+        program_sequencer,
+        "columns.differs & programming",
+        "0",
+    ),
+}
+
+
+def broken(module, old: str, new: str):
+    """`ProgramSequencer` with ``old`` replaced in the source of ``module``, which itself is kept."""
+    source = inspect.getsource(module)
+    assert old in source, f"{module.__name__} has no {old!r}"
+    copy = types.ModuleType(module.__name__)
+    copy.__package__ = "hdl"
+    code = compile(ast.parse(source.replace(old, new)), f"<{module.__name__}, broken>", "exec")
+    chain = [
+        group_scan,
+        row_memory,
+        column_walk,
+        step_levels,
+        program_sequencer,
+    ]
+    saved = {m.__name__: sys.modules[m.__name__] for m in chain}
+    try:
+        sys.modules[module.__name__] = copy
+        exec(code, copy.__dict__)
+        if module is program_sequencer:
+            return copy.ProgramSequencer
+        for user in chain[chain.index(module) + 1 :]:  # load those that use it anew
+            again = types.ModuleType(user.__name__)
+            again.__package__ = "hdl"
+            sys.modules[user.__name__] = again
+            exec(compile(inspect.getsource(user), user.__file__, "exec"), again.__dict__)
+        return again.ProgramSequencer
+    finally:
+        sys.modules.update(saved)
+
+
+async def all_rules(bench):
+    """Short, and yet every rule of the bench and every kind of outcome is asked."""
+    rng = random.Random(5)
+    image, mask = rng.getrandbits(34), (1 << 34) - 1
+    bench.row = Row.random(34, rng, most=2, never=0.03)
+    await bench.compare(Command.PROGRAM_ROW, image, mask)
+    bench.row.broken_bridges = {33}
+    bench.row.devices = Row.random(34, rng, most=1).devices
+    await bench.compare(Command.PROGRAM_ROW, image, mask)
+    # All of one kind: empty phases. Then one device that was logged falls in the last phase.
+    bench.row = Row(34)
+    bench.row.devices[33][ProgSide.N].need[ProgOp.RESET] = NEVER
+    await bench.compare(Command.PROGRAM_ROW, mask, mask)
+    bench.row.devices[33][ProgSide.N] = Device(HRS)
+    bench.row.devices[32][ProgSide.P].state = HRS
+    bench.row.disturbs = {bench.row.pulses: [(33, ProgSide.N, LRS)]}
+    assert (await bench.compare(Command.PROGRAM_ROW, mask, mask)).detail == 1
+    bench.row = Row.random(34, rng, weak=0.3)
+    await bench.compare(Command.REFRESH_ROW, image, mask)
+    for fault in ("abort", "rails", "lock"):
+        bench.row = Row.random(34, rng)
+        assert (await bench.command(Command.PROGRAM_ROW, faults={40: fault}, cap=2000)).cycles == 41
+
+
+TIMING = dataclasses.replace(
+    SHORTEST,
+    max_parallel=9,
+    set=dataclasses.replace(SHORTEST.set, width_cyc=1),  # shorter than the walk beside it
+    form=dataclasses.replace(SHORTEST.form, prog_start=230, prog_step=60, prog_limit=255),
+)
+
+
+def test_the_sound_one_passes():
+    Bench(GEOMETRY, TIMING).run(all_rules)
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_broken_one_is_seen(name):
+    dut = broken(*MUTANTS[name])(GEOMETRY)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnusedElaboratable)
+        bench = Bench(GEOMETRY, TIMING, dut=dut)
+        with pytest.raises(AssertionError):
+            bench.run(all_rules)

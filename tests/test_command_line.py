@@ -1,0 +1,113 @@
+"""Arguments are judged before the work begins; every way out of a command is one line and a status."""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from bridgebnn.command_line import Parser, guarded, output_file, output_folder, whole, write_json
+from tests import ROOT
+
+
+@pytest.mark.parametrize("text", ["0", "10001", "x", "", "1.5", "1e3", "٣", "9" * 40])
+def test_whole_refuses(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="must be an integer from 1 to 10000"):
+        whole(1, 10_000)(text)
+    assert whole(1, 10_000)("+7") == 7
+
+
+def test_output_file(tmp_path):
+    (tmp_path / "file").write_text("kept")
+    new = tmp_path / "a b" / "c" / "d.json"
+    assert output_file(str(new)) == new
+    assert not new.parent.exists()
+    assert output_file(str(tmp_path / "file")).read_text() == "kept"
+    for text, message in (
+        ("", "'': must be the name of a file"),
+        (str(tmp_path), "must be the name of a file, this is a folder"),
+        (str(tmp_path / "file" / "x.json"), "file is not a folder"),
+    ):
+        with pytest.raises(argparse.ArgumentTypeError, match=message):
+            output_file(text)
+    assert output_folder(str(tmp_path)) == tmp_path
+    assert output_folder(str(tmp_path / "new")) == tmp_path / "new"
+    for text in ("", str(tmp_path / "file"), str(tmp_path / "file" / "x")):
+        with pytest.raises(argparse.ArgumentTypeError, match="folder"):
+            output_folder(text)
+    write_json(new, {"a": 1})
+    assert new.read_text() == '{\n  "a": 1\n}\n'
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_what_may_not_be_written(tmp_path):
+    locked, file = tmp_path / "locked", tmp_path / "file"
+    locked.mkdir(mode=0o500)
+    file.touch(mode=0o400)
+    for path in (locked / "x.json", file):
+        with pytest.raises(argparse.ArgumentTypeError, match="may not be written"):
+            output_file(str(path))
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (ValueError("a\n b"), 2, "name: error: a b\n"),
+        (
+            FileNotFoundError(2, "No such file or directory", "x"),
+            2,
+            "name: error: x: No such file or directory\n",
+        ),
+        (OSError("odd"), 2, "name: error: odd\n"),
+        (KeyboardInterrupt(), 130, "name: interrupted\n"),
+    ],
+)
+def test_guarded(error, status, message, capsys):
+    def work():
+        raise error
+
+    assert guarded("name", work) == status
+    assert capsys.readouterr() == ("", message)
+    assert guarded("name", lambda: 7) == 7
+
+
+def test_parser_errors_are_one_line(capsys):
+    parser = Parser(prog="p")
+    parser.add_subparsers(required=True, metavar="C").add_parser("c").add_argument("n", type=whole(1, 2))
+    with pytest.raises(SystemExit) as end:
+        parser.parse_args(["c", "3"])
+    assert end.value.code == 2
+    assert capsys.readouterr().err == "p c: error: argument n: '3': must be an integer from 1 to 2\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["model", "infer", "--images", "10000", "--macro", "real", "--check", "10000"],  # minutes
+        ["tb", "infer", "--preset", "paper23", "--sim", "icarus", "--images", "500"],
+    ],
+)
+def test_an_interrupt_in_mid_work_is_one_line_and_130(command, tmp_path):
+    """Ctrl-C reaches the whole group of processes, simulator included; no result is left."""
+    target = tmp_path / "r.json"
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command, "--json", str(target)],
+        cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's `&` leaves it ignored
+    )  # fmt: skip
+    time.sleep(4)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert err == f"python -m {' '.join(command[:2])}: interrupted\n"
+    assert not target.exists()
+
+
+def test_a_reader_that_leaves_is_no_error():
+    shell = f"{sys.executable} -m model parameters | head -n 1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", shell], cwd=ROOT, text=True, capture_output=True, timeout=60)
+    assert done.stderr == ""
+    assert done.returncode in (0, 1, 141)  # 0 where the pipe took everything, 1 where rich saw it first
