@@ -14,7 +14,7 @@ from bridgebnn.model.macro.array import Array
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.tb.env import Env
 from bridgebnn.tb.host.driver import CommandError
-from bridgebnn.tb.runs.runner import ROOT, generated
+from bridgebnn.tb.runs.runner import generated
 
 GEOMETRY = Geometry()  # one tile, 32 rows, 23 + 2 columns
 
@@ -45,7 +45,7 @@ def test_own_testbench():
 
     verilog = generated(GEOMETRY)  # from the cache, or made now
     options = {"simulator": "icarus", "timescale": "1ns/1ps", "compile_args": ["-g2005"]}
-    options |= {"python_search": [str(ROOT)], "sim_build": str(verilog.parent / "own_testbench")}
+    options |= {"python_search": ["."], "sim_build": str(verilog.parent / "own_testbench")}
     run(verilog_sources=[str(verilog)], toplevel="bridgebnn", module="examples.own_testbench", **options)
 
 

@@ -94,7 +94,7 @@ def test_an_interrupt_in_mid_work_is_one_line_and_130(command, tmp_path):
     """Ctrl-C reaches the whole group of processes, simulator included; no result is left."""
     target = tmp_path / "r.json"
     process = subprocess.Popen(
-        [sys.executable, "-m", *command, "--json", str(target)],
+        [sys.executable, "-m", "bridgebnn", *command, "--json", str(target)],
         cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's `&` leaves it ignored
     )  # fmt: skip
@@ -102,12 +102,12 @@ def test_an_interrupt_in_mid_work_is_one_line_and_130(command, tmp_path):
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
-    assert err == f"python -m {' '.join(command[:2])}: interrupted\n"
+    assert err == f"bridgebnn {' '.join(command[:2])}: interrupted\n"
     assert not target.exists()
 
 
 def test_a_reader_that_leaves_is_no_error():
-    shell = f"{sys.executable} -m model parameters | head -n 1; exit ${{PIPESTATUS[0]}}"
+    shell = f"{sys.executable} -m bridgebnn model parameters | head -n 1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", shell], cwd=ROOT, text=True, capture_output=True, timeout=60)
     assert done.stderr == ""
     assert done.returncode in (0, 1, 141)  # 0 where the pipe took everything, 1 where rich saw it first

@@ -53,7 +53,7 @@ def call(*arguments: str, **env: str) -> subprocess.CompletedProcess:
 def test_bad_input_is_one_line_and_status_2(arguments, message, tmp_path):
     (tmp_path / "unknown.json").write_text('{"bridge": {"r_rail": 1}}')
     (tmp_path / "range.json").write_text('{"bridge": {"r_feed_ohm": -1}}')
-    done = call("-m", "tb", *(argument.format(tmp_path) for argument in arguments))
+    done = call("-m", "bridgebnn", "tb", *(argument.format(tmp_path) for argument in arguments))
     assert done.returncode == 2
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
@@ -61,7 +61,7 @@ def test_bad_input_is_one_line_and_status_2(arguments, message, tmp_path):
 
 
 def test_help():
-    done = call("-m", "tb", "infer", "--help")
+    done = call("-m", "bridgebnn", "tb", "infer", "--help")
     assert done.returncode == 0
     assert "--attach" in done.stdout
 
@@ -70,7 +70,29 @@ def test_help():
 def test_infer_command(tmp_path):
     target = tmp_path / "r.json"
     done = call(
-        "-m", "tb", "infer", "--preset", "paper23", "--images", "1", "--sim", "icarus", "--json", str(target)
+        "-m",
+        "bridgebnn",
+        "tb",
+        "infer",
+        "--preset",
+        "paper23",
+        "--images",
+        "1",
+        "--sim",
+        "icarus",
+        "--json",
+        str(target),
+        "bridgebnn",
+        "tb",
+        "infer",
+        "--preset",
+        "paper23",
+        "--images",
+        "1",
+        "--sim",
+        "icarus",
+        "--json",
+        str(target),
     )
     assert done.returncode == 0, done.stderr
     report = json.loads(target.read_text())
@@ -149,7 +171,7 @@ def test_missing_simulator_is_one_line(monkeypatch, tmp_path):
 
 @pytest.mark.verilator
 def test_spaces_in_the_path_are_one_line(monkeypatch, tmp_path):
-    monkeypatch.setattr(simulators, "BUILD", tmp_path / "a b")
+    monkeypatch.setenv("BRIDGEBNN_BUILD", str(tmp_path / "a b"))
     with pytest.raises(SimulationError, match=r"^Build: .*Verilator's makefiles stop at spaces in paths"):
         simulators.build(Simulation(sim="verilator", top="x", sources=[]))
 

@@ -175,7 +175,7 @@ def broken(module, old: str, new: str):
     source = inspect.getsource(module)
     assert old in source, f"{module.__name__} has no {old!r}"
     copy = types.ModuleType(module.__name__)
-    copy.__package__ = "hdl"
+    copy.__package__ = "bridgebnn.hdl.programming"
     code = compile(ast.parse(source.replace(old, new)), f"<{module.__name__}, broken>", "exec")
     chain = [
         group_scan,
@@ -192,7 +192,7 @@ def broken(module, old: str, new: str):
             return copy.ProgramSequencer
         for user in chain[chain.index(module) + 1 :]:  # load those that use it anew
             again = types.ModuleType(user.__name__)
-            again.__package__ = "hdl"
+            again.__package__ = "bridgebnn.hdl.programming"
             sys.modules[user.__name__] = again
             exec(compile(inspect.getsource(user), user.__file__, "exec"), again.__dict__)
         return again.ProgramSequencer

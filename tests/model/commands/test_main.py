@@ -157,7 +157,7 @@ def test_bad_input_ends_in_2(arguments, message, capsys):
 def test_as_a_program():
     """The whole way through the interpreter: exit status, stderr, no traceback."""
     done = subprocess.run(
-        [sys.executable, "-m", "model", "infer", "--preset", "nothing"],
+        [sys.executable, "-m", "bridgebnn.model", "infer", "--preset", "nothing"],
         cwd=ROOT,
         capture_output=True,
         text=True,
