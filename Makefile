@@ -43,8 +43,10 @@ verilog: $(READY) ## Generate the Verilog and geometry.json of every array of th
 	@for p in paper23 mnist mnist-spares split; do $(RUN) hdl generate --preset $$p --out "$(OUT)/verilog/$$p" || exit $$?; done
 
 .PHONY: docs
-docs: $(READY) ## Regenerate docs/registers.md and the register files (C header, HTML, IP-XACT)
+docs: $(READY) ## Build the documentation as a site (build/site), after its generated pages and the register files
 	@$(RUN) hdl registers --out "$(OUT)/registers" --document docs/registers.md
+	@$(PY) -m sphinx -b html -q -W --keep-going docs "$(OUT)/site"
+	@echo "$(OUT)/site/index.html"
 
 .PHONY: bench
 bench: $(READY) ## Measure simulators, attachments and the golden model; prints and saves build/bench.json

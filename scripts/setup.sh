@@ -20,6 +20,7 @@ need iverilog iverilog
 need g++ g++
 need make make
 need perl perl
+command -v google-chrome >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || need chromium chromium # opens the pages that we write
 [ "$extra" = spice ] && need ngspice ngspice
 "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 if [ ${#missing[@]} -gt 0 ]; then
@@ -52,7 +53,7 @@ say "installing the pinned Python packages (a minute or two the first time)"
 import tomllib
 project = tomllib.load(open("pyproject.toml", "rb"))["project"]
 wanted = list(project["dependencies"])
-for extra in ("test", "formal"):
+for extra in ("test", "formal", "docs"):
     wanted += project["optional-dependencies"].get(extra, [])
 print("\n".join(wanted))
 PY
