@@ -29,4 +29,7 @@ class CommandModule(Protocol):
 def find() -> dict[str, CommandModule]:
     """Modules of this package by command name, in alphabetical order; names that start with _ are helpers."""
     names = sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
-    return {name.replace("_", "-"): importlib.import_module(f"{__name__}.{name}") for name in names}
+    # a trailing _ keeps a module from being named like a keyword
+    return {
+        name.rstrip("_").replace("_", "-"): importlib.import_module(f"{__name__}.{name}") for name in names
+    }

@@ -1,0 +1,9 @@
+"""Networks that other frameworks trained: ONNX and QONNX as FINN and Brevitas write them.
+
+`import_network` reads a foreign file, `load_network` any file. How decisions become thresholds: `.values`.
+"""
+
+from .read import FOREIGN, import_network, load_network
+from .values import ImportFailure
+
+__all__ = ["FOREIGN", "ImportFailure", "import_network", "load_network"]

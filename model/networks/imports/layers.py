@@ -1,0 +1,264 @@
+"""What an importer has read: binarized layers in integers, in the order of the data, before they are a `Network`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .values import Decisions, ImportFailure, Values, decisions
+
+__all__ = ["BinaryLayer", "Chain", "Input", "check_sizes", "signed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """The network's input: ``shape`` without the batch, channel first as the file has it."""
+
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BinaryLayer:
+    """A fully connected or convolutional layer with weights in {-1, +1}.
+
+    Parameters
+    ----------
+    weights : int8, dense (n_out, n_in), convolution (n_out, kernel, kernel, channels)
+        Channel last.
+    decisions : Decisions or None
+        None in the last layer: its integers are the scores.
+    stride, padding : int
+        Of a convolution; padding is bit 0.
+    pool : int
+        Window and stride of the OR-pooling behind it, 1: none.
+    score_thresholds : int64 (n_out,) or None
+        Of the last layer: the scores are its dot products minus these.
+    place : str
+        Where in the file it stands.
+    """
+
+    weights: NDArray[np.int8]
+    decisions: Decisions | None
+    stride: int = 1
+    padding: int = 0
+    pool: int = 1
+    score_thresholds: NDArray[np.int64] | None = None
+    place: str
+
+    @property
+    def is_convolution(self) -> bool:
+        """Whether the weights are filters."""
+        return self.weights.ndim == 4
+
+
+@dataclass
+class Chain:
+    """The layers read so far, and the shape (channel first) of what flows."""
+
+    shape: tuple[int, ...]
+    layers: list[BinaryLayer] = field(default_factory=list)
+    pixel_threshold: int | None = None
+    notes: list[str] = field(default_factory=list)
+    scores: dict[str, Any] = field(default_factory=dict)
+    pending: BinaryLayer | None = None
+    inverted: NDArray[np.bool_] | None = None
+
+    def read_bits(self, values: Values, place: str) -> tuple[float, float]:
+        """End the chain of steps in front of a binarized layer: what it reads are bits, low and high.
+
+        Raises
+        ------
+        ImportFailure
+            What the layer would read is not binary, or the input's rule is not one threshold.
+        """
+        found = decisions(values, place)
+        if isinstance(values.source, Input):
+            self._binarize(found, place)
+        else:
+            assert self.pending is not None
+            done = self.pending
+            self.layers.append(replace(done, decisions=found, pool=values.pool))
+            self.pending = None
+            self.inverted = found.inverted if found.inverted.any() else None
+            if found.constant:
+                self.notes.append(
+                    f"{done.place}: {found.constant} of {len(found.polarity)} neurons are constant"
+                )
+        return found.low, found.high
+
+    def _binarize(self, found: Decisions, place: str) -> None:
+        rules = set(zip(found.thresholds.tolist(), found.polarity.tolist(), strict=True))
+        if len(rules) != 1 or found.polarity[0] < 0:
+            raise ImportFailure(
+                f"{place}: the input is binarized by {len(rules)} rules: one threshold for all pixels is supported"
+            )
+        self.pixel_threshold = int(found.thresholds[0])
+
+    def dense(self, weights: ArrayLike, low: float, high: float, place: str, flat: bool) -> Values:
+        """A fully connected layer over bits of values ``low`` and ``high``.
+
+        Parameters
+        ----------
+        weights : (n_out, n_in), as the file has them
+        flat : bool
+            The inputs are a map that was flattened channel first; they are brought to channel last.
+        """
+        matrix = np.asarray(weights, np.float64)
+        if flat and len(self.shape) == 3:
+            channels, height, width = self.shape
+            if matrix.shape[1] != channels * height * width:
+                raise ImportFailure(f"{place}: {matrix.shape[1]} inputs, but {self.shape} come in")
+            matrix = (
+                matrix.reshape(len(matrix), channels, height, width)
+                .transpose(0, 2, 3, 1)
+                .reshape(len(matrix), -1)
+            )
+        if len(self.layers) and matrix.shape[1] != int(np.prod(self.shape)):
+            raise ImportFailure(f"{place}: {matrix.shape[1]} inputs, but {self.shape} come in")
+        binary, scale = signed(matrix, place)
+        if self.inverted is not None:
+            repeat = matrix.shape[1] // len(self.inverted)
+            flip = np.tile(self.inverted, repeat)
+            binary = np.where(flip[None], -binary, binary).astype(np.int8)
+            # high and low change places on inverted inputs; with low = -high nothing else changes
+            if low != -high:
+                raise ImportFailure(
+                    f"{place}: reads bits of {low:g} and {high:g} behind a pooled falling decision"
+                )
+        self.inverted = None
+        self.shape = (len(matrix),)
+        return self._layer(binary, scale, matrix.sum(axis=1), low, high, place)
+
+    def convolution(
+        self,
+        weights: ArrayLike,
+        stride: int,
+        padding: int,
+        pad_value: float,
+        low: float,
+        high: float,
+        place: str,
+    ) -> Values:
+        """A convolution over bits; ``weights`` (n_out, channels, kernel, kernel), channel first."""
+        filters = np.asarray(weights, np.float64).transpose(0, 2, 3, 1)
+        n_out, kernel, other, channels = filters.shape
+        if kernel != other:
+            raise ImportFailure(f"{place}: kernel {kernel} x {other}: must be square")
+        if len(self.shape) != 3 or self.shape[0] != channels:
+            raise ImportFailure(f"{place}: {channels} channels, but a map of shape {self.shape} comes in")
+        if padding and pad_value != low:
+            raise ImportFailure(
+                f"{place}: pads with {pad_value:g}, between bits of {low:g} and {high:g}: padding is bit 0 here, so it "
+                f"must be {low:g} (pad with that value in front of an unpadded convolution)"
+            )
+        if padding and self.inverted is not None:
+            raise ImportFailure(
+                f"{place}: a padded convolution behind a pooled falling decision is not supported"
+            )
+        binary, scale = signed(filters.reshape(n_out, -1), place)
+        binary = binary.reshape(filters.shape)
+        if self.inverted is not None:
+            binary = np.where(self.inverted, -binary, binary).astype(np.int8)
+            if low != -high:
+                raise ImportFailure(
+                    f"{place}: reads bits of {low:g} and {high:g} behind a pooled falling decision"
+                )
+        self.inverted = None
+        size = [(n + 2 * padding - kernel) // stride + 1 for n in self.shape[1:]]
+        if min(size) < 1:
+            raise ImportFailure(f"{place}: kernel {kernel} does not fit into a map of {self.shape[1:]}")
+        self.shape = (n_out, *size)
+        return self._layer(binary, scale, filters.sum(axis=(1, 2, 3)), low, high, place, stride, padding)
+
+    def _layer(
+        self,
+        binary: NDArray[np.int8],
+        scale: NDArray[np.float64],
+        total: NDArray[np.float64],
+        low: float,
+        high: float,
+        place: str,
+        stride: int = 1,
+        padding: int = 0,
+    ) -> Values:
+        n = int(np.prod(binary.shape[1:]))
+        self.pending = BinaryLayer(
+            weights=binary, decisions=None, stride=stride, padding=padding, place=place
+        )
+        levels = np.arange(-n, n + 1, 2)
+        values = Values(source=self.pending, levels=levels, channels=len(binary))
+        half, middle = (high - low) / 2, (high + low) / 2
+        if middle:  # sum of w*x with x = middle + half*b: half*dot plus middle times the sum of the weights
+            return values.then(lambda d: half * (scale * d) + middle * total)
+        gain = half * scale
+        return values if (gain == 1).all() else values.then(lambda d: gain * d)
+
+    def finish(self, values: Values, place: str) -> None:
+        """The graph ends here: the pending layer gives the scores.
+
+        Raises
+        ------
+        ImportFailure
+            The output is not one rising affine function of the integers, common to all classes.
+        """
+        if self.pending is None:
+            raise ImportFailure(f"{place}: the output comes from no binarized layer")
+        if values.pool != 1 or self.pending.is_convolution:
+            raise ImportFailure(
+                f"{place}: the scores come from a map: must come from a fully connected layer"
+            )
+        found = _affine(values.levels, values.table())
+        if found is None:
+            raise ImportFailure(
+                f"{place}: the scores are not one rising affine function of the last layer's integers, with the same "
+                "gain and whole steps between the classes: leave the last layer's bias or batch norm out"
+            )
+        gain, offset, thresholds = found
+        self.scores = {"scale": gain, "offset": offset}
+        self.layers.append(replace(self.pending, score_thresholds=thresholds))
+        self.pending = None
+
+
+def _affine(
+    levels: NDArray[np.int64], table: NDArray[np.float64]
+) -> tuple[float, float, NDArray[np.int64]] | None:
+    """Gain, offset and integer thresholds: ``table = gain * (levels - threshold) + offset``; None where it is not."""
+    x = levels.astype(np.float64)
+    gain = float((table[-1, 0] - table[0, 0]) / (x[-1] - x[0]))
+    if not gain > 0:
+        return None
+    offsets = table[0] / gain - x[0]
+    thresholds = -np.rint(offsets - offsets[0]).astype(np.int64)
+    offset = float(gain * offsets[0])
+    error = np.abs(gain * (x[:, None] - thresholds) + offset - table).max()
+    return (gain, offset, thresholds) if error <= 1e-9 * np.abs(table).max() else None
+
+
+def signed(matrix: NDArray[np.float64], place: str) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
+    """Signs (n_out, n_in) and scale (n_out,) of weights that are ``+-scale`` in each row.
+
+    Raises
+    ------
+    ImportFailure
+        A row holds other values.
+    """
+    scale = np.abs(matrix).max(axis=1)
+    wrong = (np.abs(matrix) != scale[:, None]) | (scale[:, None] == 0)
+    if wrong.any():
+        row, column = (int(i) for i in np.argwhere(wrong)[0])
+        raise ImportFailure(
+            f"{place}: weight {matrix[row, column]:g} of neuron {row}: a binarized layer has +a and -a alone; "
+            "real weights need a quantiser (a sign, BipolarQuant) in front of them"
+        )
+    return np.where(matrix > 0, 1, -1).astype(np.int8), scale
+
+
+def check_sizes(sizes: Sequence[int], place: str, what: str) -> int:
+    """The common value of a list such as strides; `ImportFailure` where they differ."""
+    if len(set(sizes)) != 1:
+        raise ImportFailure(f"{place}: {what} {list(sizes)}: must be equal")
+    return int(sizes[0])
