@@ -100,7 +100,9 @@ def evaluate(model: onnx.ModelProto, values: np.ndarray) -> np.ndarray:
         if array.dtype == np.float32:
             constant.CopyFrom(numpy_helper.from_array(array.astype(np.float64), constant.name))
     known = {opset.domain for opset in model.opset_import}
-    model.opset_import.extend(helper.make_opsetid(domain, 1) for domain in (FINN, QONNX) if domain not in known)
+    model.opset_import.extend(
+        helper.make_opsetid(domain, 1) for domain in (FINN, QONNX) if domain not in known
+    )
     session = ReferenceEvaluator(model, new_ops=[MultiThreshold, BipolarQuant, BatchNormalization])
     name = next(i.name for i in model.graph.input if i.name not in {c.name for c in model.graph.initializer})
     return session.run(None, {name: values.astype(np.float64)})[0]
