@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from bridgebnn.names import check_names
+
 
 def quantity(default: float, unit: str, low: float, high: float, about: str) -> Any:
     """Dataclass field of a physical number: default, unit, legal range (ends included), mark and meaning."""
@@ -86,7 +88,5 @@ class Quantities:
 
 def known(cls: Any, values: Mapping[str, Any]) -> Mapping[str, Any]:
     """``values``, which name fields of ``cls`` only; ``ValueError`` with the first that does not."""
-    names = [item.name for item in dataclasses.fields(cls)]
-    if unknown := sorted(set(values) - set(names)):
-        raise ValueError(f"{cls.__name__} has no field {unknown[0]!r}: known are {', '.join(names)}")
+    check_names(cls.__name__, values, [item.name for item in dataclasses.fields(cls)])
     return values
