@@ -12,7 +12,7 @@ import sys
 
 import numpy as np
 
-from bridgebnn.tb.runs.runner import run_layers
+from bridgebnn.tb import run_layers
 
 rng = np.random.default_rng(2024)
 weights = [rng.choice([-1, 1], (12, 23)), rng.choice([-1, 1], (4, 12))]

@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 
-from bridgebnn.tb.runs.runner import run_layers
+from bridgebnn.tb import run_layers
 
 N = 23
 weights = [np.ones((1, N), int), np.ones((1, 1), int)]

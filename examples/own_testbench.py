@@ -14,7 +14,7 @@ from bridgebnn.model.macro.array import Array
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.tb.env import Env
 from bridgebnn.tb.host.driver import CommandError
-from bridgebnn.tb.runs.runner import generated
+from bridgebnn.tb.runs.controller import generated
 
 GEOMETRY = Geometry()  # one tile, 32 rows, 23 + 2 columns
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bridgebnn.tb.agents.array_agent import MacroAgent
     from bridgebnn.tb.env import Env
-    from bridgebnn.tb.runs.runner import run_layers
+    from bridgebnn.tb.runs.layers import run_layers
 
 __all__ = ["Env", "MacroAgent", "run_layers"]
 
-_HOMES = {"Env": "env", "MacroAgent": "agents.array_agent", "run_layers": "runs.runner"}
+_HOMES = {"Env": "env", "MacroAgent": "agents.array_agent", "run_layers": "runs.layers"}
 
 
 def __getattr__(name: str) -> Any:

@@ -12,14 +12,14 @@ from bridgebnn.model.macro.broken_lines import SPARED_KINDS
 __all__ = ["add_chip", "add_inference", "add_preset", "add_work"]
 
 SEEDS = 2**64 - 1
+CHIP = 1
+"""Seed of the chip wherever none is given, here and in jobs."""
 
 
 def add_preset(parser: argparse.ArgumentParser) -> None:
     """``--preset``."""
     known = ", ".join(PRESETS)
-    parser.add_argument(
-        "--preset", default="mnist", metavar="P", help=f"one of {known} (default %(default)s)"
-    )
+    parser.add_argument("--preset", default="mnist", metavar="P", help=f"one of {known} (default mnist)")
 
 
 def add_chip(parser: argparse.ArgumentParser) -> None:
@@ -27,14 +27,14 @@ def add_chip(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--chip",
         type=whole(0, SEEDS),
-        default=0,
+        default=CHIP,
         metavar="SEED",
-        help="seed of the chip (default %(default)s)",
+        help=f"seed of the chip (default {CHIP})",
     )
 
 
 def add_work(parser: argparse.ArgumentParser) -> None:
-    """``--preset --random --chip``: what ``bridgebnn.model.flows.chip_map.work_of`` takes."""
+    """``--preset --random --chip``: what ``bridgebnn.model.flows.work.work_of`` takes."""
     add_preset(parser)
     parser.add_argument(
         "--random",
@@ -53,11 +53,11 @@ def add_inference(parser: argparse.ArgumentParser, images: int) -> None:
         type=whole(1, 10_000),
         default=images,
         metavar="K",
-        help="first K test images (default %(default)s)",
+        help=f"first K test images (default {images})",
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
-        "--macro", choices=("ideal", "real"), default="ideal", help="parameter set (default %(default)s)"
+        "--macro", choices=("ideal", "real"), default="ideal", help="parameter set (default ideal)"
     )
     which.add_argument(
         "--macro-params",

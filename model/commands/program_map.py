@@ -18,7 +18,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bridgebnn.command_line import output_folder
 from bridgebnn.model.devices.device import DeviceParams
-from bridgebnn.model.flows.chip_map import program_and_map, work_of
+from bridgebnn.model.flows.chip_map import program_and_map
+from bridgebnn.model.flows.work import work_of
 from bridgebnn.model.parameters.params import MacroParams
 
 from ._options import add_work

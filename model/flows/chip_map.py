@@ -7,7 +7,7 @@ programmed.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,79 +17,17 @@ from numpy.typing import NDArray
 from rich.box import SIMPLE
 from rich.table import Table
 
-from bridgebnn.hdl.spec import Geometry, ProgOp, ProgSide, Timing, preset
+from bridgebnn.hdl.spec import Geometry, ProgOp, ProgSide, Timing
 from bridgebnn.model.devices.device import DeviceArray, DeviceParams, Stuck
-from bridgebnn.model.draws import Purpose, draw
 from bridgebnn.model.macro.array import Array
-from bridgebnn.model.mapping.mapping import map_network
-from bridgebnn.model.networks.network import Network
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.model.studies.cell_error import CellErrors, cell_errors
 from bridgebnn.model.studies.program_plots import plot_map, plot_resistances
-from bridgebnn.paths import network_file
 
 from .programming import ProgramReport, program, program_phase
+from .work import Work
 
-__all__ = ["ChipMap", "Work", "program_and_map", "work_of", "work_of_preset", "work_of_size"]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Work:
-    """What is to be programmed.
-
-    Parameters
-    ----------
-    name : str
-    geometry : Geometry
-    timing : Timing
-    images, masks : bool, (T, R, C)
-    """
-
-    name: str
-    geometry: Geometry
-    timing: Timing
-    images: NDArray[np.bool_]
-    masks: NDArray[np.bool_]
-
-    def program_order(self) -> Iterator[tuple[int, int]]:
-        """(tile, row) of every row to be programmed: tile by tile, rows upward."""
-        yield from map(tuple, np.argwhere(self.masks.any(axis=2)).tolist())
-
-
-def work_of(preset_name: str, size: str | None, chip: int) -> Work:
-    """One tile of ``size`` where it is given, else the network of a preset."""
-    return work_of_size(size, chip) if size else work_of_preset(preset_name)
-
-
-def work_of_preset(name: str) -> Work:
-    """The network of a preset; ``ValueError`` for an unknown one."""
-    chosen = preset(name)
-    network = Network.load(network_file(chosen.network))
-    mapping = map_network(network, chosen.geometry, combine=chosen.combine, final_mode=chosen.final_mode)
-    return Work(
-        name=f"preset {chosen.name}",
-        geometry=chosen.geometry,
-        timing=chosen.timing,
-        images=mapping.images.astype(bool),
-        masks=mapping.masks,
-    )
-
-
-def work_of_size(text: str, chip: int) -> Work:
-    """One tile of ``ROWSxCOLUMNS`` with random weights, drawn for ``chip``; ``ValueError`` with the form."""
-    try:
-        rows, columns = (int(n) for n in text.lower().split("x"))
-    except ValueError:
-        raise ValueError(f"--random {text!r}: must be ROWSxCOLUMNS, like 512x800") from None
-    geometry = Geometry(tiles=1, rows=rows, inputs=columns, bias=0)
-    images = draw(chip, Purpose.STIMULUS, 0).integers(0, 2, (1, rows, columns)).astype(bool)
-    return Work(
-        name=f"random {rows}x{columns}",
-        geometry=geometry,
-        timing=Timing(),
-        images=images,
-        masks=np.ones_like(images),
-    )
+__all__ = ["ChipMap", "program_and_map"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

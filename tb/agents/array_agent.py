@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
@@ -21,39 +20,12 @@ from bridgebnn.hdl.spec import Geometry, ProgOp, ProgSide, VerifyRef, margin_fac
 from bridgebnn.model.mapping.mapping import Mapping
 from bridgebnn.tb.checks.monitors import sl_rows
 
+from .misbehaviour import MacroFaults
 from .pins import Pin, bits_of
 from .protocol import Fault, ProtocolError
 from .shell import MACRO_OUTPUTS
 
 __all__ = ["MacroAgent", "MacroFaults", "StrobeAgent"]
-
-
-@dataclass
-class MacroFaults:
-    """Ways in which the macro itself can misbehave; all off by default. Times in seconds of simulated time.
-
-    Parameters
-    ----------
-    rail_delay_s : float
-        From ``hv_en`` to ``hv_ready``.
-    rails_never : bool
-        ``hv_ready`` never comes.
-    rails_drop_after : int or None
-        ``hv_ready`` falls during this pulse (from 0) and stays low.
-    resolve_cyc : int
-        Cycles that the comparator needs after ``sense`` rises.
-    resolve_never : bool
-        ``cmp_valid`` never comes.
-    pulses_lost : bool
-        Pulses do not reach the devices.
-    """
-
-    rail_delay_s: float = 0.0
-    rails_never: bool = False
-    rails_drop_after: int | None = None
-    resolve_cyc: int = 0
-    resolve_never: bool = False
-    pulses_lost: bool = False
 
 
 class MacroAgent:

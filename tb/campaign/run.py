@@ -8,8 +8,11 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-from bridgebnn.tb.runs.runner import generated
-from bridgebnn.tb.simulators.simulators import SimulationError, build, run
+from bridgebnn.tb.runs.controller import generated
+from bridgebnn.tb.runs.jobs import CampaignJob
+from bridgebnn.tb.runs.reports import CampaignChunk
+from bridgebnn.tb.runs.runner import perform
+from bridgebnn.tb.simulators.simulators import SimulationError, build
 
 from .faults import GEOMETRY, TIMING, shares
 from .watch import simulation
@@ -46,14 +49,9 @@ def run_faults(
     bridgebnn.tb.simulators.simulators.SimulationError
     """
     built = simulation(sim, GEOMETRY, TIMING, verilog or generated(GEOMETRY, TIMING))
-    result = run(
-        built,
-        "bridgebnn.tb.testbenches.campaign",
-        {"faults": list(faults)},
-        timeout_s=timeout_s,
-        silence_s=300.0,
-    )
-    return [record | {"sim": sim} for record in result["records"]]
+    job = CampaignJob(sim=sim, faults=tuple(faults))
+    result = perform(job, built, timeout_s=timeout_s, silence_s=300.0)
+    return [record | {"sim": sim} for record in CampaignChunk.from_dict(result).records]
 
 
 def _chunk(faults: Sequence[str], sim: str, verilog: Path) -> tuple[list[Record], tuple[Any, ...] | None]:

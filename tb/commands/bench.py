@@ -30,7 +30,9 @@ from bridgebnn.model.networks.golden import Golden
 from bridgebnn.model.networks.network import Network
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.paths import build_root, network_file
-from bridgebnn.tb.runs.runner import infer_preset
+from bridgebnn.tb.runs.jobs import InferJob
+from bridgebnn.tb.runs.reports import RunReport
+from bridgebnn.tb.runs.runner import infer
 from bridgebnn.tb.simulators.simulators import SIMULATORS
 
 from . import shown
@@ -46,7 +48,7 @@ RUNS = (
     ("ideal", "strobe", {"attach": "strobe"}),
     ("real", "strobe", {"attach": "strobe"}),
 )
-"""Macro, name and options of `bridgebnn.tb.runs.runner.infer`."""
+"""Macro, name and fields of `bridgebnn.tb.runs.jobs.InferJob`."""
 LIMIT = 0.25
 
 
@@ -84,16 +86,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _simulator(chosen: Any, sim: str, images: np.ndarray, repeat: int) -> list[dict]:
     """The runs, interleaved so that a busy moment does not hit one alone; the best of the repeats counts."""
-    best: dict[tuple[str, str], dict] = {}
+    best: dict[tuple[str, str], RunReport] = {}
     times: dict[tuple[str, str], list[float]] = {(macro, name): [] for macro, name, _ in RUNS}
     with shown(sim) as show:
         for _ in range(repeat if sim == "verilator" else -(-repeat // 2)):  # Icarus is slow
             for macro, name, options in RUNS:
-                options = {"sim": sim, "macro": macro or "ideal", "chip": 1, "program": "preload", **options}
+                options = {"sim": sim, "macro": macro or "ideal", "program": "preload", **options}
                 few = -(-len(images) // 10) if name == "strobe" else len(images)  # it is ten times slower
-                got = infer_preset(chosen, images[:few], show=show, **options)
-                times[macro, name].append(got["cpu_s"] / few)
-                if got["cpu_s"] / few == min(times[macro, name]):
+                got = infer(InferJob(preset=chosen.name, images=images[:few], **options), show=show)
+                times[macro, name].append(got.cpu_s / few)
+                if got.cpu_s / few == min(times[macro, name]):
                     best[macro, name] = got
     base, pattern = min(times[BASE]), min(times[PATTERN])
     return [
@@ -101,17 +103,17 @@ def _simulator(chosen: Any, sim: str, images: np.ndarray, repeat: int) -> list[d
             "sim": sim,
             "macro": macro,
             "attach": name,
-            "images": got["images"],
-            "cycles_per_s": round(got["cycles"] / got["cpu_s"], 1),
-            "row_reads_per_s": round(got["row_reads"] / got["cpu_s"], 1),
-            "cycles_per_wall_s": got["cycles_per_s"],
-            "row_reads_per_wall_s": got["row_reads_per_s"],
-            "cpu_s": got["cpu_s"],
-            "wall_s": got["wall_s"],
+            "images": got.images,
+            "cycles_per_s": round(got.cycles / got.cpu_s, 1),
+            "row_reads_per_s": round(got.row_reads / got.cpu_s, 1),
+            "cycles_per_wall_s": got.cycles_per_s,
+            "row_reads_per_wall_s": got.row_reads_per_s,
+            "cpu_s": got.cpu_s,
+            "wall_s": got.wall_s,
             "cost": round(min(times[macro, name]) / base - 1, 4),
             "cost_over_pattern": round(min(times[macro, name]) / pattern - 1, 4),
             "cpu_s_per_image": [round(seconds, 6) for seconds in times[macro, name]],
-            "build_s": got["build_s"],
+            "build_s": got.build_s,
         }
         for (macro, name), got in best.items()
     ]

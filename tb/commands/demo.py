@@ -12,7 +12,6 @@ import argparse
 import os
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -21,10 +20,12 @@ from bridgebnn.command_line import output_file, output_folder, whole, write_json
 from bridgebnn.hdl.spec import preset
 from bridgebnn.model.commands._options import add_preset
 from bridgebnn.model.networks.dataset import load_mnist_test
-from bridgebnn.tb.runs.runner import infer_preset
+from bridgebnn.tb.runs.jobs import InferJob
+from bridgebnn.tb.runs.reports import RunReport
+from bridgebnn.tb.runs.runner import infer
+from bridgebnn.tb.runs.tables import show_reports
 
 from . import shown, waves
-from .infer import table, verdict
 
 SIDE = 28
 SHADES = {(0, 0): " ", (1, 0): "▀", (0, 1): "▄", (1, 1): "█"}
@@ -77,29 +78,27 @@ def run(arguments: argparse.Namespace) -> int:
     ):
         how = "program a fresh array over Wishbone" if program == "bus" else "preload the array"
         say(f"{step}/3  {sim}: {how}, classify {count} image{'s' * (count > 1)}")
+        job = InferJob(
+            preset=chosen.name,
+            images=count,
+            sim=sim,
+            attach="strobe" if sim == "icarus" else "prefetch",
+            program=program,
+            verilog=verilog,
+            waves=out / "icarus.vcd" if sim == "icarus" else None,
+        )
         with shown(sim) as show:
-            report = infer_preset(
-                chosen,
-                images[:count],
-                labels=labels[:count].tolist(),
-                sim=sim,
-                attach="strobe" if sim == "icarus" else "prefetch",
-                program=program,
-                verilog=verilog,
-                waves=out / "icarus.vcd" if sim == "icarus" else None,
-                show=show,
-            )
-        reports.append({"preset": chosen.name, **report, "ok": verdict(report)})
-    table(reports)
+            reports.append(infer(job, show=show))
+    show_reports(reports)
 
     seen = reports[0]
-    some = interesting(seen["classes"], labels)
+    some = interesting(seen.classes, labels)
     print(ascii_digits(images, labels, seen, some[:4]))
     picture(out / "digits.png", images, labels, seen, some)
     waves.picture(out / "icarus.vcd", 0, 6, out / "reads.png")
     wall_s = time.monotonic() - start
     target = arguments.json or out / "demo.json"
-    write_json(target, {"wall_s": round(wall_s, 1), "runs": reports})
+    write_json(target, {"wall_s": round(wall_s, 1), "runs": [r.as_dict() for r in reports]})
     for what, path in (
         ("Verilog", out / "verilog" / "bridgebnn.v"),
         ("digits", out / "digits.png"),
@@ -108,7 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
         ("results", target),
     ):
         print(f"  {what:9} {os.fspath(path)}")
-    ok = all(r["ok"] for r in reports)
+    ok = all(r.ok for r in reports)
     print(f"  {'bit for bit as golden says' if ok else 'MISMATCHES, see the table'}, {wall_s:.0f} s in all")
     return 0 if ok else 1
 
@@ -122,7 +121,7 @@ def interesting(classes: list[int], labels: np.ndarray, most: int = 12) -> list[
     return list(dict.fromkeys(wrong[: most // 3] + firsts))[:most]
 
 
-def ascii_digits(images: np.ndarray, labels: np.ndarray, report: dict[str, Any], chosen: list[int]) -> str:
+def ascii_digits(images: np.ndarray, labels: np.ndarray, report: RunReport, chosen: list[int]) -> str:
     """Some digits side by side, two pixel rows a line, with label, answer and the two best scores."""
     columns = []
     for i in chosen:
@@ -131,18 +130,16 @@ def ascii_digits(images: np.ndarray, labels: np.ndarray, report: dict[str, Any],
             "".join(SHADES[int(a), int(b)] for a, b in zip(*pair, strict=True))
             for pair in pixels.reshape(-1, 2, SIDE)
         ]
-        scores = report["scores"][i]
+        scores = (report.scores or [])[i]
         best = sorted(range(len(scores)), key=lambda k: -scores[k])[:2]
-        judged = "right" if report["classes"][i] == labels[i] else "WRONG"
+        judged = "right" if report.classes[i] == labels[i] else "WRONG"
         lines.append(f"#{i}: label {labels[i]}, answer {report['classes'][i]}, {judged}".ljust(SIDE))
         lines.append("scores " + ", ".join(f"{k}: {scores[k]:+d}" for k in best).ljust(SIDE - 7))
         columns.append(lines)
     return "\n".join("   " + "  ".join(parts) for parts in zip(*columns, strict=True))
 
 
-def picture(
-    path: Path, images: np.ndarray, labels: np.ndarray, report: dict[str, Any], chosen: list[int]
-) -> None:
+def picture(path: Path, images: np.ndarray, labels: np.ndarray, report: RunReport, chosen: list[int]) -> None:
     """The chosen digits with label, answer and all scores, as PNG."""
     import matplotlib
 
@@ -151,7 +148,7 @@ def picture(
 
     figure, axes = pyplot.subplots(2, len(chosen), figsize=(1.5 * len(chosen), 3.6), squeeze=False)
     for (digit, bars), i in zip(axes.T, chosen, strict=True):
-        right = report["classes"][i] == labels[i]
+        right = report.classes[i] == labels[i]
         digit.imshow(images[i].reshape(SIDE, SIDE), cmap="gray_r")
         digit.set_title(
             f"#{i} label {labels[i]}\nanswer {report['classes'][i]}",
@@ -159,9 +156,9 @@ def picture(
             color="black" if right else "crimson",
         )
         digit.set_axis_off()
-        scores = report["scores"][i]
+        scores = (report.scores or [])[i]
         colours = [
-            "crimson" if k == report["classes"][i] and not right else "tab:blue" for k in range(len(scores))
+            "crimson" if k == report.classes[i] and not right else "tab:blue" for k in range(len(scores))
         ]
         bars.barh(range(len(scores)), scores, color=colours)
         bars.set_yticks(range(len(scores)), [str(k) for k in range(len(scores))], fontsize=6)

@@ -11,28 +11,24 @@ bad input. Devices that fail are results, not errors.
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import tempfile
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
 from bridgebnn.command_line import output_folder
 from bridgebnn.model.commands._options import add_work
-from bridgebnn.model.flows.chip_map import Work, program_and_map, work_of
-from bridgebnn.model.parameters.params import MacroParams
-from bridgebnn.paths import build_root
-from bridgebnn.tb.runs.runner import generated, simulation
+from bridgebnn.model.flows.chip_map import program_and_map
+from bridgebnn.tb.runs.jobs import ProgramJob
+from bridgebnn.tb.runs.programs import differences
+from bridgebnn.tb.runs.reports import ProgramRunReport
+from bridgebnn.tb.runs.runner import program
 from bridgebnn.tb.simulators.simulators import SIMULATORS
-from bridgebnn.tb.simulators.simulators import run as simulate
 
 from . import shown
 
-__all__ = ["add_arguments", "program_on_rtl", "run"]
+__all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,18 +42,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it; the exit status."""
-    work = work_of(arguments.preset, arguments.random, arguments.chip)
-    params = MacroParams.named(arguments.macro)
+    job = ProgramJob(
+        preset=None if arguments.random else arguments.preset,
+        random=arguments.random,
+        macro=arguments.macro,
+        chip=arguments.chip,
+        sim=arguments.sim,
+    )
     with shown(arguments.sim) as show:
-        rtl = program_on_rtl(work, params, arguments.chip, arguments.sim, show=show)
+        rtl = program(job, show=show)
         found, array = program_and_map(
-            work,
-            params,
-            arguments.chip,
+            job.work,
+            job.macro,
+            job.chip,
             lambda done, of: show({"stage": "model alone", "done": done, "total": of}),
         )
     wrong = differences(rtl, found.summary["programming"], array.state_hash())
-    found.summary.update(rtl=rtl, differences=wrong)
+    found.summary.update(rtl=rtl.as_dict(), differences=wrong)
     found.save(arguments.out)
     console = Console()
     console.print(found.table())
@@ -68,47 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     return int(bool(wrong))
 
 
-def program_on_rtl(work: Work, params: MacroParams, chip: int, sim: str, **options: Any) -> dict[str, Any]:
-    """Program a fresh chip through the RTL; the record of ``bridgebnn.tb.testbenches.program``."""
-    build_root().mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=build_root(), prefix="job-") as folder:
-        cells = Path(folder) / "cells.npz"
-        np.savez(cells, images=work.images.astype(np.uint8), masks=work.masks)
-        job = {
-            "cells": str(cells),
-            "geometry": work.geometry.as_dict(),
-            "timing": dataclasses.asdict(work.timing),
-            "macro": params.as_dict(),
-            "chip": chip,
-            "sim": sim,
-        }
-        built = simulation(sim, "strobe", work.geometry, generated(work.geometry, work.timing))
-        return simulate(
-            built, "bridgebnn.tb.testbenches.program", job, progress=options.get("show"), timeout_s=3600.0
-        )
-
-
-def differences(rtl: dict[str, Any], alone: dict[str, Any], state: str) -> list[str]:
-    """What the RTL did otherwise than the model alone, or left neither verified nor listed."""
-    expected = {
-        "rows": alone["rows"],
-        "pulses": sum(alone["pulses"].values()),
-        "verify_reads": sum(alone["verifies"].values()),
-        "failures": len(alone["failures"]),
-        "failed_rows": alone["failed_rows"],
-        "state": state,
-    }
-    wrong = [
-        f"{name}: RTL {rtl[name]}, model {value}" for name, value in expected.items() if rtl[name] != value
-    ]
-    if rtl["unlisted_rows"]:
-        wrong.append(
-            f"{len(rtl['unlisted_rows'])} rows neither verified nor listed: {rtl['unlisted_rows'][:8]}"
-        )
-    return wrong
-
-
-def _table(rtl: dict[str, Any], bound: dict[str, int]) -> Table:
+def _table(rtl: ProgramRunReport, bound: dict[str, int]) -> Table:
     table = Table(title="through the RTL", show_header=False, box=SIMPLE)
     table.add_column()
     table.add_column(justify="right")
@@ -118,7 +79,7 @@ def _table(rtl: dict[str, Any], bound: dict[str, int]) -> Table:
 
     table.add_row("rows, of them listed with a failure", f"{rtl['rows']:,}, {rtl['listed_rows']:,}")
     table.add_row("rows neither verified nor listed", f"{len(rtl['unlisted_rows']):,}")
-    table.add_row("pulses", over(rtl["pulses"], bound["pulses"]))
-    table.add_row("cycles in commands", over(rtl["busy_cycles"], bound["cycles"]))
-    table.add_row("cycles with the host's bus accesses", over(rtl["cycles"], bound["cycles"]))
+    table.add_row("pulses", over(rtl.pulses, bound["pulses"]))
+    table.add_row("cycles in commands", over(rtl.busy_cycles, bound["cycles"]))
+    table.add_row("cycles with the host's bus accesses", over(rtl.cycles, bound["cycles"]))
     return table

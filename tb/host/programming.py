@@ -12,15 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from bridgebnn.hdl.spec import Combine, ReadMode, Timing
+from bridgebnn.hdl.spec import Timing
 from bridgebnn.model.flows import inference, programming
 from bridgebnn.model.flows.repair import PASSES, Repair, RepairError, changed_rows, repair_chip
 from bridgebnn.model.macro.array import Array
 from bridgebnn.model.mapping.mapping import Mapping
 from bridgebnn.model.mapping.spares import ProgramLog
-from bridgebnn.model.networks.network import Network
 from bridgebnn.tb.env import Env
 from bridgebnn.tb.runs.job import Progress
+from bridgebnn.tb.runs.jobs import InferJob
+from bridgebnn.tb.runs.reports import ModelProgramming, Programming, Repaired
 
 __all__ = ["Pass", "program_alone", "program_chip"]
 
@@ -46,8 +47,8 @@ class Pass:
 
 
 async def program_chip(
-    env: Env, job: dict[str, Any], network: Network, mapping: Mapping, progress: Progress
-) -> tuple[Mapping, list[Pass], dict[str, Any]]:
+    env: Env, job: InferJob, progress: Progress
+) -> tuple[Mapping, list[Pass], Programming]:
     """Program the chip as the job says; the mapping that it holds in the end, the passes, and the record.
 
     Raises
@@ -57,59 +58,53 @@ async def program_chip(
     """
     start, begin = time.monotonic(), env.cycle()
     passes: list[Pass] = []
-    found: Repair | None = None
-    if job["program"] == "bus":
-        mapping, passes, found = await _over_the_bus(env, job, network, mapping, progress)
+    mapping, found = job.mapping, None
+    if job.program == "bus":
+        mapping, passes, found = await _over_the_bus(env, job, progress)
     elif env.array is not None:
         inference.load(mapping, env.array)
     if env.agent is not None:
         env.agent.load(mapping)
     names = ("pulses", "verify_reads", "failures", "failed_rows")
-    record: dict[str, Any] = {name: sum(p.counters[name] for p in passes) for name in names}
-    record["cycles"] = env.cycle() - begin if passes else 0
-    record |= {"wall_s": round(time.monotonic() - start, 3), "how": job["program"]}
-    if found is not None:
-        record["repair"] = found.summary() | {"passes": len(passes)}
+    record = Programming(
+        how=job.program,
+        **{name: sum(p.counters[name] for p in passes) for name in names},
+        cycles=env.cycle() - begin if passes else 0,
+        wall_s=round(time.monotonic() - start, 3),
+        repair=None if found is None else Repaired(**found.summary(), passes=len(passes)),
+    )
     return mapping, passes, record
 
 
 async def _over_the_bus(
-    env: Env, job: dict[str, Any], network: Network, mapping: Mapping, progress: Progress
+    env: Env, job: InferJob, progress: Progress
 ) -> tuple[Mapping, list[Pass], Repair | None]:
+    mapping, found = job.mapping, None
     passes: list[Pass] = []
-    found = None
     log = ProgramLog.empty(env.geometry)
     rows = mapping.masks.any(axis=2)
     while rows.any():
         if len(passes) == PASSES:
             raise RepairError(f"{int(rows.sum())} rows still change after {PASSES} passes")
-        stage = f"program {len(passes) + 1}" if job.get("repair") else "program"
+        stage = f"program {len(passes) + 1}" if job.repair else "program"
         counters, seen = await env.host.program(
             mapping, lambda done, total, stage=stage: progress(stage, done, total), rows
         )
         passes.append(Pass(mapping=mapping, rows=rows, counters=counters, log=seen))
-        if not job.get("repair"):
+        if not job.repair:
             break
         log.add(seen)
-        options = {"combine": Combine(job["combine"]), "final_mode": ReadMode(job["final_mode"])}
-        found = repair_chip(network, env.geometry, log, **options)
+        found = repair_chip(job.network, env.geometry, log, combine=job.combine, final_mode=job.final_mode)
         rows = changed_rows(mapping, found.mapping)
         mapping = found.mapping
     return mapping, passes, found
 
 
-def program_alone(alone: Array, mapping: Mapping, passes: list[Pass], timing: Timing) -> dict[str, Any]:
-    """The same on a chip of its own, without the RTL.
-
-    Returns
-    -------
-    dict
-        ``pulses, verify_reads, failures, failed_rows``; ``equal``: these and the log are as the host saw them,
-        pass by pass. Empty for a preloaded chip.
-    """
+def program_alone(alone: Array, mapping: Mapping, passes: list[Pass], timing: Timing) -> ModelProgramming:
+    """The same on a chip of its own, without the RTL; for a preloaded chip nothing is counted."""
     if not passes:
         inference.load(mapping, alone)
-        return {}
+        return ModelProgramming()
     record: dict[str, Any] = {"equal": True}
     for step in passes:
         masks = step.mapping.masks & step.rows[..., None]
@@ -125,4 +120,4 @@ def program_alone(alone: Array, mapping: Mapping, passes: list[Pass], timing: Ti
         record["equal"] = record["equal"] and same
         for name, value in counters.items():
             record[name] = record.get(name, 0) + value
-    return record
+    return ModelProgramming(**record)

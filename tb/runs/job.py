@@ -1,7 +1,8 @@
-"""The simulator's side of `tb.simulators.simulators`: read the job, report progress, leave a result or an error.
+"""The simulator's side of a run: take the job, report progress, leave a report or an error.
 
-A testbench is a coroutine decorated with `testbench`; whatever it returns is the result, whatever it raises
-becomes ``{"kind": ..., "error": ...}``, and the whole traceback stays in the log.
+A testbench is a coroutine ``async function(dut, job, progress)`` decorated with ``testbench(KindOfJob)``; the report
+it returns is the result. What it raises becomes ``{"kind": ..., "error": ...}``, and the whole traceback stays
+in the log.
 """
 
 from __future__ import annotations
@@ -12,16 +13,18 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cocotb
 
-__all__ = ["Progress", "load", "testbench"]
+from bridgebnn.records import Record
 
+from .exchange import receive
+from .jobs import Job
 
-def load() -> dict[str, Any]:
-    """The job of this run."""
-    return json.loads(Path(os.environ["BRIDGEBNN_JOB"]).read_text())
+__all__ = ["Progress", "testbench"]
+
+Kind = TypeVar("Kind", bound=Job)
 
 
 def _write(path: str, record: dict[str, Any]) -> None:
@@ -32,7 +35,7 @@ def _write(path: str, record: dict[str, Any]) -> None:
 
 
 class Progress:
-    """Progress records for the parent process, at most ten a second.
+    """Progress records for the parent process, at most ten per second.
 
     Parameters
     ----------
@@ -51,22 +54,27 @@ class Progress:
             _write(self._path, {"stage": stage, "done": done, "total": total, **more})
 
 
-def testbench(function: Callable[..., Awaitable[dict[str, Any]]]):
-    """Make a cocotb test of ``async function(dut, job)``."""
+def testbench(kind: type[Kind]) -> Callable[[Callable[[Any, Kind, Progress], Awaitable[Record]]], Any]:
+    """Make a cocotb test of ``async function(dut, job, progress)`` over jobs of ``kind``."""
 
-    async def wrapped(dut):
-        job = load()
-        try:
-            result = await function(dut, job)
-        except Exception as error:
-            traceback.print_exc()
-            message = " ".join(str(error).split()) or "no message"
-            record = {"kind": type(error).__name__, "error": message}
-            _write(job["result"], record | {"details": getattr(error, "details", None)})
-            raise
-        _write(job["result"], result)
+    def decorate(function: Callable[[Any, Kind, Progress], Awaitable[Record]]) -> Any:
+        async def wrapped(dut: Any) -> None:
+            sent = json.loads(Path(os.environ["BRIDGEBNN_JOB"]).read_text())
+            result, progress = sent.pop("result"), Progress(sent.pop("progress"))
+            sent.pop("run_folder", None)
+            try:
+                report = await function(dut, receive(kind, sent), progress)
+            except Exception as error:
+                traceback.print_exc()
+                message = " ".join(str(error).split()) or "no message"
+                record = {"kind": type(error).__name__, "error": message}
+                _write(result, record | {"details": getattr(error, "details", None)})
+                raise
+            _write(result, report.as_dict())
 
-    # Not functools.wraps: cocotb would follow it and see the two arguments of ``function``.
-    wrapped.__name__ = wrapped.__qualname__ = function.__name__
-    wrapped.__module__, wrapped.__doc__ = function.__module__, function.__doc__
-    return cocotb.test()(wrapped)
+        # Not functools.wraps: cocotb would follow it and see the arguments of ``function``.
+        wrapped.__name__ = wrapped.__qualname__ = function.__name__
+        wrapped.__module__, wrapped.__doc__ = function.__module__, function.__doc__
+        return cocotb.test()(wrapped)
+
+    return decorate

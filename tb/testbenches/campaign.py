@@ -11,27 +11,28 @@ from bridgebnn.tb.campaign.host import ShadowBus
 from bridgebnn.tb.campaign.scenarios import Bench
 from bridgebnn.tb.env import Env
 from bridgebnn.tb.runs.job import Progress, testbench
+from bridgebnn.tb.runs.jobs import CampaignJob
+from bridgebnn.tb.runs.reports import CampaignChunk
 
 __all__ = ["campaign"]
 
 
-@testbench
-async def campaign(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
-    """Run the job's ``faults`` (labels); the result has a record for each."""
-    env = Env(dut, GEOMETRY, None, attach="none", timing=TIMING, sim=job["sim"], seed=job.get("seed", 1))
+@testbench(CampaignJob)
+async def campaign(dut: Any, job: CampaignJob, progress: Progress) -> CampaignChunk:
+    """Put in the job's faults; the report has a record for each."""
+    env = Env(dut, GEOMETRY, None, attach="none", timing=TIMING, sim=job.sim, seed=job.seed)
     env.bus = ShadowBus(dut, register_map(GEOMETRY, TIMING))
     bench = Bench(env)
-    progress = Progress(job["progress"])
     records: list[dict[str, Any]] = []
 
     async def main() -> None:
         await bench.start()
-        for number, label in enumerate(job["faults"], 1):
+        for number, label in enumerate(job.faults, 1):
             begin = time.monotonic()
             record = await bench.put(parse(label))
             record["wall_s"] = round(time.monotonic() - begin, 4)
             records.append(record)
-            progress("faults", number, len(job["faults"]))
+            progress("faults", number, len(job.faults))
 
     await env.run(main())
-    return {"records": records}
+    return CampaignChunk(sim=job.sim, records=records)

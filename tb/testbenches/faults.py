@@ -15,13 +15,16 @@ import numpy as np
 from bridgebnn.hdl.spec import Combine, Command, Descriptor, ErrorCode, ReadMode, Timing
 from bridgebnn.model.flows import inference
 from bridgebnn.model.networks import golden
+from bridgebnn.names import check_names
 from bridgebnn.tb.agents.array_agent import MacroFaults
 from bridgebnn.tb.bus.wishbone import BusError
 from bridgebnn.tb.env import Env
 from bridgebnn.tb.host.driver import CommandError, HostDriver
-from bridgebnn.tb.runs.job import testbench
+from bridgebnn.tb.runs.job import Progress, testbench
+from bridgebnn.tb.runs.jobs import ScenariosJob
+from bridgebnn.tb.runs.reports import ScenariosReport
 
-from .infer import chip_of, environment, mapping_of
+from .infer import chip_of, environment
 
 __all__ = ["SCENARIOS", "faults"]
 
@@ -362,13 +365,14 @@ def spare(b: Bench) -> tuple[np.ndarray, np.ndarray]:
     return np.arange(columns) % 2, np.ones(columns, np.uint8)
 
 
-@testbench
-async def faults(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
-    """Run the job's ``scenarios`` (default all); the result has an entry for each, "ok" or what was wrong."""
-    mapping, images = mapping_of(job), np.load(job["inputs"])
+@testbench(ScenariosJob)
+async def faults(dut: Any, job: ScenariosJob, progress: Progress) -> ScenariosReport:
+    """Run the job's scenarios (default all); the report has an outcome for each, "ok" or what was wrong."""
+    check_names("ScenariosJob.scenarios", job.scenarios, SCENARIOS, "scenario")
+    mapping = job.mapping
     array = chip_of(job)
-    env = environment(dut, job | {"limit_cyc": 100_000}, mapping, array)
-    bench = Bench(env, mapping, images)
+    env = environment(dut, job, array)
+    bench = Bench(env, mapping, job.images)
     outcomes: dict[str, str] = {}
 
     async def main() -> None:
@@ -376,7 +380,7 @@ async def faults(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
         inference.load(mapping, array)
         env.agent.load(mapping, every_sl=True)
         before = bench.state()
-        for name in job.get("scenarios") or SCENARIOS:
+        for name in job.scenarios or SCENARIOS:
             try:
                 await SCENARIOS[name](bench)
                 env.agent.misbehave(MacroFaults())
@@ -392,4 +396,4 @@ async def faults(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
                 outcomes[name] = "ok"
 
     await env.run(main())
-    return {"outcomes": outcomes}
+    return ScenariosReport(sim=job.sim, outcomes=outcomes)

@@ -5,108 +5,77 @@ Every hidden bit, score and class is compared with golden and with the analog mo
 
 from __future__ import annotations
 
-import dataclasses
 import gc
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bridgebnn.hdl.spec import Combine, Geometry, PulseConditions, ReadMode, Timing
 from bridgebnn.model.flows import inference
 from bridgebnn.model.macro.array import Array
 from bridgebnn.model.macro.broken_lines import FaultyArray, LineFault
-from bridgebnn.model.mapping.mapping import Mapping, map_network
+from bridgebnn.model.mapping.mapping import Mapping
 from bridgebnn.model.networks import golden
-from bridgebnn.model.networks.network import Network
-from bridgebnn.model.parameters.params import MacroParams
-from bridgebnn.tb.agents.array_agent import MacroFaults
 from bridgebnn.tb.checks.monitors import LayerMonitor, comparisons
 from bridgebnn.tb.checks.scoreboard import InferenceScoreboard, Reference
 from bridgebnn.tb.env import Env
 from bridgebnn.tb.host.programming import Pass, program_alone, program_chip
 from bridgebnn.tb.runs.job import Progress, testbench
-
-GEOMETRY_FIELDS = [f.name for f in dataclasses.fields(Geometry)]
-
-
-def geometry_of(job: dict[str, Any]) -> Geometry:
-    """Geometry of the job."""
-    return Geometry(**{name: job["geometry"][name] for name in GEOMETRY_FIELDS})
+from bridgebnn.tb.runs.jobs import InferJob, ProgramJob
+from bridgebnn.tb.runs.reports import ModelProgramming, RunReport
 
 
-def timing_of(job: dict[str, Any]) -> Timing:
-    """Timing of the job; the default where it names none."""
-    fields = dict(job.get("timing") or {})
-    for op in ("form", "set", "reset"):
-        if op in fields:
-            fields[op] = PulseConditions(**fields[op])
-    return Timing(**fields)
-
-
-def mapping_of(job: dict[str, Any]) -> Mapping:
-    """Mapping of the job's network."""
-    network = Network.load(job["network"])
-    combine, final_mode = Combine(job["combine"]), ReadMode(job["final_mode"])
-    return map_network(network, geometry_of(job), combine=combine, final_mode=final_mode)
-
-
-def chip_of(job: dict[str, Any]) -> Array:
+def chip_of(job: InferJob | ProgramJob) -> Array:
     """A fresh, unformed chip, with the job's broken lines."""
-    arguments = geometry_of(job), MacroParams.from_dict(job["macro"]), int(job["chip"])
     lines = [LineFault.parse(text) for text in job.get("broken_lines", ())]
-    return FaultyArray(*arguments, lines=lines) if lines else Array(*arguments)
+    if lines:
+        return FaultyArray(job.geometry, job.macro, job.chip, lines=lines)
+    return Array(job.geometry, job.macro, job.chip)
 
 
-def environment(dut: Any, job: dict[str, Any], mapping: Mapping, array: Array | None) -> Env:
-    """Environment for a mapping, with the job's attachment, faults and gaps."""
+def environment(dut: Any, job: InferJob, array: Array | None) -> Env:
+    """Environment for the job's mapping, with its attachment, faults and gaps."""
     options: dict[str, Any] = {}
-    attach = job["attach"]
-    if attach == "strobe":
-        options = {"watch": job.get("watch", True)}
-    elif attach == "prefetch":
-        most = job.get("comparisons") or max(comparisons(d) for d in mapping.descriptors)
+    if job.attach == "strobe":
+        options = {"watch": job.watch}
+    elif job.attach == "prefetch":
+        most = job.comparisons or max(comparisons(d) for d in job.mapping.descriptors)
         options = {"comparisons": most}
     return Env(
         dut,
-        mapping.geometry,
+        job.geometry,
         array,
-        attach=attach,
-        timing=timing_of(job),
-        sim=job["sim"],
-        seed=int(job.get("seed", 1)),
-        faults=MacroFaults(**job.get("faults", {})),
+        attach=job.attach,
+        timing=job.timing,
+        sim=job.sim,
+        seed=job.seed,
+        faults=job.faults,
         agent_options=options,
-        bus_gaps=job.get("bus_gaps", "none"),
-        push_gaps=job.get("push_gaps", "none"),
-        pop_gaps=job.get("pop_gaps", "none"),
-        limit_cyc=int(job.get("limit_cyc", 2_000_000)),
+        bus_gaps=job.bus_gaps,
+        push_gaps=job.push_gaps,
+        pop_gaps=job.pop_gaps,
+        limit_cyc=job.limit_cyc,
     )
 
 
-@testbench
-async def infer(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
-    """Program, infer, compare. The job's fields: ``bridgebnn.tb.runs.runner.infer``."""
-    planned, images = mapping_of(job), np.load(job["inputs"])
-    progress = Progress(job["progress"])
-    tied = job["attach"] == "none" or job.get("tied", False)
-    array = None if tied and job["attach"] == "none" else chip_of(job)
-    env = environment(dut, job, planned, array)
+@testbench(InferJob)
+async def infer(dut: Any, job: InferJob, progress: Progress) -> RunReport:
+    """Program, infer, compare."""
+    images = job.images
+    tied = job.attach == "none"
+    array = None if tied else chip_of(job)
+    env = environment(dut, job, array)
     trace = None
-    if job.get("waves"):
+    if job.waves:
         from bridgebnn.tb.checks.waves import Trace
 
-        trace = Trace(
-            env, Path(job["waves"]), tile=job.get("waves_tile", 0), column=job.get("waves_column", 0)
-        )
+        trace = Trace(env, job.waves, tile=job.waves_tile, column=job.waves_column)
 
-    async def main() -> dict[str, Any]:
+    async def main() -> RunReport:
         await env.start()
-        if trace is not None and job.get("waves_program"):
+        if trace is not None and job.waves_program:
             trace.start()
-        network = Network.load(job["network"])
-        mapping, passes, programmed = await program_chip(env, job, network, planned, progress)
+        mapping, passes, programmed = await program_chip(env, job, progress)
         result: dict[str, Any] = {"programming": programmed}
         references, alone = {}, None
         if not tied:
@@ -120,7 +89,7 @@ async def infer(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
             LayerMonitor(env, mapping, scoreboard.observe_layer).start()
         await env.host.load_network(mapping.descriptors, mapping.thresholds, mapping.repairs)
         vectors = mapping.pack_inputs(images)
-        if trace is not None and not job.get("waves_program"):
+        if trace is not None and not job.waves_program:
             trace.start()
 
         def seen(outcome: Any) -> None:
@@ -144,11 +113,11 @@ async def infer(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
             # The chip itself is a result, too: each of these that differs counts as one more mismatch.
             checks = ("state_equal", "state_equal_after", "read_numbers_equal")
             wrong = [name for name in checks if not result[name]]
-            wrong += ["programming"] if not result["model_programming"].get("equal", True) else []
+            wrong += ["programming"] if result["model_programming"].equal is False else []
             result["model_mismatches"] += len(wrong)
             if wrong:
                 result["model_first"] = result["model_first"] or ", ".join(wrong)
-        return result
+        return RunReport(**result)
 
     try:
         return await env.run(main())
@@ -158,24 +127,22 @@ async def infer(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
 
 
 def model_alone(
-    job: dict[str, Any], mapping: Mapping, env: Env, passes: list[Pass]
-) -> tuple[Array, bool, dict[str, Any]]:
+    job: InferJob, mapping: Mapping, env: Env, passes: list[Pass]
+) -> tuple[Array, bool, ModelProgramming]:
     """A second chip of the same seed, programmed by the model itself; is it in the first one's state?"""
     alone = chip_of(job)
-    report = program_alone(alone, mapping, passes, timing_of(job))
+    report = program_alone(alone, mapping, passes, job.timing)
     if env.attach == "prefetch":
         env.agent.flush()
     ours, theirs = env.array.devices.snapshot(), alone.devices.snapshot()
     wrong = [
         name for name in theirs if name != "row_version" and not np.array_equal(ours[name], theirs[name])
     ]
-    if wrong:
-        report["differ"] = wrong
-    return alone, alone.state_hash() == env.array.state_hash(), report
+    return alone, alone.state_hash() == env.array.state_hash(), report.replace(differ=wrong)
 
 
 def summary(
-    job: dict[str, Any],
+    job: InferJob,
     env: Env,
     scoreboard: InferenceScoreboard,
     alone: Array | None,
@@ -183,15 +150,19 @@ def summary(
     cycles: int,
     counts: dict[str, int],
 ) -> dict[str, Any]:
-    """The result record."""
+    """What the report says of job, inference and scoreboard."""
     n = len(scoreboard.images)
-    labels = job.get("labels")
+    labels = job.labels
     classes = [s["label"] for s in scoreboard.seen]
-    record: dict[str, Any] = {
+    record: dict[str, Any] = {name: job[name] for name in ("sim", "attach", "preset", "chip", "seed")}
+    record |= {
+        "macro": job.macro.name,
+        "ideal": job.macro.is_ideal,
+        "waves": None if job.waves is None else str(job.waves),
         "images": n,
         "accuracy": float(np.mean(np.array(labels) == classes)) if labels else None,
         "classes": classes,
-        "scores": [s["scores"] for s in scoreboard.seen] if job.get("keep_scores", True) else None,
+        "scores": [s["scores"] for s in scoreboard.seen] if job.keep_scores else None,
         "cycles_per_image": round(counts["perf_busy"] / n, 2),
         "row_reads": counts["perf_rows"],
         "read_cycles": counts["perf_read"],
@@ -201,7 +172,9 @@ def summary(
         "wall_s": round(wall_s, 3),
     }
     if labels and "golden" in scoreboard.references:
-        record["golden_accuracy"] = float(np.mean(labels == scoreboard.references["golden"].classes))
+        record["golden_accuracy"] = float(
+            np.mean(np.array(labels) == scoreboard.references["golden"].classes)
+        )
     for name, reference in scoreboard.references.items():
         record[f"{name}_mismatches"] = reference.mismatches
         record[f"{name}_first"] = reference.first

@@ -14,10 +14,12 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
 from cocotbext.wishbone.driver import WBOp
 
-from bridgebnn.hdl.spec import Command, ErrorCode, Geometry, Timing
+from bridgebnn.hdl.spec import Command, ErrorCode, Timing
 from bridgebnn.hdl.spec.register_map import Access, Register, RegisterMap, Window, register_map
 from bridgebnn.tb.bus.wishbone_master import master
-from bridgebnn.tb.runs.job import testbench
+from bridgebnn.tb.runs.job import Progress, testbench
+from bridgebnn.tb.runs.jobs import RegistersJob
+from bridgebnn.tb.runs.reports import RegistersReport
 
 ACK, ERR = 1, 2
 FULL = 0xF
@@ -305,10 +307,10 @@ async def check_locks(dut: Any, bus: Bus, regs: RegisterMap) -> None:
     await check_reset_values(bus, regs.registers)
 
 
-@testbench
-async def register_walk(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
+@testbench(RegistersJob)
+async def register_walk(dut: Any, job: RegistersJob, progress: Progress) -> RegistersReport:
     """Reset values, walks, refusals, events, busy rules and locks of the whole map."""
-    regs = register_map(Geometry(**job["geometry"]), Timing())
+    regs = register_map(job.geometry, Timing())
     bus = await start(dut)
     seen = {"terminations": 0}
     monitor = cocotb.start_soon(check_terminations(dut, seen))
@@ -321,4 +323,6 @@ async def register_walk(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
     await check_busy(bus, regs)
     await check_locks(dut, bus, regs)
     monitor.cancel()
-    return {"sent": bus.sent, "compared": bus.compared, "terminations": seen["terminations"]}
+    return RegistersReport(
+        sim=job.sim, sent=bus.sent, compared=bus.compared, terminations=seen["terminations"]
+    )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridgebnn.hdl.spec import Geometry
-from bridgebnn.tb.runs.runner import CONTROLLER, generated
+from bridgebnn.tb.runs.controller import CONTROLLER, generated
 
 __all__ = ["MUTANTS", "Mutant", "broken_controller"]
 

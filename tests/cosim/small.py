@@ -9,6 +9,8 @@ import numpy as np
 
 from bridgebnn.hdl.spec import Combine, Geometry, ReadMode
 from bridgebnn.model.networks.network import Layer, Network
+from bridgebnn.tb.runs.jobs import InferJob
+from bridgebnn.tb.runs.reports import RunReport
 from bridgebnn.tb.runs.runner import infer
 
 GEOMETRY = Geometry(
@@ -45,19 +47,27 @@ def vectors(count: int, inputs: int = 40, seed: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 2, (count, inputs), dtype=np.uint8)
 
 
-def run(sim: str, attach: str, count: int = 4, **options: Any) -> dict[str, Any]:
-    """`bridgebnn.tb.runs.runner.infer` of the small network."""
-    options.setdefault("program", "preload")
-    options.setdefault("network", network())
-    options.setdefault("images", vectors(count, options["network"].n_in))
-    return infer(
-        geometry=GEOMETRY,
-        sim=sim,
-        attach=attach,
-        comparisons=COMPARISONS,
-        timeout_s=300.0,
-        **options,
-    )
+def job(sim: str, attach: str, count: int = 4, **fields: Any) -> InferJob:
+    """A job of the small network, preloaded unless it is told otherwise."""
+    given: dict[str, Any] = {"geometry": GEOMETRY, "program": "preload", "comparisons": COMPARISONS} | fields
+    given.setdefault("network", network())
+    given.setdefault("images", vectors(count, given["network"].n_in))
+    return InferJob(sim=sim, attach=attach, **given)
 
 
-__all__ = ["ATTACHMENTS", "COMPARISONS", "GEOMETRY", "SIMS", "ReadMode", "network", "run", "vectors"]
+def run(sim: str, attach: str, count: int = 4, **fields: Any) -> RunReport:
+    """`bridgebnn.tb.runs.runner.infer` of it."""
+    return infer(job(sim, attach, count, **fields), timeout_s=300.0)
+
+
+__all__ = [
+    "ATTACHMENTS",
+    "COMPARISONS",
+    "GEOMETRY",
+    "SIMS",
+    "ReadMode",
+    "job",
+    "network",
+    "run",
+    "vectors",
+]

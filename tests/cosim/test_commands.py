@@ -82,21 +82,10 @@ def test_infer_command(tmp_path):
         "icarus",
         "--json",
         str(target),
-        "bridgebnn",
-        "tb",
-        "infer",
-        "--preset",
-        "paper23",
-        "--images",
-        "1",
-        "--sim",
-        "icarus",
-        "--json",
-        str(target),
     )
     assert done.returncode == 0, done.stderr
     report = json.loads(target.read_text())
-    wanted = "images accuracy golden_mismatches model_mismatches seed sim wall_s"
+    wanted = "images accuracy golden_mismatches model_mismatches chip seed sim wall_s"
     wanted += " cycles_per_image row_reads cycles_per_s"
     assert set(wanted.split()) <= set(report)
     assert {"pulses", "verify_reads", "failures", "cycles"} <= set(report["programming"])
@@ -143,7 +132,7 @@ def test_crash_and_errors_are_one_line(tmp_path):
     simulation = Simulation(sim="icarus", top="bridgebnn", sources=[source])
     for module, pattern in (
         ("bridgebnn.tb.testbenches.absent", r"^Crash: icarus ended without a result: ModuleNotFoundError"),
-        ("bridgebnn.tb.testbenches.infer", r"^KeyError: 'network'"),
+        ("bridgebnn.tb.testbenches.infer", r"^KeyError: 'folder'"),
     ):
         with pytest.raises(SimulationError, match=pattern) as caught:
             run(simulation, module, {})
@@ -158,9 +147,7 @@ def test_crash_and_errors_are_one_line(tmp_path):
 @pytest.mark.icarus
 def test_silence_ends_in_a_timeout():
     with pytest.raises(SimulationError, match=r"^Timeout: no end after 0\.5 s"):
-        infer(
-            small.network(), small.GEOMETRY, small.vectors(200), sim="icarus", attach="strobe", timeout_s=0.5,
-        )  # fmt: skip
+        infer(small.job("icarus", "strobe", 200, comparisons=None, program="bus"), timeout_s=0.5)
 
 
 def test_missing_simulator_is_one_line(monkeypatch, tmp_path):
@@ -183,8 +170,8 @@ def test_unknown_simulator():
 
 def test_vectors_that_do_not_fit():
     with pytest.raises(ValueError, match="must be"):
-        infer(small.network(), small.GEOMETRY, small.vectors(2, 39))
+        small.job("icarus", "strobe", images=small.vectors(2, 39))
     with pytest.raises(ValueError, match="no input vectors"):
-        infer(small.network(), small.GEOMETRY, small.vectors(0))
+        small.job("icarus", "strobe", count=0)
     with pytest.raises(ValueError, match="tiles = 2 would fit"):
-        infer(small.network(), Geometry(), small.vectors(2))
+        infer(small.job("icarus", "strobe", geometry=Geometry()))

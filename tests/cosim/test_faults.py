@@ -4,6 +4,9 @@ import functools
 
 import pytest
 
+from bridgebnn.tb.runs.jobs import ScenariosJob
+from bridgebnn.tb.runs.runner import run_scenarios
+
 from . import small
 
 NAMES = (
@@ -18,7 +21,8 @@ NAMES = (
 @functools.cache
 def outcomes(sim: str, attach: str) -> dict[str, str]:
     """All scenarios in one run."""
-    return small.run(sim, attach, testbench="bridgebnn.tb.testbenches.faults")["outcomes"]
+    job = ScenariosJob.from_dict(small.job(sim, attach, limit_cyc=100_000))
+    return run_scenarios(job, timeout_s=300.0).outcomes
 
 
 @pytest.mark.parametrize(

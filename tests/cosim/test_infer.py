@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from bridgebnn.hdl.spec import Combine, ReadMode, Timing, preset
-from bridgebnn.model.networks.dataset import load_mnist_test
-from bridgebnn.tb.runs.runner import infer_preset
+from bridgebnn.hdl.spec import Combine, ReadMode, Timing
+from bridgebnn.tb.runs.jobs import InferJob
+from bridgebnn.tb.runs.reports import RunReport
+from bridgebnn.tb.runs.runner import infer
 
 from . import small
 
@@ -17,13 +18,13 @@ SIM_ATTACH = [
 SAME = ("classes", "scores", "cycles_per_image", "row_reads", "read_cycles", "golden_mismatches")
 
 
-def clean(result: dict) -> None:
+def clean(result: RunReport) -> None:
     """Nothing differs from golden or the model, and something was compared."""
     assert result["golden_mismatches"] == 0, result["golden_first"]
     same_as_model(result)
 
 
-def same_as_model(result: dict) -> None:
+def same_as_model(result: RunReport) -> None:
     """Nothing differs from the model alone: bits, scores, pulses, devices, read numbers."""
     assert result["model_mismatches"] == 0, result["model_first"]
     assert result["state_equal"]
@@ -63,7 +64,7 @@ def test_real_macro_is_the_model_and_attachments_agree(chip, final):
 @pytest.mark.parametrize("sim", [pytest.param(s, marks=getattr(pytest.mark, s)) for s in small.SIMS])
 def test_the_baselines_of_the_bench_do_the_same_work(sim):
     """Comparator tied off, bare and in the shell: as many cycles and reads as with the physics attached."""
-    bare, shell = (small.run(sim, "none", tied=tied) for tied in (False, True))
+    bare, shell = (small.run(sim, "none", tied=tied) for tied in (0, 1))
     attached = small.run(sim, "prefetch")
     assert bare["scores"] == shell["scores"] != attached["scores"]
     for name in ("cycles", "row_reads", "read_cycles"):
@@ -110,15 +111,8 @@ def test_layers_of_any_shape():
     ],
 )
 def test_preset_on_verilator(name, combine, images):
-    bits, labels = load_mnist_test()
-    result = infer_preset(
-        preset(name),
-        bits[:images],
-        labels=labels[:images].tolist(),
-        sim="verilator",
-        program="preload",
-        combine=combine,
-    )
+    job = InferJob(preset=name, images=images, sim="verilator", program="preload", combine=combine)
+    result = infer(job)
     clean(result)
     if name == "mnist":
         overhead = result["cycles_per_image"] - result["read_cycles"] / images
@@ -129,5 +123,4 @@ def test_preset_on_verilator(name, combine, images):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["mnist", "paper23", "split"])
 def test_preset_on_icarus(name):
-    bits, _ = load_mnist_test()
-    clean(infer_preset(preset(name), bits[:1], sim="icarus", program="preload"))
+    clean(infer(InferJob(preset=name, images=1, sim="icarus", program="preload")))

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from bridgebnn.tb.runs.runner import generated
+from bridgebnn.tb.runs.controller import generated
 from bridgebnn.tb.simulators.simulators import SimulationError
 
 from . import small

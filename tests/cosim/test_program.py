@@ -5,7 +5,7 @@ import json
 import pytest
 
 from bridgebnn.tb.__main__ import main
-from bridgebnn.tb.commands.program import differences
+from bridgebnn.tb.runs.programs import differences
 
 
 @pytest.mark.parametrize(

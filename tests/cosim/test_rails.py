@@ -7,17 +7,16 @@ import json
 import numpy as np
 import pytest
 
-from bridgebnn.hdl.spec import preset
 from bridgebnn.model.flows import inference
 from bridgebnn.model.macro.array import Array
 from bridgebnn.model.mapping.mapping import map_network
-from bridgebnn.model.networks.dataset import load_mnist_test
 from bridgebnn.model.networks.golden import Golden
 from bridgebnn.model.parameters.params import BridgeParams, MacroParams, NeuronParams
 from bridgebnn.model.studies.current_mode import CurrentParams
 from bridgebnn.model.studies.immunity import Circuit, Setting, classify
-from bridgebnn.tb.commands.infer import verdict
-from bridgebnn.tb.runs.runner import infer_preset
+from bridgebnn.tb.runs.jobs import InferJob
+from bridgebnn.tb.runs.reports import verdict
+from bridgebnn.tb.runs.runner import infer
 from tests import ROOT
 from tests.cosim.test_infer import SIM_ATTACH, same_as_model
 
@@ -63,7 +62,7 @@ def test_what_breaks_the_bridges_is_what_the_model_predicts(sim, attach, program
     result = small.run(sim, attach, images=IMAGES, macro=FAILS, program=program)
     same_as_model(result)
     assert result["golden_mismatches"] > 0
-    assert verdict(result)
+    assert result.ok
     array = Array(small.GEOMETRY, FAILS, 1)
     inference.load(MAPPING, array)
     alone = inference.run(MAPPING, array, IMAGES)
@@ -79,16 +78,11 @@ def test_what_breaks_the_bridges_is_what_the_model_predicts(sim, attach, program
 @pytest.mark.slow
 def test_mnist_with_the_parameter_files(tmp_path):
     """examples/rails-*.json, which ``bridgebnn tb infer --macro-params`` takes; bits, not statistics."""
-    bits, labels = load_mnist_test()
     seen = {}
     for name in ("rails-conventional-fails", "rails-bridge-fails"):
-        seen[name] = infer_preset(
-            preset("mnist"),
-            bits[:20],
-            labels=labels[:20].tolist(),
-            sim="verilator",
-            program="preload",
-            macro=str(ROOT / "examples" / f"{name}.json"),
+        macro = ROOT / "examples" / f"{name}.json"
+        seen[name] = infer(
+            InferJob(preset="mnist", images=20, sim="verilator", program="preload", macro=macro)
         )
         same_as_model(seen[name])
     holds, fails = seen.values()
@@ -104,6 +98,5 @@ def test_an_ideal_set_by_any_name_must_be_golden(tmp_path):
     assert mine.is_ideal
     assert not HOLDS.is_ideal
     assert not dataclasses.replace(MacroParams.real(), name="ideal").is_ideal
-    report = {"ideal": mine.is_ideal, "golden_mismatches": 1, "model_mismatches": 0}
-    assert not verdict(report)
-    assert verdict(report | {"ideal": False})
+    assert not verdict(ideal=mine.is_ideal, golden=1, model=0)
+    assert verdict(ideal=False, golden=1, model=0)

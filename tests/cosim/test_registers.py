@@ -9,7 +9,10 @@ from bridgebnn.hdl.bus.register_bank import RegisterBank
 from bridgebnn.hdl.output.verilog import TOP, generate
 from bridgebnn.hdl.spec import Geometry, Timing
 from bridgebnn.hdl.spec.register_map import Access
-from bridgebnn.tb.simulators.simulators import SIMULATORS, Simulation, SimulationError, run
+from bridgebnn.tb.runs.jobs import RegistersJob
+from bridgebnn.tb.runs.reports import RegistersReport
+from bridgebnn.tb.runs.runner import walk_registers
+from bridgebnn.tb.simulators.simulators import SIMULATORS, Simulation, SimulationError
 
 WRITTEN = ("clk", "rst", "wb_cyc", "wb_stb", "wb_we", "wb_adr", "wb_dat_w", "wb_sel")
 WRITTEN += ("cmp", "cmp_valid", "sl", "hv_ready")
@@ -32,11 +35,10 @@ GEOMETRIES = {
 EACH_SIMULATOR = [pytest.param(s, marks=getattr(pytest.mark, s)) for s in SIMULATORS]
 
 
-def walk(simulator: str, geometry: Geometry, source: Path) -> dict:
+def walk(simulator: str, geometry: Geometry, source: Path) -> RegistersReport:
     """Run the register walk."""
     simulation = Simulation(sim=simulator, top=TOP, sources=[source], written=WRITTEN, read=READ)
-    job = {"geometry": dataclasses.asdict(geometry)}
-    return run(simulation, "bridgebnn.tb.testbenches.registers", job, timeout_s=300)
+    return walk_registers(RegistersJob(sim=simulator, geometry=geometry), simulation)
 
 
 @pytest.mark.parametrize("simulator", EACH_SIMULATOR)

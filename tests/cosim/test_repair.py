@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bridgebnn.hdl.spec import Combine, ReadMode
+from bridgebnn.tb.runs.jobs import InferJob
 from bridgebnn.tb.runs.runner import infer
 from bridgebnn.tb.simulators.simulators import SimulationError
 from tests.cosim.test_infer import SAME, SIM_ATTACH, clean, same_as_model
@@ -23,10 +24,10 @@ LINES = {
 
 def run(sim, attach, lines, *, macro="ideal", chip=1, **options):
     network = options.pop("network", small.network())
-    return infer(
-        network,
-        GEOMETRY,
-        small.vectors(6, network.n_in),
+    job = InferJob(
+        network=network,
+        geometry=GEOMETRY,
+        images=small.vectors(6, network.n_in),
         sim=sim,
         attach=attach,
         macro=macro,
@@ -35,9 +36,9 @@ def run(sim, attach, lines, *, macro="ideal", chip=1, **options):
         program="bus",
         repair=True,
         broken_lines=lines,
-        timeout_s=300.0,
         **options,
     )
+    return infer(job, timeout_s=300.0)
 
 
 @pytest.mark.icarus
@@ -90,4 +91,4 @@ def test_bad_arguments():
         ({"repair": True, "broken_lines": ["word:0:1"]}, "must be KIND:TILE:LINE"),
     ):
         with pytest.raises(ValueError, match=message):
-            infer(small.network(), GEOMETRY, vectors, **options)
+            InferJob(network=small.network(), geometry=GEOMETRY, images=vectors, **options)

@@ -1,0 +1,78 @@
+"""The controller that a run simulates: its Verilog from the cache, and what is built around it."""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import hashlib
+import json
+from pathlib import Path
+
+from bridgebnn.hdl.spec import Geometry, ReadMode, Timing
+from bridgebnn.model.mapping.mapping import Mapping
+from bridgebnn.paths import PACKAGE, build_root
+from bridgebnn.tb.agents import shell
+from bridgebnn.tb.simulators.simulators import Simulation
+
+__all__ = ["CONTROLLER", "generated", "most_comparisons", "simulation"]
+
+CONTROLLER = "bridgebnn"
+
+
+def generated(geometry: Geometry, timing: Timing | None = None) -> Path:
+    """The controller's Verilog, from the cache where sources and parameters are the same."""
+    timing = timing or Timing()
+    h = hashlib.sha256(json.dumps([geometry.as_dict(), dataclasses.asdict(timing)]).encode())
+    for source in sorted((PACKAGE / "hdl").resolve().rglob("*")):
+        if source.suffix in (".py", ".rdl"):
+            h.update(source.read_bytes())
+    folder = build_root() / "generated" / h.hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{CONTROLLER}.v"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not target.exists():
+            from bridgebnn.hdl.output.verilog import generate  # Amaranth and Yosys are slow to load
+
+            part = folder / "part"
+            generate(part, geometry, timing)
+            (part / f"{CONTROLLER}.v").replace(target)
+    return target
+
+
+def simulation(
+    sim: str, attach: str, geometry: Geometry, verilog: Path, *, comparisons: int = 1, tied: int = 0
+) -> Simulation:
+    """What is built for one attachment.
+
+    Parameters
+    ----------
+    comparisons : int
+        Most comparisons of a row and vector (1 without SEARCH).
+    tied : int
+        With ``none``: the controller in the shell, and the comparator tied off there.
+    """
+    if attach == "prefetch" or tied:
+        return Simulation(
+            sim=sim,
+            top=shell.TOP,
+            sources=[shell.SOURCE, verilog],
+            parameters=shell.shell_parameters(geometry, comparisons, tied),
+            written=[*shell.BUS_WRITTEN, *shell.WRITTEN],
+            read=[*shell.BUS_READ, *shell.READ],
+        )
+    return Simulation(
+        sim=sim,
+        top=CONTROLLER,
+        sources=[verilog],
+        written=[*shell.BUS_WRITTEN, "cmp", "cmp_valid", "sl", "hv_ready"],
+        read=[*shell.BUS_READ, *shell.MACRO_OUTPUTS],
+    )
+
+
+def most_comparisons(mapping: Mapping) -> int:
+    """Most comparisons that a row of the mapping gets for one vector."""
+    return max(
+        (d.enabled(0).bit_length() if d.mode is ReadMode.SEARCH else 1 for d in mapping.descriptors),
+        default=1,
+    )

@@ -1,0 +1,357 @@
+"""What a run is: jobs, checked whole before anything is built.
+
+A job is made in Python, read from a JSON file (`Job.load`), or put together from a command line; the names and
+values are the same everywhere. docs/schemas has them as JSON Schemas.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+from numpy.typing import ArrayLike, NDArray
+
+from bridgebnn.hdl.spec import Combine, Geometry, ReadMode, Timing, preset
+from bridgebnn.model.flows.work import Work, work_of_preset, work_of_size
+from bridgebnn.model.macro.broken_lines import LineFault
+from bridgebnn.model.mapping.mapping import Mapping, map_network
+from bridgebnn.model.networks.dataset import load_mnist_test
+from bridgebnn.model.networks.golden import check_bits
+from bridgebnn.model.networks.network import Network
+from bridgebnn.model.parameters.params import MacroParams
+from bridgebnn.names import UnknownName
+from bridgebnn.paths import DATA, network_file
+from bridgebnn.records import Record
+from bridgebnn.tb.agents.misbehaviour import MacroFaults
+
+__all__ = ["CampaignJob", "InferJob", "Job", "ProgramJob", "RegistersJob", "ScenariosJob"]
+
+Gaps = Literal["none", "some", "long"]
+Index = Annotated[int, Meta(ge=0)]
+Seed = Annotated[int, Meta(ge=0, le=2**32 - 1)]
+CHIPS = 2**64
+FROM_PRESET: Any = None
+
+
+class Job(Record, frozen=True, kw_only=True):
+    """What every run has.
+
+    Parameters
+    ----------
+    sim : "icarus" or "verilator"
+    seed : int, 0 .. 2**32 - 1
+        Of everything random in the testbench. The chip has a seed of its own.
+    """
+
+    TESTBENCH: ClassVar[str]
+    """Module of the testbench that takes this kind of job."""
+
+    sim: Literal["icarus", "verilator"] = "icarus"
+    seed: Seed = 1
+
+
+class ChipJob(Job, frozen=True, kw_only=True):
+    """A run on a modelled chip.
+
+    Parameters
+    ----------
+    macro : MacroParams
+        Also "ideal", "real" or the path of a JSON file.
+    chip : int, 0 .. 2**64 - 1
+        Seed of the chip: every draw of its devices, mismatch and noise.
+    """
+
+    ADAPT = {
+        "macro": lambda value: MacroParams.named(str(value)) if isinstance(value, (str, Path)) else value
+    }
+
+    macro: MacroParams = msgspec.field(default_factory=MacroParams.ideal)
+    chip: Index = 1
+
+    def __post_init__(self) -> None:
+        if isinstance(self.chip, int) and not isinstance(self.chip, bool) and not 0 <= self.chip < CHIPS:
+            raise ValueError(
+                f"{type(self).__name__}.chip = {self.chip}: must be an integer from 0 to {CHIPS - 1}"
+            )
+        super().__post_init__()
+
+
+class InferJob(ChipJob, frozen=True, kw_only=True, dict=True):
+    """A network on the RTL with the macro attached: programmed, then run over input vectors.
+
+    Parameters
+    ----------
+    preset : str, optional
+        Where ``network``, ``geometry``, ``timing``, ``combine`` and ``final_mode`` come from unless they are given.
+    network : Network
+        Also the path of a file, or the name of one that comes with the package.
+    geometry : Geometry
+    timing : Timing
+    combine : Combine
+        How layers wider than a tile split.
+    final_mode : ReadMode, COUNT or SEARCH
+        How scores are read.
+    images : {0, 1}, (batch, inputs)
+        Input vectors. Also the path of an ``.npy`` file, or an integer: so many MNIST test images, with labels.
+    labels : tuple of int, optional
+        One per image, for the accuracy.
+    program : "bus" or "preload"
+        Pulses over the bus from an unformed array, or states written directly.
+    attach : "prefetch", "strobe" or "none"
+        How the model sits on the pins; none: comparator tied off, nothing is compared.
+    tied : int, 0..2
+        With attachment none: the controller in the shell, and what its comparator is tied to there (2: a pattern).
+    repair : bool
+        After programming, let spares stand in for broken lines and place neurons around scattered failures
+        (``bridgebnn.model.flows.repair``), and program what changed, until nothing does. Golden then computes the
+        same function with its hidden neurons in that order.
+    broken_lines : tuple of str
+        As ``bridgebnn.model.macro.broken_lines.LineFault.parse`` takes them. They need ``repair``: the batches of
+        the model alone know only sound lines.
+    waves : path, optional
+        VCD file to write; needs attachment strobe.
+    waves_program : bool
+        The programming is in it, too.
+    waves_tile, waves_column : int
+        The neuron and the source line whose analog nodes it shows.
+    faults : MacroFaults
+        How the macro misbehaves.
+    bus_gaps, push_gaps, pop_gaps : "none", "some" or "long"
+        Idle cycles of the host.
+    watch : bool
+        With attachment strobe: check each read of the pins.
+    keep_scores : bool
+        The report has the scores.
+    comparisons : int, optional
+        Comparisons of a row that the shell has room for; by default what the mapping needs.
+    limit_cyc : int
+        Cycles that the host waits for an answer.
+    verilog : path, optional
+        Another controller than the generated one.
+    plus_args : tuple of str
+        Arguments ``+name=value`` of the simulation.
+    """
+
+    TESTBENCH = "bridgebnn.tb.testbenches.infer"
+    ADAPT = ChipJob.ADAPT | {"network": lambda v: _network(v), "images": lambda v: _images(v)}
+    OPAQUE = {
+        "network": "path of a network file, or name of one that comes with the package",
+        "images": "path of an .npy file, or how many MNIST test images",
+    }
+
+    preset: str | None = None
+    network: Network = FROM_PRESET
+    geometry: Geometry = FROM_PRESET
+    timing: Timing = FROM_PRESET
+    combine: Combine = FROM_PRESET
+    final_mode: ReadMode = FROM_PRESET
+    images: NDArray[np.uint8]
+    labels: tuple[Index, ...] | None = None
+    program: Literal["bus", "preload"] = "bus"
+    attach: Literal["prefetch", "strobe", "none"] = "prefetch"
+    tied: Annotated[int, Meta(ge=0, le=2)] = 0
+    repair: bool = False
+    broken_lines: tuple[str, ...] = ()
+    waves: Path | None = None
+    waves_program: bool = False
+    waves_tile: Index = 0
+    waves_column: Index = 0
+    faults: MacroFaults = msgspec.field(default_factory=MacroFaults)
+    bus_gaps: Gaps = "none"
+    push_gaps: Gaps = "none"
+    pop_gaps: Gaps = "none"
+    watch: bool = True
+    keep_scores: bool = True
+    comparisons: Annotated[int, Meta(ge=1, le=64)] | None = None
+    limit_cyc: Annotated[int, Meta(ge=1)] = 2_000_000
+    verilog: Path | None = None
+    plus_args: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        self._fill()
+        super().__post_init__()
+        self._check()
+
+    def _fill(self) -> None:
+        """What the preset, the count of images and the defaults give."""
+        chosen = None if self.preset is None else preset(self.preset)
+        given: dict[str, Any] = {"timing": Timing(), "combine": Combine.ADD, "final_mode": ReadMode.COUNT}
+        if chosen is not None:
+            given = {name: getattr(chosen, name) for name in (*given, "geometry")}
+            given["network"] = network_file(chosen.network)
+        if isinstance(self.images, int) and not isinstance(self.images, bool):
+            images, labels = load_mnist_test()
+            if not 1 <= self.images <= len(images):
+                raise ValueError(
+                    f"InferJob.images = {self.images}: must be from 1 to {len(images)} test images"
+                )
+            given["labels"] = labels[: self.images].tolist()
+            msgspec.structs.force_setattr(self, "images", images[: self.images])
+        for name in ("network", "geometry", "timing", "combine", "final_mode", "labels"):
+            if getattr(self, name) is None and name in given:
+                msgspec.structs.force_setattr(self, name, given[name])
+        if missing := [name for name in ("network", "geometry") if getattr(self, name) is None]:
+            raise UnknownName(f"InferJob needs {' and '.join(missing)}, or a preset")
+
+    def _check(self) -> None:
+        """What fields must be together."""
+        count, inputs = self.images.shape[0], self.network.n_in
+        if count == 0:
+            raise ValueError("InferJob.images: no input vectors, at least one is needed")
+        msgspec.structs.force_setattr(self, "images", check_bits(self.images, inputs))
+        if self.labels is not None and len(self.labels) != count:
+            raise ValueError(
+                f"InferJob.labels has {len(self.labels)} entries: must be one per image, {count}"
+            )
+        if self.final_mode is ReadMode.SIGN:
+            raise ValueError("InferJob.final_mode = sign: must be count or search, a score needs popcounts")
+        if self.waves is not None:
+            if self.attach != "strobe":
+                raise ValueError(f"waves with attachment {self.attach!r}: the analog nodes need strobe")
+            if self.waves.suffix.lower() != ".vcd":
+                raise ValueError(
+                    f"InferJob.waves = {str(self.waves)!r}: must end in .vcd, the format that is written"
+                )
+        for name, end in (("waves_tile", self.geometry.tiles), ("waves_column", self.geometry.columns)):
+            if self[name] >= end:
+                raise ValueError(f"InferJob.{name} = {self[name]}: must be from 0 to {end - 1} on this chip")
+        if self.tied and self.attach != "none":
+            raise ValueError(f"tied = {self.tied} with attachment {self.attach!r}: must be none")
+        if self.repair and self.program != "bus":
+            raise ValueError(
+                f"repair with program = {self.program!r}: what failed is known only after pulses (bus)"
+            )
+        if self.broken_lines and not self.repair:
+            raise ValueError("broken lines without repair: the chip cannot hold the network")
+        for text in self.broken_lines:
+            LineFault.parse(text).check(self.geometry)
+
+    @cached_property
+    def mapping(self) -> Mapping:
+        """The network on the chip's tiles, made once; `bridgebnn.tb.runs.exchange` carries it over.
+
+        Raises
+        ------
+        MappingError
+            The network does not fit.
+        """
+        return map_network(self.network, self.geometry, combine=self.combine, final_mode=self.final_mode)
+
+
+class ScenariosJob(InferJob, frozen=True, kw_only=True, dict=True):
+    """Bad input and bad hardware on a programmed chip: ``bridgebnn.tb.testbenches.faults``.
+
+    Parameters
+    ----------
+    scenarios : tuple of str
+        Which; all by default.
+    """
+
+    TESTBENCH = "bridgebnn.tb.testbenches.faults"
+
+    program: Literal["bus", "preload"] = "preload"
+    limit_cyc: Annotated[int, Meta(ge=1)] = 100_000
+    scenarios: tuple[str, ...] = ()
+
+
+class ProgramJob(ChipJob, frozen=True, kw_only=True):
+    """A fresh chip programmed over the bus, then verified row by row; nothing is inferred.
+
+    Parameters
+    ----------
+    preset : str, optional
+        The network of a preset is programmed.
+    random : str, optional
+        ``ROWSxCOLUMNS``: one tile of this size with random weights, drawn for ``chip``.
+    work : Work
+        Or this: geometry, timing, images and masks of the rows.
+    """
+
+    TESTBENCH = "bridgebnn.tb.testbenches.program"
+    OPAQUE = {"work": "path of a work file"}
+
+    preset: str | None = None
+    random: str | None = None
+    work: Work = FROM_PRESET
+    macro: MacroParams = msgspec.field(default_factory=MacroParams.real)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        given = [name for name in ("preset", "random", "work") if self[name] is not None]
+        if self.work is None:
+            if len(given) != 1:
+                raise ValueError(
+                    f"ProgramJob with {' and '.join(given) or 'nothing'}: needs preset, random or work"
+                )
+            work = work_of_preset(self.preset) if self.preset else work_of_size(str(self.random), self.chip)
+            msgspec.structs.force_setattr(self, "work", work)
+
+    @property
+    def geometry(self) -> Geometry:
+        """Of the chip."""
+        return self.work.geometry
+
+    @property
+    def timing(self) -> Timing:
+        """Of the controller."""
+        return self.work.timing
+
+
+class CampaignJob(Job, frozen=True, kw_only=True):
+    """Faults of the campaign, one after the other in one simulator process.
+
+    Parameters
+    ----------
+    faults : tuple of str
+        Labels ``CLASS:SEED:INDEX``.
+    """
+
+    TESTBENCH = "bridgebnn.tb.testbenches.campaign"
+
+    faults: tuple[str, ...]
+
+
+class RegistersJob(Job, frozen=True, kw_only=True):
+    """A walk over the register map by a bus master that this project did not write.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    """
+
+    TESTBENCH = "bridgebnn.tb.testbenches.registers"
+
+    geometry: Geometry
+
+
+def _network(value: Any) -> Network:
+    """A network, from itself or a file; a bare name that is no file here is one of the package."""
+    if isinstance(value, Network):
+        return value
+    if not isinstance(value, (str, Path)):
+        raise ValueError(f"InferJob.network = {value!r:.60}: must be a Network or the path of its file")
+    packaged = DATA / value
+    return Network.load(packaged if not Path(value).exists() and packaged.is_file() else value)
+
+
+def _images(value: ArrayLike | str | Path) -> NDArray[Any]:
+    """Input vectors as an array of two dimensions; values are checked later, with the network."""
+    if isinstance(value, (str, Path)):
+        try:
+            array = np.load(value, allow_pickle=False)
+        except OSError as error:
+            raise ValueError(f"{value}: {error.strerror or 'no .npy file'}") from None
+        except ValueError as error:
+            raise ValueError(f"{value}: no .npy file ({error})") from None
+    else:
+        try:
+            array = np.asarray(value)
+        except ValueError:
+            raise ValueError("InferJob.images: rows of different lengths, must be (batch, inputs)") from None
+    if array.ndim != 2:
+        raise ValueError(f"InferJob.images have shape {array.shape}: must be (batch, inputs)")
+    return array

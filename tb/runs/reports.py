@@ -1,0 +1,277 @@
+"""What a run gives: reports, the same in Python and as JSON.
+
+``schema_version`` changes when a field goes or changes its meaning; new fields alone leave it. None stands for
+what a run of this kind does not have.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from bridgebnn.records import Record
+
+__all__ = [
+    "AgentCounts",
+    "CampaignChunk",
+    "ModelProgramming",
+    "ProgramRunReport",
+    "Programming",
+    "RegistersReport",
+    "Repaired",
+    "Report",
+    "RunReport",
+    "ScenariosReport",
+    "verdict",
+]
+
+SCHEMA_VERSION = 1
+
+
+class Report(Record, frozen=True, kw_only=True):
+    """What every report has.
+
+    Parameters
+    ----------
+    schema_version : int
+    sim : str
+        The simulator.
+    build_s : float
+        Time that building took, 0 from the cache.
+    log : str
+        Path of the simulator's whole output.
+    """
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    sim: str = ""
+    build_s: float = 0.0
+    log: str = ""
+
+
+class Repaired(Record, frozen=True, kw_only=True):
+    """What repair did to a chip.
+
+    Parameters
+    ----------
+    columns : list of (tile, spare, column)
+        Spare columns in use.
+    rows : list of (spare, row)
+    moved_neurons : int
+    wrong_cells : int
+        Cells that stay wrong.
+    passes : int
+        Runs over the rows of the chip.
+    """
+
+    columns: list[list[int]]
+    rows: list[list[int]]
+    moved_neurons: int
+    wrong_cells: int
+    passes: int
+
+
+class Programming(Record, frozen=True, kw_only=True):
+    """How the chip came into its state.
+
+    Parameters
+    ----------
+    how : "bus" or "preload"
+    pulses, verify_reads, failures, failed_rows : int
+        As the controller counts them.
+    cycles : int
+        Clock cycles, those of the host's bus accesses included.
+    wall_s : float
+    repair : Repaired, optional
+    """
+
+    how: Literal["bus", "preload"]
+    pulses: int
+    verify_reads: int
+    failures: int
+    failed_rows: int
+    cycles: int
+    wall_s: float
+    repair: Repaired | None = None
+
+
+class ModelProgramming(Record, frozen=True, kw_only=True):
+    """The same by the model alone, on a second chip of the same seed.
+
+    Parameters
+    ----------
+    equal : bool, optional
+        Counts and log are as the host saw them, pass by pass. None for a preloaded chip, which has no counts.
+    pulses, verify_reads, failures, failed_rows : int
+    differ : list of str
+        State of the devices in which the two chips differ.
+    """
+
+    equal: bool | None = None
+    pulses: int = 0
+    verify_reads: int = 0
+    failures: int = 0
+    failed_rows: int = 0
+    differ: list[str] = []
+
+
+class AgentCounts(Record, frozen=True, kw_only=True):
+    """What the macro's side counted on the pins."""
+
+    pulses: int
+    verifies: int
+    row_reads: int
+
+
+class RunReport(Report, frozen=True, kw_only=True):
+    """A network that ran on the RTL.
+
+    Parameters
+    ----------
+    preset : str, optional
+    attach : str
+    macro : str
+        Name of the parameter set.
+    ideal : bool
+        Its values are those of the ideal macro: golden must come out.
+    chip, seed : int
+        Seed of the chip; seed of the testbench.
+    waves : str, optional
+        The file.
+    ok : bool, optional
+        Everything is as the macro explains it, see `verdict`. None where nothing was compared.
+    images : int
+    accuracy, golden_accuracy : float, optional
+        0..1, where there are labels.
+    classes : list of int
+        One per image.
+    scores : list of lists of int, optional
+        (image, output); None with ``keep_scores = false``.
+    golden_scores : the same, optional
+        From `run_layers`.
+    golden_mismatches, model_mismatches : int, optional
+        Hidden bits, scores and classes that differ from golden, or from the model alone; of the model also
+        each thing of the chip that differs (its state, its read numbers, what programming counted).
+    golden_first, model_first : str, optional
+        The first of them.
+    golden_images, model_images : int, optional
+        Images with any.
+    state_equal, state_equal_after : bool, optional
+        The devices are as in the model alone, after programming and at the end.
+    read_numbers_equal : bool
+    programming : Programming
+    model_programming : ModelProgramming, optional
+    agent : AgentCounts, optional
+    cycles_per_image : float
+        Busy cycles of the controller.
+    row_reads, read_cycles, cycles : int
+        Of the inference.
+    cycles_per_s, row_reads_per_s : float
+        By the clock on the wall.
+    wall_s, cpu_s : float
+    """
+
+    preset: str | None = None
+    attach: str
+    macro: str
+    ideal: bool
+    chip: int
+    seed: int
+    waves: str | None = None
+    ok: bool | None = None
+    images: int
+    accuracy: float | None = None
+    golden_accuracy: float | None = None
+    classes: list[int]
+    scores: list[list[int]] | None = None
+    golden_scores: list[list[int]] | None = None
+    golden_mismatches: int | None = None
+    golden_first: str | None = None
+    golden_images: int | None = None
+    model_mismatches: int | None = None
+    model_first: str | None = None
+    model_images: int | None = None
+    state_equal: bool | None = None
+    state_equal_after: bool | None = None
+    read_numbers_equal: bool = True
+    programming: Programming
+    model_programming: ModelProgramming | None = None
+    agent: AgentCounts | None = None
+    cycles_per_image: float
+    row_reads: int
+    read_cycles: int
+    cycles: int
+    cycles_per_s: float
+    row_reads_per_s: float
+    wall_s: float
+    cpu_s: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        ok = verdict(ideal=self.ideal, golden=self.golden_mismatches, model=self.model_mismatches)
+        msgspec.structs.force_setattr(self, "ok", ok)
+
+
+def verdict(*, ideal: bool, golden: int | None, model: int | None) -> bool | None:
+    """Whether the mismatches are what the macro explains: none against the model; ideal: nor against golden."""
+    if model is None or golden is None:
+        return None
+    return model == 0 and (golden == 0 or not ideal)
+
+
+class ScenariosReport(Report, frozen=True, kw_only=True):
+    """How bad input and bad hardware ended.
+
+    Parameters
+    ----------
+    outcomes : dict of str
+        By scenario: "ok", or what was wrong.
+    """
+
+    outcomes: dict[str, str]
+
+
+class ProgramRunReport(Report, frozen=True, kw_only=True):
+    """A chip that was programmed through the RTL.
+
+    Parameters
+    ----------
+    pulses, verify_reads, failures, failed_rows : int
+        As the controller counts them.
+    cycles, busy_cycles : int
+        With the host's bus accesses, and in commands alone.
+    rows : int
+    failed : list of (tile, row, column, side, op)
+    listed_rows : int
+        Rows that the log or a read-back mismatch names.
+    unlisted_rows : list of (tile, row)
+        Rows neither verified nor listed: must be none.
+    state : str
+        Hash over all devices.
+    """
+
+    pulses: int
+    verify_reads: int
+    failures: int
+    failed_rows: int
+    cycles: int
+    busy_cycles: int
+    rows: int
+    failed: list[list[int]]
+    listed_rows: int
+    unlisted_rows: list[list[int]]
+    state: str
+
+
+class CampaignChunk(Report, frozen=True, kw_only=True):
+    """Records of the faults that one process put in; ``bridgebnn.tb.campaign.scenarios`` makes them."""
+
+    records: list[dict[str, Any]]
+
+
+class RegistersReport(Report, frozen=True, kw_only=True):
+    """Bus accesses of the register walk: sent, compared, and terminations seen by the monitor."""
+
+    sent: int
+    compared: int
+    terminations: int
