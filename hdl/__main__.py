@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from .spec import PRESETS, Geometry, Timing, preset
+from .spec.tables import renewed
 
 __all__ = ["main"]
 
@@ -56,6 +57,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="also write the page of the default geometry there (Markdown)",
     )
+    registers.add_argument(
+        "--tables",
+        type=Path,
+        metavar="FILE",
+        help="also renew the generated tables of that page (Markdown)",
+    )
     for command in (generate, registers):
         command.add_argument(
             "--out", type=_named, required=True, metavar="DIR", help="directory to write into"
@@ -99,6 +106,9 @@ def main(argv: list[str] | None = None) -> int:
             from bridgebnn.hdl.output.register_files import write_register_files
 
             written = write_register_files(arguments.out, geometry, timing, document=arguments.document)
+            if arguments.tables is not None:
+                arguments.tables.write_text(renewed(arguments.tables.read_text()))
+                written.append(arguments.tables)
     except (ValueError, OSError) as error:
         named = isinstance(error, OSError) and error.filename and error.strerror
         text = f"{error.filename}: {error.strerror}" if named else str(error)

@@ -1,27 +1,34 @@
 """Interfaces between the blocks of the controller, and the controller's macro pins."""
 
-from amaranth.hdl import signed, unsigned
+from amaranth.hdl import Shape
 from amaranth.lib import data
-from amaranth.lib.wiring import In, Out, Signature
-from amaranth.utils import bits_for
+from amaranth.lib.wiring import In, Member, Out, Signature
 
 from .spec import WORD_WIDTH, Geometry
+from .spec.pins import BUS_PORTS, MACRO_PINS, Flow, Port
 
 __all__ = [
+    "WISHBONE",
+    "BusPorts",
     "CommandPort",
+    "MacroPins",
     "ProgramPins",
     "ProgramSettings",
     "PulseSettings",
     "ReadPins",
     "ReadSettings",
     "WindowPort",
-    "row_shape",
+    "port_member",
 ]
 
+WISHBONE = "wb_"
+"""Prefix of the bus ports of the controller."""
 
-def row_shape(geometry: Geometry):
-    """Shape of a word-line address."""
-    return unsigned(max(1, bits_for(geometry.rows - 1)))
+
+def port_member(port: Port, geometry: Geometry) -> Member:
+    """Member of a signature for a port of the specification, seen from the controller."""
+    way = In if port.flow is Flow.IN else Out
+    return way(Shape(port.width(geometry), signed=port.signed))
 
 
 class PulseSettings(data.Struct):
@@ -125,6 +132,33 @@ class CommandPort(Signature):
         )
 
 
+class BusPorts(Signature):
+    """The Wishbone B4 classic ports, seen from the controller, without their prefix ``wb_``.
+
+    Members
+    -------
+    cyc, stb, we, adr, dat_w, sel : In; dat_r, ack, err : Out
+        docs/architecture.md, section 2.
+    """
+
+    def __init__(self):
+        ports = [port for port in BUS_PORTS if port.name.startswith(WISHBONE)]
+        super().__init__({p.name.removeprefix(WISHBONE): port_member(p, Geometry()) for p in ports})
+
+
+class MacroPins(Signature):
+    """Every pin of the macro, seen from the controller: `bridgebnn.hdl.spec.pins.MACRO_PINS`.
+
+    Members
+    -------
+    row .. verify_ref : Out; cmp, cmp_valid, sl, hv_ready : In
+        docs/architecture.md, section 2. Packed, tile ``t`` in bits ``[t*w +: w]``.
+    """
+
+    def __init__(self, geometry: Geometry):
+        super().__init__({pin.name: port_member(pin, geometry) for pin in MACRO_PINS})
+
+
 class ReadPins(Signature):
     """Macro pins of a read, seen from the sequencer that drives them; all outputs are registers.
 
@@ -132,20 +166,9 @@ class ReadPins(Signature):
     """
 
     def __init__(self, geometry: Geometry):
-        g = geometry
-        super().__init__(
-            {
-                "row": Out(row_shape(g)),
-                "wl_en": Out(g.tiles),
-                "precharge": Out(1),
-                "evaluate": Out(1),
-                "sense": Out(1),
-                "ref": Out(signed(g.ref_width)),
-                "cmp": In(g.tiles),
-                "cmp_valid": In(g.tiles),
-                "sl": In(g.tiles * g.columns),
-            }
-        )
+        pins = MacroPins(geometry).members
+        names = ("row", "wl_en", "precharge", "evaluate", "sense", "cmp_ref", "cmp", "cmp_valid", "sl")
+        super().__init__({name: pins[name] for name in names})
 
 
 class ProgramPins(Signature):
@@ -159,25 +182,12 @@ class ProgramPins(Signature):
     """
 
     def __init__(self, geometry: Geometry):
-        g = geometry
+        pins, columns = MacroPins(geometry).members, geometry.columns
         super().__init__(
-            {
-                "active": Out(1),
-                "tile": Out(max(1, bits_for(g.tiles - 1))),
-                "row": Out(row_shape(g)),
-                "wl_en": Out(1),
-                "select": Out(g.columns),
-                "precharge": Out(1),
-                "evaluate": Out(1),
-                "hv_en": Out(1),
-                "hv_ready": In(1),
-                "op": Out(2),
-                "side": Out(1),
-                "wl_level": Out(8),
-                "prog_level": Out(8),
-                "pulse": Out(1),
-                "verify": Out(1),
-                "verify_ref": Out(2),
-                "sl": In(g.columns),
-            }
+            {"active": Out(1), "tile": Out(geometry.tile_width), "row": pins["row"]}
+            | {"wl_en": Out(1), "select": Out(columns)}
+            | {name: pins[name] for name in ("precharge", "evaluate", "hv_en", "hv_ready")}
+            | {"op": pins["prog_op"], "side": pins["prog_side"]}
+            | {name: pins[name] for name in ("wl_level", "prog_level", "pulse", "verify", "verify_ref")}
+            | {"sl": In(columns)}
         )

@@ -108,8 +108,12 @@ MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
         (Patch(LAYER, "columns.move.eq(start_layer)", "columns.move.eq(start_layer | writer.write.en)"),),
     ),
     "ref_stable": (
-        "ref falls with sense",
-        (Patch(SAFETY, "self.ref.eq(read.ref)", "self.ref.eq(Mux(self.sense, 0, read.ref))"),),
+        "cmp_ref falls with sense",
+        (
+            Patch(
+                SAFETY, "self.cmp_ref.eq(read.cmp_ref)", "self.cmp_ref.eq(Mux(self.sense, 0, read.cmp_ref))"
+            ),
+        ),
     ),
     "verify_stable": (
         "the reference follows hv_ready",

@@ -157,7 +157,7 @@ def ref_stable(v: View):
     # From the rising edge of precharge to the end of sense.
     p = v.pin
     same = (p.precharge & v.past(p.precharge)) | (p.evaluate & v.past(p.precharge | p.evaluate))
-    return same & v.changed(p.ref, p.row, p.wl_en)
+    return same & v.changed(p.cmp_ref, p.row, p.wl_en)
 
 
 def verify_stable(v: View):
@@ -281,7 +281,7 @@ CHECKS = [
     Check(
         "ref_stable",
         "3.7",
-        "`ref`, row and word lines do not move from the rise of `precharge` to the end of `sense`",
+        "`cmp_ref`, row and word lines do not move from the rise of `precharge` to the end of `sense`",
         ref_stable,
         holds,
     ),

@@ -7,12 +7,10 @@ from amaranth.utils import bits_for
 
 from bridgebnn.hdl.signatures import WindowPort
 from bridgebnn.hdl.spec import WORD_WIDTH
+from bridgebnn.hdl.spec.pins import ADDRESS_WIDTH
 from bridgebnn.hdl.spec.register_map import Access, Register, RegisterMap, Window
 
-__all__ = ["ADDRESS_WIDTH", "RegisterBank", "RegisterBus", "RegisterPort", "WindowAccess", "field_layout"]
-
-ADDRESS_WIDTH = 15
-"""Bits of a word address: 128 KiB."""
+__all__ = ["RegisterBank", "RegisterBus", "RegisterPort", "WindowAccess", "field_layout"]
 
 
 class RegisterBus(Signature):

@@ -4,11 +4,12 @@ from enum import StrEnum
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import Out
 
+from bridgebnn.hdl.signatures import BusPorts
 from bridgebnn.hdl.spec import WORD_WIDTH
 
-from .register_bank import ADDRESS_WIDTH, RegisterBus
+from .register_bank import RegisterBus
 
 __all__ = ["WishboneResponder"]
 
@@ -49,20 +50,7 @@ class WishboneResponder(wiring.Component):
     """
 
     def __init__(self):
-        super().__init__(
-            {
-                "cyc": In(1),
-                "stb": In(1),
-                "we": In(1),
-                "adr": In(ADDRESS_WIDTH),
-                "dat_w": In(WORD_WIDTH),
-                "sel": In(LANES),
-                "dat_r": Out(WORD_WIDTH),
-                "ack": Out(1),
-                "err": Out(1),
-                "bus": Out(RegisterBus()),
-            }
-        )
+        super().__init__({**BusPorts().members, "bus": Out(RegisterBus())})
 
     def elaborate(self, platform):
         m = Module()

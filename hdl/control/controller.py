@@ -4,12 +4,14 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
-from bridgebnn.hdl.bus.register_bank import ADDRESS_WIDTH, RegisterBank
+from bridgebnn.hdl.bus.register_bank import RegisterBank
 from bridgebnn.hdl.bus.wishbone import WishboneResponder
 from bridgebnn.hdl.layers.layer_sequencer import LayerSequencer
 from bridgebnn.hdl.programming.fail_log import FailLog
 from bridgebnn.hdl.programming.program_sequencer import ProgramSequencer
+from bridgebnn.hdl.signatures import WISHBONE, BusPorts, MacroPins
 from bridgebnn.hdl.spec import Geometry, ProgOp, Timing
+from bridgebnn.hdl.spec.pins import MACRO_INPUTS, MACRO_OUTPUTS
 from bridgebnn.hdl.spec.register_map import register_map
 
 from .arbiter import CommandArbiter, UnlockSequence
@@ -17,11 +19,6 @@ from .safety import SafetyGate
 
 __all__ = ["Controller"]
 
-WISHBONE = {"cyc": In(1), "stb": In(1), "we": In(1), "adr": In(ADDRESS_WIDTH), "dat_w": In(32), "sel": In(4)}
-WISHBONE |= {"dat_r": Out(32), "ack": Out(1), "err": Out(1)}
-MACRO_OUTPUTS = ("row", "wl_en", "bl", "col_en", "precharge", "evaluate", "sense", "ref", "hv_en", "prog_op")
-MACRO_OUTPUTS += ("prog_side", "wl_level", "prog_level", "pulse", "verify", "verify_ref")
-MACRO_INPUTS = ("cmp", "cmp_valid", "sl", "hv_ready")
 PROGRAM_WINDOWS = {"row_image": "image", "row_mask": "mask"}
 LAYER_WINDOWS = {name: name for name in ("descriptor", "scores", "result_bits", "input", "threshold")}
 REPAIR_WINDOWS = ("repair_column", "repair_row")
@@ -55,7 +52,7 @@ class Controller(wiring.Component):
     irq : Out(1)
         High while an enabled interrupt is pending.
     row .. verify_ref : Out; cmp, cmp_valid, sl, hv_ready : In
-        Macro pins (:class:`~bridgebnn.hdl.control.safety.SafetyGate`).
+        Macro pins (:class:`~bridgebnn.hdl.signatures.MacroPins`).
     """
 
     def __init__(self, geometry: Geometry, timing: Timing | None = None, *, program=None, layer=None):
@@ -64,11 +61,10 @@ class Controller(wiring.Component):
         self.program = ProgramSequencer(geometry) if program is None else program
         self.layer = LayerSequencer(geometry) if layer is None else layer
         self.gate = SafetyGate(geometry)
-        pins = self.gate.signature.members
         super().__init__(
-            {f"wb_{name}": member for name, member in WISHBONE.items()}
+            {f"{WISHBONE}{name}": member for name, member in BusPorts().members.items()}
             | {"irq": Out(1)}
-            | {name: pins[name] for name in (*MACRO_OUTPUTS, *MACRO_INPUTS)}
+            | dict(MacroPins(geometry).members.items())
         )
 
     def elaborate(self, platform):
@@ -82,8 +78,8 @@ class Controller(wiring.Component):
         m.submodules.log = log = FailLog(self.geometry.log_depth)
         m.submodules.gate = gate = self.gate
 
-        for name, member in WISHBONE.items():
-            inner, outer = getattr(wishbone, name), getattr(self, f"wb_{name}")
+        for name, member in BusPorts().members.items():
+            inner, outer = getattr(wishbone, name), getattr(self, f"{WISHBONE}{name}")
             m.d.comb += inner.eq(outer) if member.flow == In else outer.eq(inner)
         m.d.comb += [getattr(self, name).eq(getattr(gate, name)) for name in MACRO_OUTPUTS]
         m.d.comb += [getattr(gate, name).eq(getattr(self, name)) for name in MACRO_INPUTS]

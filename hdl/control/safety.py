@@ -2,9 +2,9 @@
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In
 
-from bridgebnn.hdl.signatures import ProgramPins, ReadPins, row_shape
+from bridgebnn.hdl.signatures import MacroPins, ProgramPins, ReadPins
 from bridgebnn.hdl.spec import Geometry
 
 __all__ = ["SafetyGate"]
@@ -41,47 +41,22 @@ class SafetyGate(wiring.Component):
         Column registers of the layer sequencer.
     read_active : In(1)
         The layer sequencer owns the pins.
-    row, wl_en, bl, col_en, precharge, evaluate, sense, ref, hv_en, prog_op, prog_side, wl_level, prog_level,
-    pulse, verify, verify_ref : Out
-        Macro pins (docs/architecture.md, section 2).
-    cmp, cmp_valid, sl, hv_ready : In
-        Macro pins, passed on to the sequencers.
+    row .. verify_ref : Out; cmp, cmp_valid, sl, hv_ready : In
+        Macro pins (`MacroPins`); the inputs are passed on to the sequencers.
     """
 
     def __init__(self, geometry: Geometry):
         self.geometry = geometry
-        g = geometry
-        pins = ReadPins(g).members
-        prog = ProgramPins(g).members
-        vector = g.tiles * g.columns
+        vector = geometry.tiles * geometry.columns
         super().__init__(
             {
                 "unlocked": In(1),
-                "program": In(ProgramPins(g)),
-                "read": In(ReadPins(g)),
+                "program": In(ProgramPins(geometry)),
+                "read": In(ReadPins(geometry)),
                 "read_bl": In(vector),
                 "read_col_en": In(vector),
                 "read_active": In(1),
-                "row": Out(row_shape(g)),
-                "wl_en": Out(g.tiles),
-                "bl": Out(vector),
-                "col_en": Out(vector),
-                "precharge": Out(1),
-                "evaluate": Out(1),
-                "sense": Out(1),
-                "ref": Out(pins["ref"].shape),
-                "cmp": In(g.tiles),
-                "cmp_valid": In(g.tiles),
-                "sl": In(vector),
-                "hv_en": Out(1),
-                "hv_ready": In(1),
-                "prog_op": Out(prog["op"].shape),
-                "prog_side": Out(1),
-                "wl_level": Out(8),
-                "prog_level": Out(8),
-                "pulse": Out(1),
-                "verify": Out(1),
-                "verify_ref": Out(prog["verify_ref"].shape),
+                **MacroPins(geometry).members,
             }
         )
 
@@ -112,7 +87,7 @@ class SafetyGate(wiring.Component):
             self.evaluate.eq(evaluate & ~precharge & ~self.hv_en),
             self.sense.eq(read.sense & self.evaluate & ~program.active),
             self.row.eq(Mux(program.active, program.row, read.row)),
-            self.ref.eq(read.ref),
+            self.cmp_ref.eq(read.cmp_ref),
         ]
 
         m.d.comb += [

@@ -8,7 +8,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from bridgebnn.hdl.signatures import WindowPort, row_shape
+from bridgebnn.hdl.signatures import WindowPort
 from bridgebnn.hdl.spec import Combine, Geometry, ReadMode
 
 __all__ = ["DescriptorCheck", "DescriptorTable", "RawDescriptor", "ThresholdMemory", "plan_layout"]
@@ -40,7 +40,7 @@ def plan_layout(geometry: Geometry) -> data.StructLayout:
     ``ref_top`` its reference.
     """
     g = geometry
-    row, tile = row_shape(g), max(1, bits_for(g.tiles - 1))
+    row, tile = g.row_width, g.tile_width
     count = bits_for(g.columns)
     return data.StructLayout(
         {

@@ -55,7 +55,7 @@ class ReadSequencer(wiring.Component):
         The layer, valid with ``start``.
     threshold : In(signed(16))
         The next row's threshold, valid with ``start`` and in the last cycle of a row; it clamps to the range
-        of ``ref``, beyond which every comparison has the same answer.
+        of ``cmp_ref``, beyond which every comparison has the same answer.
     start : In(1)
         One cycle, only while no row is read.
     spares : In(ArrayLayout(RepairEntry))
@@ -173,12 +173,12 @@ class ReadSequencer(wiring.Component):
                     pins.wl_en.eq(next_wl),
                     trial.eq(Mux(next_on_last, held.top_last, held.top)),
                     step.eq(Mux(next_on_last, held.top_last, held.top)),
-                    pins.ref.eq(Mux(next_on_last, held.ref_top_last, held.ref_top)),
+                    pins.cmp_ref.eq(Mux(next_on_last, held.ref_top_last, held.ref_top)),
                 ]
             with m.Else():
                 m.d.sync += [trial.eq(trial_next), step.eq(half)]
                 with m.If(trial_next <= enabled):
-                    m.d.sync += pins.ref.eq(((enabled + 1) >> 1) - trial_next)
+                    m.d.sync += pins.cmp_ref.eq(((enabled + 1) >> 1) - trial_next)
 
         # The next row.
         one_tile = layer.first == layer.last
@@ -191,17 +191,17 @@ class ReadSequencer(wiring.Component):
             m.d.sync += [
                 row.eq(row_after),
                 pins.wl_en.eq(layer.used),
-                pins.ref.eq(0),
+                pins.cmp_ref.eq(0),
             ]
             with m.If(layer.mode == ReadMode.SEARCH):
                 m.d.sync += [
                     pins.wl_en.eq(layer.first),
                     trial.eq(Mux(one_tile, layer.top_last, layer.top)),
                     step.eq(Mux(one_tile, layer.top_last, layer.top)),
-                    pins.ref.eq(Mux(one_tile, layer.ref_top_last, layer.ref_top)),
+                    pins.cmp_ref.eq(Mux(one_tile, layer.ref_top_last, layer.ref_top)),
                 ]
             with m.Elif((layer.mode == ReadMode.SIGN) & layer.use_threshold):
-                m.d.sync += pins.ref.eq(clamped)
+                m.d.sync += pins.cmp_ref.eq(clamped)
 
         # Slices of COUNT.
         slice_last = self.slice == count_slices(g) - 1

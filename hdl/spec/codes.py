@@ -11,7 +11,7 @@ class ReadMode(enum.IntEnum):
     """How a row's result is obtained (descriptor field ``mode``)."""
 
     SIGN = 0  # one comparison: the neuron's output
-    SEARCH = 1  # successive approximation over ``ref``: the popcount, by the analog neuron
+    SEARCH = 1  # successive approximation over ``cmp_ref``: the popcount, by the analog neuron
     COUNT = 2  # exact digital popcount of ``sl``
 
 

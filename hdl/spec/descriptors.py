@@ -29,7 +29,7 @@ class Descriptor:
     combine : Combine
         Ignored by SIGN with one tile.
     use_threshold : bool
-        SIGN: ``ref`` is the threshold entry (else 0). COUNT, SEARCH: the entry is added to the score.
+        SIGN: ``cmp_ref`` is the threshold entry (else 0). COUNT, SEARCH: the entry is added to the score.
     score : bool
         This layer's scores and class go to the result bank; only on the last layer.
 

@@ -112,6 +112,16 @@ class Geometry:
         return words(self.columns)
 
     @property
+    def row_width(self) -> int:
+        """Bits of a word-line address."""
+        return max(1, (self.rows - 1).bit_length())
+
+    @property
+    def tile_width(self) -> int:
+        """Bits of a tile number."""
+        return max(1, (self.tiles - 1).bit_length())
+
+    @property
     def ref_width(self) -> int:
         """Bits of the signed comparison reference: holds -C..C."""
         return self.columns.bit_length() + 1

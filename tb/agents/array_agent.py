@@ -17,13 +17,13 @@ from cocotb.triggers import FallingEdge, ReadWrite, RisingEdge, Timer, ValueChan
 from cocotb.utils import get_sim_time
 
 from bridgebnn.hdl.spec import Geometry, ProgOp, ProgSide, VerifyRef, margin_factor
+from bridgebnn.hdl.spec.pins import MACRO_OUTPUTS
 from bridgebnn.model.mapping.mapping import Mapping
 from bridgebnn.tb.checks.monitors import sl_rows
 
 from .misbehaviour import MacroFaults
 from .pins import Pin, bits_of
 from .protocol import Fault, ProtocolError
-from .shell import MACRO_OUTPUTS
 
 __all__ = ["MacroAgent", "MacroFaults", "StrobeAgent"]
 
@@ -263,7 +263,7 @@ class StrobeAgent(MacroAgent):
             for name in (
                 "row",
                 "wl_en",
-                "ref",
+                "cmp_ref",
                 "bl",
                 "col_en",
                 "prog_op",
@@ -349,7 +349,7 @@ class StrobeAgent(MacroAgent):
             if self._open is None or self.pin["evaluate"].text() != "1":
                 self.fail(Fault.SENSE_WITHOUT_EVALUATE)
             tiles, row = self._open
-            ref = self.pin["ref"].signed()
+            ref = self.pin["cmp_ref"].signed()
             decisions = {}
             for tile in tiles:
                 bl, en = self._columns[tile][2:]
@@ -396,9 +396,9 @@ class StrobeAgent(MacroAgent):
                 continue
             if name in in_read and evaluate() == "1":
                 self.fail(in_read[name], pin=name)
-            if name == "ref" and sense() == "1":
+            if name == "cmp_ref" and sense() == "1":
                 self.fail(Fault.REF_MOVED_IN_SENSE)
-            if name != "ref" and pulse() == "1":
+            if name != "cmp_ref" and pulse() == "1":
                 self.fail(
                     Fault.COLUMNS_MOVED_IN_PULSE if columns else Fault.SETTINGS_MOVED_IN_PULSE, pin=name
                 )

@@ -44,7 +44,7 @@ _TEXT = {
     Fault.VERIFY_WITH_READ: "verify during a read phase",
     Fault.ROW_MOVED_IN_EVALUATE: "row or wl_en changed while evaluating",
     Fault.COLUMNS_MOVED_IN_EVALUATE: "bl or col_en changed while evaluating",
-    Fault.REF_MOVED_IN_SENSE: "ref changed while sensing",
+    Fault.REF_MOVED_IN_SENSE: "cmp_ref changed while sensing",
     Fault.SETTINGS_MOVED_IN_PULSE: "row, wl_en, prog_*, levels or rails changed during a pulse",
     Fault.COLUMNS_MOVED_IN_PULSE: "bl or col_en changed during a pulse",
     Fault.PINS_MOVED_IN_VERIFY: "row, wl_en, prog_side, verify_ref or col_en changed during a verify read",

@@ -179,7 +179,7 @@ class CampaignAgent(StrobeAgent):
             if self._open is None or self.pin["evaluate"].text() != "1":
                 self.fail(Fault.SENSE_WITHOUT_EVALUATE)
             tiles, row = self._open
-            ref = self.pin["ref"].signed()
+            ref = self.pin["cmp_ref"].signed()
             decisions = {}
             for tile in tiles:
                 bl, en = self._columns[tile][2:]

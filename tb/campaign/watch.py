@@ -15,6 +15,7 @@ from bridgebnn.hdl.layers.layer_sequencer import LayerSequencer, LayerState
 from bridgebnn.hdl.layers.read_sequencer import ReadSequencer, ReadState
 from bridgebnn.hdl.programming.program_sequencer import ProgramSequencer, State
 from bridgebnn.hdl.spec import Geometry, Timing
+from bridgebnn.hdl.spec.pins import MACRO_OUTPUTS
 from bridgebnn.hdl.spec.register_map import Access, register_map
 from bridgebnn.paths import build_root
 from bridgebnn.tb.agents import shell
@@ -169,7 +170,7 @@ def simulation(sim: str, geometry: Geometry, timing: Timing, verilog: Path) -> S
     parameters = {
         "T": geometry.tiles,
         "C": geometry.columns,
-        "AW": max(1, (geometry.rows - 1).bit_length()),
+        "AW": geometry.row_width,
         "FW": geometry.ref_width,
         "ROWS": geometry.rows,
         "WIDTH_FORM": timing.form.width_cyc,
@@ -183,5 +184,5 @@ def simulation(sim: str, geometry: Geometry, timing: Timing, verilog: Path) -> S
         sources=[wrapped(geometry), verilog],
         parameters=parameters,
         written=[*shell.BUS_WRITTEN, *_WRITTEN],
-        read=[*shell.BUS_READ, *shell.MACRO_OUTPUTS, *_READ],
+        read=[*shell.BUS_READ, *MACRO_OUTPUTS, *_READ],
     )

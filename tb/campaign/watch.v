@@ -12,7 +12,7 @@ module bridgebnn_watch #(
   input wb_cyc, input wb_stb, input wb_we, input [14:0] wb_adr, input [31:0] wb_dat_w, input [3:0] wb_sel,
   output [31:0] wb_dat_r, output wb_ack, output wb_err, output irq,
   output [AW-1:0] row, output [T-1:0] wl_en, output [T*C-1:0] bl, output [T*C-1:0] col_en,
-  output precharge, output evaluate, output sense, output [FW-1:0] ref,
+  output precharge, output evaluate, output sense, output [FW-1:0] cmp_ref,
   output hv_en, output [1:0] prog_op, output prog_side, output [7:0] wl_level, output [7:0] prog_level,
   output pulse, output verify, output [1:0] verify_ref,
   input [T-1:0] cmp, input [T-1:0] cmp_valid, input [T*C-1:0] sl, input hv_ready,
@@ -29,7 +29,7 @@ module bridgebnn_watch #(
   bridgebnn dut(
     .clk(clk), .rst(rst), .wb_cyc(wb_cyc), .wb_stb(wb_stb), .wb_we(wb_we), .wb_adr(wb_adr), .wb_dat_w(wb_dat_w),
     .wb_sel(wb_sel), .wb_dat_r(wb_dat_r), .wb_ack(wb_ack), .wb_err(wb_err), .irq(irq), .row(row), .wl_en(wl_en),
-    .bl(bl), .col_en(col_en), .precharge(precharge), .evaluate(evaluate), .sense(sense), .\ref (ref), .hv_en(hv_en),
+    .bl(bl), .col_en(col_en), .precharge(precharge), .evaluate(evaluate), .sense(sense), .cmp_ref(cmp_ref), .hv_en(hv_en),
     .prog_op(prog_op), .prog_side(prog_side), .wl_level(wl_level), .prog_level(prog_level), .pulse(pulse),
     .verify(verify), .verify_ref(verify_ref), .cmp(cmp), .cmp_valid(cmp_valid), .sl(sl), .hv_ready(hv_ready));
 

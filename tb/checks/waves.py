@@ -16,18 +16,17 @@ from cocotb.utils import get_sim_time
 from vcd import VCDWriter
 
 from bridgebnn.hdl.spec import DAC_LSB_V, ProgOp
+from bridgebnn.hdl.spec.pins import BUS_PORTS, CLOCK_PORTS, MACRO_PINS
 from bridgebnn.tb.agents.pins import Pin
-from bridgebnn.tb.agents.shell import MACRO_OUTPUTS
 
 __all__ = ["Trace"]
 
-INPUTS = ("cmp", "cmp_valid", "sl", "hv_ready")
-BUS = ("clk", "rst", "wb_cyc", "wb_stb", "wb_we", "wb_adr", "wb_dat_w", "wb_dat_r", "wb_ack", "wb_err", "irq")
+BUS = tuple(p.name for p in (*CLOCK_PORTS, *BUS_PORTS) if p.name != "wb_sel")  # which is always all ones
 PER_TILE = ("bl", "col_en", "sl")
 ANALOG = {
     "VP_V": "line VP of the neuron",
     "VN_V": "line VN of the neuron",
-    "dV_V": "VP - VN, plus what ref adds",
+    "dV_V": "VP - VN, plus what cmp_ref adds",
     "SL_V": "the chosen source line",
     "VPROG_V": "programming voltage",
     "VWL_V": "word-line voltage while programming",
@@ -58,7 +57,7 @@ class Trace:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("w")
         self._vcd = VCDWriter(self._file, timescale="1 ns", comment="bridgebnn: pins and analog nodes")
-        self._pins = {name: Pin(getattr(env.dut, name)) for name in (*BUS, *MACRO_OUTPUTS, *INPUTS)}
+        self._pins = {name: Pin(getattr(env.dut, name)) for name in (*BUS, *(pin.name for pin in MACRO_PINS))}
         register = self._vcd.register_var
         self._var, self._last = {}, {}
         for name, pin in self._pins.items():

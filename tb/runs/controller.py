@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 from bridgebnn.hdl.spec import Geometry, ReadMode, Timing
+from bridgebnn.hdl.spec.pins import MACRO_INPUTS, MACRO_OUTPUTS
 from bridgebnn.model.mapping.mapping import Mapping
 from bridgebnn.paths import PACKAGE, build_root
 from bridgebnn.tb.agents import shell
@@ -65,8 +66,8 @@ def simulation(
         sim=sim,
         top=CONTROLLER,
         sources=[verilog],
-        written=[*shell.BUS_WRITTEN, "cmp", "cmp_valid", "sl", "hv_ready"],
-        read=[*shell.BUS_READ, *shell.MACRO_OUTPUTS],
+        written=[*shell.BUS_WRITTEN, *MACRO_INPUTS],
+        read=[*shell.BUS_READ, *MACRO_OUTPUTS],
     )
 
 

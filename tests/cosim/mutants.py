@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridgebnn.hdl.spec import Geometry
+from bridgebnn.hdl.spec.pins import PORTS, Flow
 from bridgebnn.tb.runs.controller import CONTROLLER, generated
 
 __all__ = ["MUTANTS", "Mutant", "broken_controller"]
@@ -68,7 +69,7 @@ MUTANTS = {
             },
             "off_by_one_threshold": {
                 "about": "references are one too large",
-                "pins": {"\\ref ": "x_ref + 1'b1"},
+                "pins": {"cmp_ref": "x_cmp_ref + 1'b1"},
                 "caught": "mismatches",
             },
             "skipped_verify": {
@@ -147,8 +148,6 @@ MUTANTS = {
     )
 }
 
-INPUTS = {"clk": 1, "rst": 1, "wb_cyc": 1, "wb_stb": 1, "wb_we": 1, "wb_adr": 15, "wb_dat_w": 32, "wb_sel": 4}
-
 
 def broken_controller(geometry: Geometry, folder: Path) -> Path:
     """Write the wrapped controller of a geometry of two tiles.
@@ -158,18 +157,9 @@ def broken_controller(geometry: Geometry, folder: Path) -> Path:
     Path
         A Verilog file with a module of the controller's name and ports.
     """
-    t, c = geometry.tiles, geometry.tiles * geometry.columns
-    inputs = INPUTS | {"cmp": t, "cmp_valid": t, "sl": c, "hv_ready": 1}
-    outputs = {
-        "wb_dat_r": 32,
-        "wb_ack": 1,
-        "wb_err": 1,
-        "irq": 1,
-        "row": max(1, (geometry.rows - 1).bit_length()),
-    }
-    outputs |= {"wl_en": t, "bl": c, "col_en": c, "precharge": 1, "evaluate": 1, "sense": 1}
-    outputs |= {"\\ref ": geometry.ref_width, "hv_en": 1, "prog_op": 2, "prog_side": 1, "wl_level": 8}
-    outputs |= {"prog_level": 8, "pulse": 1, "verify": 1, "verify_ref": 2}
+    t = geometry.tiles
+    inputs = {port.name: port.width(geometry) for port in PORTS if port.flow is Flow.IN}
+    outputs = {port.name: port.width(geometry) for port in PORTS if port.flow is Flow.OUT}
     whole = f"{CONTROLLER}_whole"
     text = re.sub(rf"\bmodule {CONTROLLER}\(", f"module {whole}(", generated(geometry).read_text())
     if f"module {whole}(" not in text:
@@ -179,24 +169,19 @@ def broken_controller(geometry: Geometry, folder: Path) -> Path:
     ports += [f"  output [{w - 1}:0] {n}" if w > 1 else f"  output {n}" for n, w in outputs.items()]
     lines += [",\n".join(ports), ");", f"  localparam T = {t}, C = {geometry.columns};"]
     lines += ["  reg [7:0] mutant = 0;", '  initial if (!$value$plusargs("mutant=%d", mutant)) mutant = 0;']
-    lines += [f"  wire [{w - 1}:0] x_{bare(n)};" for n, w in outputs.items()]
+    lines += [f"  wire [{w - 1}:0] x_{n};" for n, w in outputs.items()]
     lines += ["  reg pulse_q = 0; always @(posedge clk) pulse_q <= x_pulse;"]
     lines += [f"  reg [{t - 1}:0] early_cmp = 0; always @(posedge clk) early_cmp <= cmp;"]
-    spoiled = {n: choice(n, f"x_{bare(n)}") for n in outputs}
+    spoiled = {n: choice(n, f"x_{n}") for n in outputs}
     lines += [f"  assign {n} = {expression};" for n, expression in spoiled.items()]
     lines += [f"  wire [{w - 1}:0] i_{n} = {choice(f'i_{n}', n)};" for n, w in inputs.items()]
-    connections = [f".{n}(i_{n})" for n in inputs] + [f".{n}(x_{bare(n)})" for n in outputs]
+    connections = [f".{n}(i_{n})" for n in inputs] + [f".{n}(x_{n})" for n in outputs]
     # Clocks pass unspoiled: a gate in the clock would be a race, not a mutant.
     connections[0] = ".clk(clk)"
     lines += [f"  {whole} whole ({', '.join(connections)});", "endmodule", ""]
     path = folder / f"{CONTROLLER}.v"
     path.write_text(text + "\n".join(lines))
     return path
-
-
-def bare(name: str) -> str:
-    """Name without Verilog's escape."""
-    return name.strip("\\ ")
 
 
 def choice(pin: str, plain: str) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from bridgebnn.hdl.spec import Geometry
+from bridgebnn.hdl.spec.pins import BUS_PORTS, CLOCK_PORTS, MACRO_OUTPUTS, Flow
 
 __all__ = [
     "BUS_READ",
     "BUS_WRITTEN",
-    "MACRO_OUTPUTS",
     "READ",
     "SOURCE",
     "TOP",
@@ -20,13 +20,8 @@ __all__ = [
 SOURCE = Path(__file__).with_name("bridgebnn_shell.v")
 TOP = "bridgebnn_shell"
 
-BUS_WRITTEN = ("clk", "rst", *(f"wb_{name}" for name in ("cyc", "stb", "we", "adr", "dat_w", "sel")))
-BUS_READ = ("wb_dat_r", "wb_ack", "wb_err", "irq")
-MACRO_OUTPUTS = (
-    *("row", "wl_en", "bl", "col_en", "precharge", "evaluate", "sense", "ref", "hv_en"),
-    *("prog_op", "prog_side", "wl_level", "prog_level", "pulse", "verify", "verify_ref"),
-)
-"""The controller's outputs to the macro."""
+BUS_WRITTEN = tuple(port.name for port in (*CLOCK_PORTS, *BUS_PORTS) if port.flow is Flow.IN)
+BUS_READ = tuple(port.name for port in BUS_PORTS if port.flow is Flow.OUT)
 
 WRITTEN = (
     *(
@@ -74,7 +69,7 @@ def shell_parameters(geometry: Geometry, comparisons: int = 1, tied: int = 0) ->
         "R": geometry.rows,
         "C": geometry.columns,
         "K": comparisons,
-        "AW": max(1, (geometry.rows - 1).bit_length()),
+        "AW": geometry.row_width,
         "FW": geometry.ref_width,
         "TIED": int(tied),
     }

@@ -1,13 +1,13 @@
 // Simulation-only shell around the generated controller: the prefetch attachment of the array agent.
 //
 // The macro's pins are the nets of this module. Read strobes are answered here, from memories that Python
-// (tb/agents/prefetch_agent.py) writes: once per input vector and tile, the smallest `ref` at which the comparator of each
+// (tb/agents/prefetch_agent.py) writes: once per input vector and tile, the smallest `cmp_ref` at which the comparator of each
 // row answers 1, for the row's next K comparisons; once after programming, the two planes of which a row's source
 // lines are made. Programming pulses, verify reads and rows whose source lines are not settled by their devices alone
 // ("live") go to Python, strobe by strobe. Rules of the pins are checked in every cycle; the first break is kept in
 // `fault`. Where a real macro gives no answer, X is driven (Icarus) or noise (Verilator, which has no X).
 //
-// T tiles, R rows, C columns, K comparisons a row and request, AW bits of `row`, FW bits of `ref`,
+// T tiles, R rows, C columns, K comparisons a row and request, AW bits of `row`, FW bits of `cmp_ref`,
 // TIED = 1: comparator tied off, nothing asked of Python, no rule checked (a baseline of `make bench`).
 // TIED = 2: the same, but the comparator gives a fixed pattern of the row: the controller is as busy as with a macro.
 //
@@ -34,7 +34,7 @@ module bridgebnn_shell #(
     wire [T-1:0] wl_en;
     wire [T*C-1:0] bl, col_en;
     wire precharge, evaluate, sense;
-    wire signed [FW-1:0] ref;
+    wire signed [FW-1:0] cmp_ref;
     reg [T-1:0] cmp, cmp_valid;
     reg [T*C-1:0] sl;
     wire hv_en, pulse, verify, prog_side;
@@ -44,7 +44,7 @@ module bridgebnn_shell #(
     // ---- written by Python ----
     reg py_hv_ready = 0;
     reg [T*C-1:0] py_sl = 0;             // answers of live rows and verify reads
-    reg [R*K*DW-1:0] decisions [0:T-1];  // smallest ref that gives 1, of row r and comparison k at (r*K + k)*DW
+    reg [R*K*DW-1:0] decisions [0:T-1];  // smallest cmp_ref that gives 1, of row r and comparison k at (r*K + k)*DW
     reg [C-1:0] plane1 [0:T*R-1];        // source lines of row r of tile t at bl = 1, at t*R + r
     reg [C-1:0] plane0 [0:T*R-1];        // .. at bl = 0
     reg [T*R-1:0] known = 0;             // planes of this row are written
@@ -68,7 +68,7 @@ module bridgebnn_shell #(
         .clk(clk), .rst(rst), .wb_cyc(wb_cyc), .wb_stb(wb_stb), .wb_we(wb_we), .wb_adr(wb_adr), .wb_dat_w(wb_dat_w),
         .wb_sel(wb_sel), .wb_dat_r(wb_dat_r), .wb_ack(wb_ack), .wb_err(wb_err), .irq(irq),
         .row(row), .wl_en(wl_en), .bl(bl), .col_en(col_en), .precharge(precharge), .evaluate(evaluate), .sense(sense),
-        .ref(ref), .cmp(cmp), .cmp_valid(cmp_valid), .sl(sl), .hv_en(hv_en), .hv_ready(py_hv_ready),
+        .cmp_ref(cmp_ref), .cmp(cmp), .cmp_valid(cmp_valid), .sl(sl), .hv_en(hv_en), .hv_ready(py_hv_ready),
         .prog_op(prog_op), .prog_side(prog_side), .wl_level(wl_level), .prog_level(prog_level), .pulse(pulse),
         .verify(verify), .verify_ref(verify_ref)
     );
@@ -170,7 +170,7 @@ module bridgebnn_shell #(
                 if (wl_en[a]) begin
                     least = decisions[a][(row*K + turn[a])*DW +: DW];
                     cmp_valid[a] <= sense_cyc >= resolve_cyc;
-                    if (sense_cyc >= resolve_cyc) cmp[a] <= ref >= least;
+                    if (sense_cyc >= resolve_cyc) cmp[a] <= cmp_ref >= least;
                 end
         end
     end
@@ -204,7 +204,7 @@ module bridgebnn_shell #(
     integer d;
     reg undecided, bl_moved, en_moved;
     always @(posedge clk) begin
-        row_q <= row; wl_q <= wl_en; ref_q <= ref; prog_q <= prog_pins;
+        row_q <= row; wl_q <= wl_en; ref_q <= cmp_ref; prog_q <= prog_pins;
         verify_pins_q <= {prog_side, verify_ref};
         bl_moved = 0;
         en_moved = 0;
@@ -231,7 +231,7 @@ module bridgebnn_shell #(
             else if (verify && (precharge || evaluate || sense)) fault <= 10;
             else if (evaluate && evaluate_q && (row != row_q || wl_en != wl_q)) fault <= 11;
             else if (evaluate && evaluate_q && (bl_moved || en_moved)) fault <= 12;
-            else if (sense && sense_q && ref != ref_q) fault <= 13;
+            else if (sense && sense_q && cmp_ref != ref_q) fault <= 13;
             else if (pulse && pulse_q && (row != row_q || wl_en != wl_q || prog_pins != prog_q)) fault <= 14;
             else if (pulse && pulse_q && (bl_moved || en_moved)) fault <= 15;
             else if (verify && verify_q && (row != row_q || wl_en != wl_q || {prog_side, verify_ref} != verify_pins_q

@@ -15,20 +15,18 @@ GEOMETRIES = [
 ]
 PROGRAM = "active tile row wl_en select precharge evaluate hv_en op side wl_level prog_level"
 PROGRAM += " pulse verify verify_ref"
-READ = "row wl_en precharge evaluate sense ref"
+READ = "row wl_en precharge evaluate sense cmp_ref"
 
 
 def set_random(ctx, rng, port, names, values):
     for name in names.split():
         signal = getattr(port, name)
         values[name] = rng.getrandbits(len(signal))
-        ctx.set(signal, values[name] if name != "ref" else values[name] - (1 << len(signal) - 1))
+        ctx.set(signal, values[name] if name != "cmp_ref" else values[name] - (1 << len(signal) - 1))
 
 
 def pins(ctx, gate):
-    names = (
-        "row wl_en bl col_en precharge evaluate sense ref hv_en prog_op prog_side wl_level prog_level pulse"
-    )
+    names = "row wl_en bl col_en precharge evaluate sense cmp_ref hv_en prog_op prog_side wl_level prog_level pulse"
     return {name: ctx.get(getattr(gate, name)) for name in (*names.split(), "verify", "verify_ref")}
 
 
@@ -146,7 +144,7 @@ def test_read_pins_pass_unchanged():
         ctx.set(gate.read_active, 1)
         for precharge, evaluate, sense in ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 1, 1)):
             phases = {"precharge": precharge, "evaluate": evaluate, "sense": sense}
-            values = {"row": rng.getrandbits(5), "wl_en": rng.getrandbits(2), "ref": -9, **phases}
+            values = {"row": rng.getrandbits(5), "wl_en": rng.getrandbits(2), "cmp_ref": -9, **phases}
             for name, value in values.items():
                 ctx.set(getattr(gate.read, name), value)
             columns = {n: rng.getrandbits(2 * geometry.columns) for n in ("bl", "col_en", "sl")}

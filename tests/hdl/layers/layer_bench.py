@@ -141,7 +141,7 @@ class IdealMacro:
             xnor = ~(pins["bl"] >> low ^ self.network.cells(t, pins["row"])) & all_columns
             enabled = pins["col_en"] >> low & all_columns
             pop, count = (xnor & enabled).bit_count(), enabled.bit_count()
-            decision = 2 * pop - count + 2 * pins["ref"] >= 0
+            decision = 2 * pop - count + 2 * pins["cmp_ref"] >= 0
             late = self.late(pins["row"], t)
             # the enabled columns answer right or wrong, the others as they like
             sl_tile = xnor if self.evaluated > self.timing.evaluate_cyc else ~xnor
@@ -184,7 +184,9 @@ class Monitor:
                 assert (p["bl"], p["col_en"]) == (q["bl"], q["col_en"]), "column data moved while evaluating"
                 assert q["precharge"] or q["evaluate"], "evaluate without precharge"
             if kind != "none" and not (kind == "precharge" and self.kind != "precharge"):
-                assert all(p[n] == q[n] for n in ("row", "wl_en", "ref")), "row, wl_en or ref moved in a read"
+                assert all(p[n] == q[n] for n in ("row", "wl_en", "cmp_ref")), (
+                    "row, wl_en or cmp_ref moved in a read"
+                )
         if kind == self.kind:
             self.length += 1
         else:
@@ -216,7 +218,7 @@ class Monitor:
 class Bench:
     """Host of one LayerSequencer. A test gives ``scenario(bench)``, which awaits the host's actions."""
 
-    PINS = ("row", "wl_en", "precharge", "evaluate", "sense", "ref")
+    PINS = ("row", "wl_en", "precharge", "evaluate", "sense", "cmp_ref")
 
     def __init__(self, network, timing=None, *, seed=1, late=None, dut=None, monitor=None, limit=100_000):
         self.network, self.timing = network, timing or Timing()

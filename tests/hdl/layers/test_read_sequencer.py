@@ -53,7 +53,7 @@ class Reader:
         ctx.set(dut.start, 0)
         trace = []
         for _ in range(cycles):
-            names = ("row", "wl_en", "precharge", "evaluate", "sense", "ref")
+            names = ("row", "wl_en", "precharge", "evaluate", "sense", "cmp_ref")
             pins = {name: ctx.get(getattr(dut.pins, name)) for name in names}
             cmp, valid = answer(pins)
             ctx.set(dut.pins.cmp, cmp)
@@ -145,7 +145,7 @@ def test_search_finds_every_popcount(tile_count, cols, bias, cols_last, bias_las
         if tile < 0:
             return rng.getrandbits(4), 0
         assert pins["wl_en"] == 1 << tile
-        cmp = 2 * pops[pins["row"]][tile] - enabled[tile] + 2 * pins["ref"] >= 0
+        cmp = 2 * pops[pins["row"]][tile] - enabled[tile] + 2 * pins["cmp_ref"] >= 0
         if not pins["sense"]:
             cmp = not cmp
         noise = rng.getrandbits(4) & ~pins["wl_en"]
@@ -177,8 +177,8 @@ def test_search_reference_follows_the_contract():
                 refs.append(held)
                 if m <= 13 and pop >= m:
                     low = m
-            trace = await reader.read(ctx, lambda p, pop=pop: (2 * pop - 13 + 2 * p["ref"] >= 0, 15), 13)
-            assert [t["ref"] for t in trace if t["sense"]] == refs
+            trace = await reader.read(ctx, lambda p, pop=pop: (2 * pop - 13 + 2 * p["cmp_ref"] >= 0, 15), 13)
+            assert [t["cmp_ref"] for t in trace if t["sense"]] == refs
 
     reader.run(scenario)
 
