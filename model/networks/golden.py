@@ -96,8 +96,8 @@ def check_bits(images: NDArray[Any], n_in: int) -> NDArray[np.uint8]:
     if array.dtype.kind not in "iu":
         raise ValueError(f"images are {array.dtype}: must be binary, as bool or integers 0 and 1")
     if array.size and (array.min() < 0 or array.max() > 1):
-        wrong = array[(array < 0) | (array > 1)][0]
-        raise ValueError(f"images hold {wrong}: must be binary, 0 or 1")
+        vector, at = np.argwhere((array < 0) | (array > 1))[0]
+        raise ValueError(f"images[{vector}, {at}] = {array[vector, at]}: must be binary, 0 or 1")
     return array.astype(np.uint8, copy=False)
 
 
@@ -139,12 +139,15 @@ class _Neurons:
     thresholds: NDArray[np.int32]  # (n_out,), of the inverted neuron
 
     @classmethod
-    def of(cls, layer: LayerLike, columns: slice, thresholds: Any, polarity: Any) -> _Neurons:
-        polarity = np.asarray(polarity, np.int32)
-        bits = (layer.weights[:, columns] > 0) ^ (polarity < 0)[:, None]
-        packed = np.ascontiguousarray(pack(bits).T)
+    def of(cls, layer: LayerLike, columns: slice, thresholds: Any, polarity: Any, score: bool) -> _Neurons:
+        weights, polarity = np.asarray(layer.weights)[:, columns], np.asarray(polarity)
+        for name, values in (("weights", weights), ("polarity", polarity)):
+            if wrong := values[np.abs(values) != 1].tolist():
+                raise ValueError(f"{name} hold {wrong[0]}: must be -1 or +1")
+        polarity = polarity.astype(np.int32)
+        packed = np.ascontiguousarray(pack((weights > 0) ^ (polarity < 0)[:, None]).T)
         size = columns.stop - columns.start
-        return cls(columns, packed, size, polarity, polarity * np.asarray(thresholds, np.int32))
+        return cls(columns, packed, size, polarity, _folded(thresholds, polarity, size, score))
 
     def scores(self, bits: NDArray[np.uint8]) -> NDArray[np.int32]:
         """Polarity * (d - threshold), int32 (batch, n_out)."""
@@ -157,6 +160,20 @@ class _Neurons:
         limit = (self.size - self.thresholds) // 2  # m <= limit; below 0 never, so one is added to both sides
         bound = np.clip(limit + 1, 0, self.size + 1).astype(np.uint16 if self.size < 65535 else np.int32)
         return differ < bound
+
+
+def _folded(thresholds: Any, polarity: NDArray[np.int32], size: int, score: bool) -> NDArray[np.int32]:
+    """Thresholds of the inverted neurons: ``polarity * d >= t``, so the next integer above does as well.
+
+    Whatever is beyond what ``size`` inputs reach leaves a sign constant; a score would not hold it.
+    """
+    real = polarity * np.asarray(thresholds)
+    if wrong := real[~np.isfinite(real)].tolist():
+        raise ValueError(f"thresholds hold {wrong[0]}: must be finite")
+    if score and (wrong := real[(real != np.rint(real)) | (np.abs(real) > 1 << 30)].tolist()):
+        raise ValueError(f"thresholds of scores hold {wrong[0]}: must be whole, within 2**30")
+    whole = np.ceil(real)
+    return (whole if score else np.clip(whole, -size - 1, size + 1)).astype(np.int32)
 
 
 def _slices(sizes: NDArray[np.int32]) -> list[slice]:
@@ -173,7 +190,9 @@ def _prepare(layer: LayerLike) -> _Evaluate:
     slices = _slices(np.asarray(layer.group_sizes))
     score = layer.output == "score"
     if int(layer.combine) == 1:
-        groups = [_Neurons.of(layer, s, layer.thresholds[g], layer.polarity[g]) for g, s in enumerate(slices)]
+        groups = [
+            _Neurons.of(layer, s, layer.thresholds[g], layer.polarity[g], False) for g, s in enumerate(slices)
+        ]
 
         def vote(bits: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
             ones = np.zeros((len(bits), layer.weights.shape[0]), np.int32)
@@ -183,7 +202,7 @@ def _prepare(layer: LayerLike) -> _Evaluate:
             return (total >= 0).astype(np.uint8), total
 
         return vote
-    whole = _Neurons.of(layer, slice(0, n_in), layer.thresholds[0], layer.polarity[0])
+    whole = _Neurons.of(layer, slice(0, n_in), layer.thresholds[0], layer.polarity[0], score)
     if score:
 
         def add_score(bits: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:

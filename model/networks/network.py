@@ -70,7 +70,9 @@ class Layer:
     weights : int8, (n_out, n_in)
         -1 or +1.
     thresholds : int32, VOTE (n_groups, n_out), ADD (1, n_out)
-        In dot-product units, within +-(n + 1) where n is the inputs it is compared over.
+        In dot-product units, within +-(n + 1) where n is the inputs it is compared over. Real numbers are taken,
+        too: up to the next integer where the polarity is +1, down where it is -1, which changes no bit. Those of
+        an ADD score must be whole, since a score holds its threshold.
     polarity : int8, shape of ``thresholds``
         -1 or +1.
     group_sizes : int32, (n_groups,)
@@ -99,8 +101,9 @@ class Layer:
         if self.output not in get_args(Output):
             raise NetworkError(f"output = {self.output!r}: must be 'sign' or 'score'")
         object.__setattr__(self, "combine", Combine(self.combine))
-        for name, dtype in ARRAYS.items():
-            object.__setattr__(self, name, _integers(name, getattr(self, name), dtype))
+        for name in ("weights", "polarity", "group_sizes"):
+            object.__setattr__(self, name, _integers(name, getattr(self, name), ARRAYS[name]))
+        object.__setattr__(self, "thresholds", _array("thresholds", self.thresholds))
         self._check_shapes()
         _check_signs("weights", self.weights)
         _check_signs("polarity", self.polarity)
@@ -109,9 +112,21 @@ class Layer:
         _check_all(
             "thresholds",
             self.thresholds,
-            (self.thresholds >= -limit) & (self.thresholds <= limit),
+            (self.thresholds >= -limit) & (self.thresholds <= limit),  # NaN is neither
             lambda at: f"from {-limit[at]} to {limit[at]}, enough for {limit[at] - 1} inputs",
         )
+        object.__setattr__(self, "thresholds", _integers("thresholds", self._whole_thresholds(), "int32"))
+
+    def _whole_thresholds(self) -> NDArray[Any]:
+        """Real thresholds rounded to where no bit changes: ``d >= t`` is ``d >= ceil(t)``, ``d <= t`` is floor's."""
+        real = self.thresholds
+        if real.dtype.kind != "f":
+            return real
+        if self.output == "score" and self.combine is Combine.ADD:
+            _check_all(
+                "thresholds", real, real == np.rint(real), lambda at: "whole: an integer score holds it"
+            )
+        return np.where(self.polarity > 0, np.ceil(real), np.floor(real)).astype(np.int64)
 
     def _check_shapes(self) -> None:
         if self.weights.ndim != 2 or 0 in self.weights.shape:
@@ -271,13 +286,27 @@ class Network:
 
 def _integers(name: str, value: ArrayLike, dtype: str) -> NDArray[Any]:
     """Read-only copy of ``value`` as ``dtype``; values that it does not hold are refused, not wrapped."""
-    array = np.asarray(value)
+    array = _array(name, value)
     if array.dtype.kind not in "iu":
         raise NetworkError(f"{name} are {array.dtype}: must be integers, stored as {dtype}")
     info = np.iinfo(dtype)
     _check_all(name, array, (array >= info.min) & (array <= info.max), lambda at: f"within {dtype}")
     array = array.astype(dtype)
     array.flags.writeable = False
+    return array
+
+
+def _array(name: str, value: ArrayLike) -> NDArray[Any]:
+    """``value`` as an array of numbers, as it is."""
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise NetworkError(f"{name}: parts of different lengths, must be one array") from None
+    if array.dtype.kind == "O":  # numbers beyond 64 bits, None, ...
+        odd = next((x for x in array.flat if not isinstance(x, int) or abs(x) >= 1 << 63), array.flat[0])
+        raise NetworkError(f"{name} hold {odd!r:.60}: must be numbers within 64 bits")
+    if array.dtype.kind not in "iuf":
+        raise NetworkError(f"{name} are {array.dtype}: must be integers")
     return array
 
 

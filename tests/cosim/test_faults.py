@@ -21,7 +21,7 @@ NAMES = (
 @functools.cache
 def outcomes(sim: str, attach: str) -> dict[str, str]:
     """All scenarios in one run."""
-    job = ScenariosJob.from_dict(small.job(sim, attach, limit_cyc=100_000))
+    job = ScenariosJob(**small.job(sim, attach, limit_cyc=100_000))
     return run_scenarios(job, timeout_s=300.0).outcomes
 
 

@@ -123,8 +123,8 @@ def test_a_broken_reference_is_noticed():
     [
         (np.zeros((2, 5), np.uint8), r"shape \(2, 5\): must be \(batch, 4\)"),
         (np.zeros(4, np.uint8), r"shape \(4,\)"),
-        (np.full((1, 4), 2), r"hold 2: must be binary"),
-        (np.full((1, 4), -1), r"hold -1: must be binary"),
+        (np.full((1, 4), 2), r"images\[0, 0\] = 2: must be binary"),
+        (np.array([[1, 1, 1, 1], [0, 1, -1, 1]]), r"images\[1, 2\] = -1: must be binary, 0 or 1"),
         (np.zeros((1, 4)), r"are float64: must be binary"),
     ],
 )
