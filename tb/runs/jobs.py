@@ -28,7 +28,7 @@ from bridgebnn.paths import DATA, network_file
 from bridgebnn.records import Record
 from bridgebnn.tb.agents.misbehaviour import MacroFaults
 
-__all__ = ["CampaignJob", "InferJob", "Job", "ProgramJob", "RegistersJob", "ScenariosJob"]
+__all__ = ["CampaignJob", "ControllerJob", "InferJob", "Job", "ProgramJob", "RegistersJob", "ScenariosJob"]
 
 Gaps = Literal["none", "some", "long"]
 Index = Annotated[int, Meta(ge=0)]
@@ -324,6 +324,17 @@ class RegistersJob(Job, frozen=True, kw_only=True):
     """
 
     TESTBENCH = "bridgebnn.tb.testbenches.registers"
+
+    geometry: Geometry
+
+
+class ControllerJob(Job, frozen=True, kw_only=True):
+    """A testbench on the bare controller's bus and pins, without a chip; it has several (``tb/testbenches``).
+
+    Parameters
+    ----------
+    geometry : Geometry
+    """
 
     geometry: Geometry
 

@@ -15,6 +15,7 @@ from bridgebnn.records import Record
 __all__ = [
     "AgentCounts",
     "CampaignChunk",
+    "ControllerReport",
     "ModelProgramming",
     "ProgramRunReport",
     "Programming",
@@ -275,3 +276,15 @@ class RegistersReport(Report, frozen=True, kw_only=True):
     sent: int
     compared: int
     terminations: int
+
+
+class ControllerReport(Report, frozen=True, kw_only=True):
+    """What a testbench on the bare controller compared; it raises at the first thing that differs.
+
+    Parameters
+    ----------
+    compared : dict of int
+        How often, by subject.
+    """
+
+    compared: dict[str, int]

@@ -12,11 +12,12 @@ from bridgebnn.tb.simulators.simulators import Simulation, run
 
 from .controller import CONTROLLER, generated, most_comparisons, simulation
 from .exchange import send
-from .jobs import InferJob, Job, ProgramJob, RegistersJob, ScenariosJob
-from .reports import ProgramRunReport, RegistersReport, RunReport, ScenariosReport
+from .jobs import ControllerJob, InferJob, Job, ProgramJob, RegistersJob, ScenariosJob
+from .reports import ControllerReport, ProgramRunReport, RegistersReport, RunReport, ScenariosReport
 
 __all__ = [
     "CONTROLLER",
+    "check_controller",
     "generated",
     "infer",
     "perform",
@@ -126,3 +127,12 @@ def program(job: ProgramJob, *, show: Show | None = None, timeout_s: float = 360
 def walk_registers(job: RegistersJob, built: Simulation, *, timeout_s: float = 300.0) -> RegistersReport:
     """Walk over the register map of a controller."""
     return RegistersReport.from_dict(perform(job, built, timeout_s=timeout_s))
+
+
+def check_controller(
+    job: ControllerJob, subject: str, verilog: Path | None = None, *, timeout_s: float = 300.0
+) -> ControllerReport:
+    """Run ``bridgebnn.tb.testbenches.<subject>`` on the bare controller, or on another Verilog in its place."""
+    built = simulation(job.sim, "none", job.geometry, verilog or generated(job.geometry))
+    testbench = f"bridgebnn.tb.testbenches.{subject}"
+    return ControllerReport.from_dict(perform(job, built, testbench=testbench, timeout_s=timeout_s))

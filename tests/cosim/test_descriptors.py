@@ -1,0 +1,12 @@
+"""Every table that INFER must refuse, before any read, with the right index; and that it takes the legal ones."""
+
+import pytest
+
+from . import shapes
+
+
+@pytest.mark.parametrize("sim", shapes.EACH_SIMULATOR)
+def test_bad_tables_end_before_any_read(sim):
+    result = shapes.bench(sim, "descriptors")
+    assert result["refused"] > 700
+    assert result["taken"] > 100
