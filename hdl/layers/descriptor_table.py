@@ -4,10 +4,10 @@ from enum import StrEnum
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
+from bridgebnn.hdl.memory import SyncMemory
 from bridgebnn.hdl.signatures import WindowPort
 from bridgebnn.hdl.spec import Combine, Geometry, ReadMode
 
@@ -109,17 +109,18 @@ class DescriptorTable(wiring.Component):
     def elaborate(self, platform):
         g = self.geometry
         m = Module()
-        m.submodules.memory = memory = Memory(shape=RawDescriptor.as_shape().size, depth=g.layers, init=[])
-        write = memory.write_port(granularity=32)
-        host, own = memory.read_port(), memory.read_port()
+        m.submodules.memory = memory = SyncMemory(
+            width=RawDescriptor.as_shape().size, depth=g.layers, lanes=4, reads=2
+        )
+        host, own = memory.reads
 
         lane = Signal(2)
         with m.If(self.window.r_en):
             m.d.sync += lane.eq(self.window.addr[:2])
         m.d.comb += [
-            write.addr.eq(self.window.addr[2:]),
-            write.data.eq(self.window.w_data.replicate(4)),
-            write.en.eq(self.window.w_en << self.window.addr[:2]),
+            memory.w_addr.eq(self.window.addr[2:]),
+            memory.w_data.eq(self.window.w_data.replicate(4)),
+            memory.w_en.eq(self.window.w_en << self.window.addr[:2]),
             host.addr.eq(self.window.addr[2:]),
             host.en.eq(self.window.r_en),
             self.window.r_data.eq(host.data.word_select(lane, 32)),
@@ -305,19 +306,19 @@ class ThresholdMemory(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = memory = Memory(shape=signed(16), depth=self.geometry.thresholds, init=[])
-        write, host, own = memory.write_port(), memory.read_port(), memory.read_port()
+        m.submodules.memory = memory = SyncMemory(width=16, depth=self.geometry.thresholds, reads=2)
+        host, own = memory.reads
         after = Signal.like(self.base)
         address = Mux(self.restart, self.base, after)
         with m.If(self.fetch):
             m.d.sync += after.eq(address + 1)
         m.d.comb += [
-            write.addr.eq(self.window.addr),
-            write.data.eq(self.window.w_data),
-            write.en.eq(self.window.w_en),
+            memory.w_addr.eq(self.window.addr),
+            memory.w_data.eq(self.window.w_data),
+            memory.w_en.eq(self.window.w_en),
             host.addr.eq(self.window.addr),
             host.en.eq(self.window.r_en),
-            self.window.r_data.eq(host.data),
+            self.window.r_data.eq(host.data.as_signed()),
             own.addr.eq(address),
             own.en.eq(self.fetch),
             self.value.eq(own.data),

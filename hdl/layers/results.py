@@ -2,10 +2,10 @@
 
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
+from bridgebnn.hdl.memory import SyncMemory
 from bridgebnn.hdl.signatures import WindowPort
 from bridgebnn.hdl.spec import WORD_WIDTH, Geometry, words
 
@@ -128,25 +128,23 @@ class ResultBanks(wiring.Component):
         ]
 
         # Memories: bank 1 after bank 0.
-        m.submodules.score_memory = memory = Memory(shape=signed(g.score_width), depth=2 * g.scores, init=[])
-        port, host = memory.write_port(), memory.read_port()
+        m.submodules.score_memory = memory = SyncMemory(width=g.score_width, depth=2 * g.scores)
         m.d.comb += [
-            port.addr.eq(place + Mux(in_bank, g.scores, 0)),
-            port.data.eq(score),
-            port.en.eq(stored),
-            host.addr.eq(self.scores.addr + Mux(out_bank, g.scores, 0)),
-            host.en.eq(self.scores.r_en),
-            self.scores.r_data.eq(host.data),
+            memory.w_addr.eq(place + Mux(in_bank, g.scores, 0)),
+            memory.w_data.eq(score),
+            memory.w_en.eq(stored),
+            memory.r_addr.eq(self.scores.addr + Mux(out_bank, g.scores, 0)),
+            memory.r_en.eq(self.scores.r_en),
+            self.scores.r_data.eq(memory.r_data.as_signed()),
         ]
         bank_words = words(g.rows)
-        m.submodules.bit_memory = memory = Memory(shape=WORD_WIDTH, depth=2 * bank_words, init=[])
-        port, host = memory.write_port(), memory.read_port()
+        m.submodules.bit_memory = memory = SyncMemory(width=WORD_WIDTH, depth=2 * bank_words)
         m.d.comb += [
-            port.addr.eq(self.write.word + Mux(in_bank, bank_words, 0)),
-            port.data.eq(self.write.bits),
-            port.en.eq(self.write.en & self.keep),
-            host.addr.eq(self.bits.addr + Mux(out_bank, bank_words, 0)),
-            host.en.eq(self.bits.r_en),
-            self.bits.r_data.eq(host.data),
+            memory.w_addr.eq(self.write.word + Mux(in_bank, bank_words, 0)),
+            memory.w_data.eq(self.write.bits),
+            memory.w_en.eq(self.write.en & self.keep),
+            memory.r_addr.eq(self.bits.addr + Mux(out_bank, bank_words, 0)),
+            memory.r_en.eq(self.bits.r_en),
+            self.bits.r_data.eq(memory.r_data),
         ]
         return m

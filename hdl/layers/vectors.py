@@ -4,10 +4,10 @@ from enum import StrEnum
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
+from bridgebnn.hdl.memory import SyncMemory
 from bridgebnn.hdl.signatures import WindowPort
 from bridgebnn.hdl.spec import WORD_WIDTH, Geometry, words
 
@@ -160,8 +160,7 @@ class InputBanks(wiring.Component):
         g = self.geometry
         m = Module()
         bank_words = g.tiles * g.row_words
-        m.submodules.memory = memory = Memory(shape=WORD_WIDTH, depth=2 * bank_words, init=[])
-        port, fetched = memory.write_port(), memory.read_port()
+        m.submodules.memory = memory = SyncMemory(width=WORD_WIDTH, depth=2 * bank_words)
 
         # Banks: who owns which.
         host_bank, own_bank = Signal(), Signal()
@@ -171,9 +170,9 @@ class InputBanks(wiring.Component):
         m.d.sync += [pushed.eq(pushed + push - self.take), host_bank.eq(host_bank ^ push)]
         m.d.sync += own_bank.eq(own_bank ^ self.take)
         m.d.comb += [
-            port.addr.eq(self.window.addr + Mux(host_bank, bank_words, 0)),
-            port.data.eq(self.window.w_data),
-            port.en.eq(self.window.w_en & self.ready),
+            memory.w_addr.eq(self.window.addr + Mux(host_bank, bank_words, 0)),
+            memory.w_data.eq(self.window.w_data),
+            memory.w_en.eq(self.window.w_en & self.ready),
             self.window.r_data.eq(0),
         ]
 
@@ -184,9 +183,9 @@ class InputBanks(wiring.Component):
         word_last = word == g.row_words - 1
         read_last = word_last & (tile == self.plan.tile_last)
         m.d.comb += [
-            fetched.addr.eq(address),
-            fetched.en.eq(read),
-            self.write.bits.eq(fetched.data),
+            memory.r_addr.eq(address),
+            memory.r_en.eq(read),
+            self.write.bits.eq(memory.r_data),
         ]
         m.d.sync += self.write.en.eq(read)
         with m.If(begin):

@@ -3,11 +3,10 @@
 import enum
 
 from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import data
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import bits_for
 
+from bridgebnn.hdl.memory import SyncMemory
 from bridgebnn.hdl.signatures import WindowPort
 from bridgebnn.hdl.spec import WORD_WIDTH, ProgOp, words
 
@@ -125,11 +124,8 @@ class ColumnWalk(Component):
         m.submodules.mask = mask = RowMemory(self._words)
         m.submodules.columns = columns = ColumnWords(self._columns)
         depth = 1 << len(scan.addr)
-        both = data.ArrayLayout(WORD_WIDTH, 2)  # P, N
-        m.submodules.pending = pending_memory = Memory(shape=WORD_WIDTH, depth=depth, init=[])
-        m.submodules.logged = logged_memory = Memory(shape=both, depth=depth, init=[])
-        pending_read, pending_write = pending_memory.read_port(), pending_memory.write_port()
-        logged_read, logged_write = logged_memory.read_port(), logged_memory.write_port(granularity=1)
+        m.submodules.pending = pending_words = SyncMemory(width=WORD_WIDTH, depth=depth)
+        m.submodules.logged = logged_words = SyncMemory(width=2 * WORD_WIDTH, depth=depth, lanes=2)  # P, N
         for host, memory in ((self.image, image), (self.mask, mask)):
             m.d.comb += [
                 memory.host.addr.eq(host.addr),
@@ -143,10 +139,10 @@ class ColumnWalk(Component):
             ]
         m.d.comb += [
             scan.run.eq(self.walk != Walk.NONE),
-            pending_read.addr.eq(scan.addr),
-            pending_read.en.eq(scan.fetch),
-            logged_read.addr.eq(scan.addr),
-            logged_read.en.eq(scan.fetch),
+            pending_words.r_addr.eq(scan.addr),
+            pending_words.r_en.eq(scan.fetch),
+            logged_words.r_addr.eq(scan.addr),
+            logged_words.r_en.eq(scan.fetch),
             columns.index.eq(scan.index),
             columns.sl.eq(self.sl),
             columns.load.eq(self.load),
@@ -172,8 +168,8 @@ class ColumnWalk(Component):
                     m.d.comb += found.eq(asked & ~to_lrs)
         logged = Signal(WORD_WIDTH)
         m.d.comb += [
-            logged.eq(logged_read.data[self.side]),
-            pending.eq(Mux(self.first, targets, pending_read.data)),
+            logged.eq(logged_words.r_data.word_select(self.side, WORD_WIDTH)),
+            pending.eq(Mux(self.first, targets, pending_words.r_data)),
             forgiven.eq(logged & self.known.replicate(WORD_WIDTH)),
             failing.eq(pending & ~columns.answer & ~forgiven),
             differing.eq(asked & (image.data ^ columns.answer)),
@@ -187,7 +183,7 @@ class ColumnWalk(Component):
         cut = Signal()
         grouping, counting, partly = Signal(), Signal(), Signal()
         dropping, choosing, logging = (self.walk == w for w in (Walk.DROP, Walk.CHOOSE, Walk.LOG))
-        rest = pending_read.data & ~taken
+        rest = pending_words.r_data & ~taken
         with m.Switch(self.walk):
             with m.Case(Walk.DROP):
                 m.d.comb += lowest.offered.eq(failing)
@@ -195,7 +191,7 @@ class ColumnWalk(Component):
                 with m.If(scan.index == cursor):
                     m.d.comb += lowest.offered.eq(rest)
                 with m.Elif(scan.index > cursor):
-                    m.d.comb += lowest.offered.eq(pending_read.data)
+                    m.d.comb += lowest.offered.eq(pending_words.r_data)
             with m.Case(Walk.LOG):
                 m.d.comb += lowest.offered.eq(rest)
             with m.Default():
@@ -236,18 +232,18 @@ class ColumnWalk(Component):
         with m.Switch(self.walk):
             with m.Case(Walk.FIND):
                 m.d.comb += looks_ahead.eq(1)
-                m.d.comb += logged_write.en.eq((scan.valid & self.forget).replicate(2))
+                m.d.comb += logged_words.w_en.eq((scan.valid & self.forget).replicate(2))
             with m.Case(Walk.DROP):
-                m.d.comb += [looks_ahead.eq(1), pending_write.en.eq(scan.valid)]
+                m.d.comb += [looks_ahead.eq(1), pending_words.w_en.eq(scan.valid)]
                 with m.If(self.left):
                     m.d.comb += word.eq(lowest.taken)
             with m.Case(Walk.CHOOSE):
                 m.d.comb += word.eq(lowest.taken)
             with m.Case(Walk.SELECT):
-                m.d.comb += word.eq(pending_read.data)
+                m.d.comb += word.eq(pending_words.r_data)
             with m.Case(Walk.LOG):
-                m.d.comb += [looks_ahead.eq(1), logged_write.en.bit_select(self.side, 1).eq(scan.valid)]
-                m.d.comb += logged_write.data[self.side].eq(logged | pending_read.data)
+                m.d.comb += [looks_ahead.eq(1), logged_words.w_en.bit_select(self.side, 1).eq(scan.valid)]
+                m.d.comb += logged_words.w_data.eq((logged | pending_words.r_data).replicate(2))
             with m.Case(Walk.ASK):
                 m.d.comb += looks_ahead.eq(1)
             with m.Case(Walk.CAPTURE):
@@ -260,9 +256,9 @@ class ColumnWalk(Component):
                 m.d.sync += columns.blank.eq(scan.index)
         m.d.comb += [
             columns.w_data.eq(word),
-            pending_write.addr.eq(scan.index),
-            pending_write.data.eq(failing),
-            logged_write.addr.eq(scan.index),
+            pending_words.w_addr.eq(scan.index),
+            pending_words.w_data.eq(failing),
+            logged_words.w_addr.eq(scan.index),
             image.w_addr.eq(scan.index),
             image.w_data.eq(columns.answer),
         ]

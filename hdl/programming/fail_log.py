@@ -1,11 +1,11 @@
 """Log of devices that did not verify."""
 
-from amaranth.hdl import Module, Signal, unsigned
+from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
+from bridgebnn.hdl.memory import SyncMemory
 from bridgebnn.hdl.signatures import WindowPort
 from bridgebnn.hdl.spec import WORD_WIDTH
 
@@ -66,18 +66,16 @@ class FailLog(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = memory = Memory(shape=unsigned(2 * WORD_WIDTH), depth=self.depth, init=[])
-        write = memory.write_port()
-        read = memory.read_port()
+        m.submodules.memory = memory = SyncMemory(width=2 * WORD_WIDTH, depth=self.depth)
         full = Signal()
         store = Signal()
         m.d.comb += [
             full.eq(self.count == self.depth),
             store.eq(self.push & ~full & ~self.clear),
             self.lost.eq(self.push & full & ~self.clear),
-            write.addr.eq(self.count),
-            write.data.eq(self.entry),
-            write.en.eq(store),
+            memory.w_addr.eq(self.count),
+            memory.w_data.eq(self.entry),
+            memory.w_en.eq(store),
         ]
         with m.If(self.clear):
             m.d.sync += [self.count.eq(0), self.overflow.eq(0)]
@@ -89,9 +87,9 @@ class FailLog(wiring.Component):
         index = self.window.addr[1:]
         high_word = Signal()
         valid = Signal()
-        m.d.comb += [read.addr.eq(index), read.en.eq(self.window.r_en)]
+        m.d.comb += [memory.r_addr.eq(index), memory.r_en.eq(self.window.r_en)]
         with m.If(self.window.r_en):
             m.d.sync += [high_word.eq(self.window.addr[0]), valid.eq(index < self.count)]
         with m.If(valid):
-            m.d.comb += self.window.r_data.eq(read.data.word_select(high_word, WORD_WIDTH))
+            m.d.comb += self.window.r_data.eq(memory.r_data.word_select(high_word, WORD_WIDTH))
         return m

@@ -1,10 +1,10 @@
 """The words of one row: memories that the host fills and a sequencer reads, and the column registers."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import bits_for
 
+from bridgebnn.hdl.memory import SyncMemory
 from bridgebnn.hdl.signatures import WindowPort
 from bridgebnn.hdl.spec import WORD_WIDTH, words
 
@@ -54,25 +54,23 @@ class RowMemory(Component):
 
     def elaborate(self, platform):
         m = Module()
-        # At least two words: a memory with no address bits is trouble downstream.
-        m.submodules.memory = memory = Memory(shape=WORD_WIDTH, depth=max(2, self._depth), init=[])
-        read, write = memory.read_port(), memory.write_port()
-        m.d.comb += [self.data.eq(read.data), self.host.r_data.eq(read.data)]
+        m.submodules.memory = memory = SyncMemory(width=WORD_WIDTH, depth=self._depth)
+        m.d.comb += [self.data.eq(memory.r_data), self.host.r_data.eq(memory.r_data)]
         with m.If(self.busy):
             m.d.comb += [
-                read.addr.eq(self.addr),
-                read.en.eq(self.fetch),
-                write.addr.eq(self.w_addr),
-                write.en.eq(self.w_en),
-                write.data.eq(self.w_data),
+                memory.r_addr.eq(self.addr),
+                memory.r_en.eq(self.fetch),
+                memory.w_addr.eq(self.w_addr),
+                memory.w_en.eq(self.w_en),
+                memory.w_data.eq(self.w_data),
             ]
         with m.Else():
             m.d.comb += [
-                read.addr.eq(self.host.addr),
-                read.en.eq(self.host.r_en),
-                write.addr.eq(self.host.addr),
-                write.en.eq(self.host.w_en),
-                write.data.eq(self.host.w_data),
+                memory.r_addr.eq(self.host.addr),
+                memory.r_en.eq(self.host.r_en),
+                memory.w_addr.eq(self.host.addr),
+                memory.w_en.eq(self.host.w_en),
+                memory.w_data.eq(self.host.w_data),
             ]
         return m
 

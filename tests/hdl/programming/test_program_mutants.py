@@ -63,7 +63,7 @@ MUTANTS = {
     ),
     "all columns are verified again": (
         column_walk,
-        "Mux(self.first, targets, pending_read.data)",
+        "Mux(self.first, targets, pending_words.r_data)",
         "targets",
     ),
     "words before the group are not blank": (row_memory, "self.blank > w", "0"),
@@ -110,8 +110,8 @@ MUTANTS = {
     ),
     "log mixes the sides": (
         column_walk,
-        "logged_read.data[self.side]",
-        "logged_read.data[0]",
+        "logged_words.r_data.word_select(self.side, WORD_WIDTH)",
+        "logged_words.r_data.word_select(0, WORD_WIDTH)",
     ),
     "word line falls with the pulse": (
         program_sequencer,
