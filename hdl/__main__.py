@@ -7,6 +7,8 @@ import dataclasses
 import sys
 from pathlib import Path
 
+from bridgebnn.command_line import Parser, guarded
+
 from .spec import PRESETS, Geometry, Timing, preset
 from .spec.tables import renewed
 
@@ -27,20 +29,24 @@ GEOMETRY_HELP = {
 }
 
 
-class _Parser(argparse.ArgumentParser):
-    """Bad input is one line on stderr and exit status 2."""
-
-    def error(self, message: str):
-        self.exit(2, f"{self.prog}: error: {message}\n")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="bridgebnn hdl", description="Generate the bridgebnn controller.")
+    parser = Parser(prog="bridgebnn hdl", description="Generate the bridgebnn controller.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     generate = commands.add_parser(
         "generate",
         help="write bridgebnn.v and geometry.json",
-        description="Write bridgebnn.v (Verilog 2005, module bridgebnn) and geometry.json.",
+        description="Write NAME.v (Verilog 2005, top module NAME) and geometry.json.",
+    )
+    generate.add_argument(
+        "--name",
+        default="bridgebnn",
+        help="name of the file and of the top module; the names of all other modules begin with NAME_ "
+        "(default: bridgebnn)",
+    )
+    generate.add_argument(
+        "--no-init",
+        action="store_true",
+        help="no initial values of registers and memories, as in silicon",
     )
     generate.add_argument(
         "--json", type=Path, metavar="FILE", help="description there instead of DIR/geometry.json"
@@ -94,29 +100,32 @@ def _shape(arguments: argparse.Namespace) -> tuple[Geometry, Timing]:
 def main(argv: list[str] | None = None) -> int:
     """Run one command; 0 on success; 2 with one line on stderr on bad input, 130 when interrupted."""
     arguments = _parser().parse_args(argv)
-    try:
-        geometry, timing = _shape(arguments)
-        if arguments.command == "generate":
-            from bridgebnn.hdl.output.verilog import generate  # Amaranth and Yosys are slow to load
+    return guarded(f"bridgebnn hdl {arguments.command}", lambda: _run(arguments))
 
-            written = [
-                generate(arguments.out, geometry, timing, preset=arguments.preset, json_file=arguments.json)
-            ]
-        else:
-            from bridgebnn.hdl.output.register_files import write_register_files
 
-            written = write_register_files(arguments.out, geometry, timing, document=arguments.document)
-            if arguments.tables is not None:
-                arguments.tables.write_text(renewed(arguments.tables.read_text()))
-                written.append(arguments.tables)
-    except (ValueError, OSError) as error:
-        named = isinstance(error, OSError) and error.filename and error.strerror
-        text = f"{error.filename}: {error.strerror}" if named else str(error)
-        print(f"bridgebnn hdl {arguments.command}: error: {text}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"bridgebnn hdl {arguments.command}: interrupted", file=sys.stderr)
-        return 130
+def _run(arguments: argparse.Namespace) -> int:
+    geometry, timing = _shape(arguments)
+    if arguments.command == "generate":
+        from bridgebnn.hdl.output.verilog import generate  # Amaranth and Yosys are slow to load
+
+        written = [
+            generate(
+                arguments.out,
+                geometry,
+                timing,
+                name=arguments.name,
+                init=not arguments.no_init,
+                preset=arguments.preset,
+                json_file=arguments.json,
+            )
+        ]
+    else:
+        from bridgebnn.hdl.output.register_files import write_register_files
+
+        written = write_register_files(arguments.out, geometry, timing, document=arguments.document)
+        if arguments.tables is not None:
+            arguments.tables.write_text(renewed(arguments.tables.read_text()))
+            written.append(arguments.tables)
     print("\n".join(str(path) for path in written))
     return 0
 

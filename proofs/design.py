@@ -10,6 +10,7 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bridgebnn.hdl.output.verilog import TOP
 from bridgebnn.hdl.spec import Geometry
 from bridgebnn.paths import PACKAGE
 
@@ -142,18 +143,30 @@ def read(verilog: Path) -> Design:
 
 def _ports(text: str) -> dict[str, tuple[str, int]]:
     """Ports of the top module, without clock and reset."""
-    top = text[text.index("module bridgebnn(") :]
+    top = text[text.index(f"module {TOP}(") :]
     top = top[: top.index("endmodule")]
     found = re.findall(r"^  (input|output) (?:\[(\d+):0\] )?\\?(\w+) *;", top, re.MULTILINE)
     return {name: (way, int(high or 0) + 1) for way, high, name in found if name not in ("clk", "rst")}
 
 
 def _widths(text: str) -> dict[str, int]:
-    """Width of each wire, as ``<instance path>.<wire>``."""
-    widths, prefix = {}, ""
+    """Width of each wire and of the words of each memory, as ``<instance path>.<name>``."""
+    own: dict[str, dict[str, int]] = {}
+    inside: dict[str, dict[str, str]] = {}
     for line in text.splitlines():
-        if found := re.match(r"module \\?bridgebnn\.?(\S*?)\s*\(", line):
-            prefix = found[1] + "." if found[1] else ""
-        elif found := re.match(r"  (?:wire|reg) (?:\[(\d+):0\] )?(\\\S+|\w+)", line):
-            widths[prefix + found[2].removeprefix("\\")] = int(found[1] or 0) + 1
+        if found := re.match(r"module (\w+)", line):
+            name = found[1]
+            own[name], inside[name] = {}, {}
+        elif found := re.match(r"  (?:wire|reg) (?:\[(\d+):0\] )?\\?(\w+)", line):
+            own[name][found[2]] = int(found[1] or 0) + 1
+        elif found := re.match(rf"  ({TOP}_\w+) (\w+) \(", line):
+            inside[name][found[2]] = found[1]
+    widths: dict[str, int] = {}
+
+    def walk(module: str, prefix: str) -> None:
+        widths.update({prefix + wire: width for wire, width in own[module].items()})
+        for instance, kind in inside[module].items():
+            walk(kind, f"{prefix}{instance}.")
+
+    walk(TOP, "")
     return widths

@@ -13,6 +13,8 @@ from types import SimpleNamespace
 from amaranth.back import verilog
 from amaranth.hdl import Cat, Module, Mux, ResetSignal, Signal, Value
 
+from bridgebnn.hdl.output.plain_names import plain
+from bridgebnn.hdl.output.verilog import TOP
 from bridgebnn.hdl.spec import Geometry, Timing
 from bridgebnn.hdl.spec.register_map import register_map
 
@@ -139,18 +141,19 @@ class View:
             self._observer.taps[path] = Signal(width, name=name)
         return self._observer.taps[path]
 
-    def _path(self, path: str, width: int | None = None) -> str:
-        """The name in the Verilog, where that had to be told apart from another by a number."""
+    def _path(self, path: str) -> str:
+        """The name in the Verilog: of plain identifiers, and with a number where another has the same."""
+        path = ".".join(plain(part) for part in path.split("."))
         widths = self._observer.design.widths
-        if path in widths and width in (None, widths[path]):
+        if path in widths:
             return path
-        numbered = re.compile(r"(\$\d+)?\.".join(re.escape(part) for part in path.split(".")) + r"(\$\d+)?")
-        (found,) = (p for p in widths if numbered.fullmatch(p) and width in (None, widths[p]))
+        numbered = re.compile(re.escape(path) + r"_\d+")
+        (found,) = (p for p in widths if numbered.fullmatch(p))
         return found
 
-    def memory(self, path: str, index: int, width: int | None = None) -> Signal:
-        """Word ``index`` of a memory of the generated design; its ``width`` where a signal has its name, too."""
-        path = self._path(path, width)
+    def memory(self, path: str, index: int) -> Signal:
+        """Word ``index`` of a memory of the generated design, by the path of the instance."""
+        path = self._path(f"{path}.words")
         name = f"{path}[{index}]"
         if name not in self._observer.memories:
             number = len(self._observer.memories)
@@ -309,7 +312,7 @@ def write_top(folder: Path, geometry: Geometry, design: Design, checks: list[Che
 
     top = folder / "top.v"
     lines = ["module top (", ",\n".join(ports), ");", *wires]
-    lines += [instance("bridgebnn", "dut", joined), instance("observer", "mon", seen), "endmodule", ""]
+    lines += [instance(TOP, "dut", joined), instance("observer", "mon", seen), "endmodule", ""]
     top.write_text("\n".join(lines))
     memories = {f"dut.{path}": signal.name for path, signal in observer.memories.items()}
     return Sources((design.verilog, file, top), memories)

@@ -240,7 +240,7 @@ def failures_named_lemmas(v: View):
     at = lambda *names: v.state("program", *names)  # noqa: E731
     op, side, final, fresh = (tap(v, n) for n in ("pins__op", "pins__side", "final", "fresh"))
     valid, walk, taken = (tap(v, "columns." + n) for n in ("scan.valid", "walk", "taken"))
-    held = v.memory("program.columns.logged", 0, 64)
+    held = v.memory("program.columns.logged", 0)
     marks = [c.bit(held[32 * s : 32 * s + 32]) for s in (0, 1)]
     pending = c.bit(v.memory("program.columns.pending", 0))
     known = [c.verified[s] | c.logged[s] for s in (0, 1)]

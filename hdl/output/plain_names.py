@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from peakrdl_regblock.identifier_filter import kw_filter
 
@@ -29,19 +29,19 @@ def plain(name: str) -> str:
     return kw_filter(text if re.match("[A-Za-z_]", text) else f"_{text}")
 
 
-def plain_rtlil(text: str, top: str) -> str:
+def plain_rtlil(text: str, tops: Collection[str]) -> str:
     """Rename modules, ports, instances, memories and wires of every module so that none needs an escape.
 
     Where two names of a module become one, the later ones get a number: instances keep theirs before ports,
-    ports before memories, memories before wires, each in the order of the text. The ports of the top module
-    keep theirs before all.
+    ports before memories, memories before wires, each in the order of the text. The ports of top modules, and
+    these modules, keep their names as they are.
 
     Parameters
     ----------
     text : str
         RTLIL of one or several designs as `amaranth.back.rtlil` writes it.
-    top : str
-        Name of the top module.
+    tops : collection of str
+        Names of the top modules.
     """
     lines = text.splitlines(keepends=True)
     bodies: dict[str, list[str]] = {}
@@ -50,8 +50,8 @@ def plain_rtlil(text: str, top: str) -> str:
             bodies[found[1]] = []
         elif bodies:
             bodies[next(reversed(bodies))].append(line)
-    kinds = _distinct(bodies, fixed={top})
-    names = {name: _local_names(body, name == top) for name, body in bodies.items()}
+    kinds = _distinct(bodies, fixed=set(tops))
+    names = {name: _local_names(body, name in tops) for name, body in bodies.items()}
 
     done: list[str] = []
     own: Names = {}
@@ -93,9 +93,7 @@ def _local_names(body: list[str], is_top: bool) -> Names:
             else:
                 rank = 3 if found[1] == "memory" else 4
             ranks[found[2]] = rank
-    return _distinct(
-        sorted(ranks, key=ranks.get), fixed={name for name, rank in ranks.items() if rank == 0}
-    )
+    return _distinct(sorted(ranks, key=ranks.get), fixed={name for name, rank in ranks.items() if rank == 0})
 
 
 def _distinct(names: Iterable[str], fixed: set[str]) -> Names:

@@ -52,10 +52,10 @@ _READ += ("struck", "program_struck", "layer_struck", "read_struck")
 SEQUENCERS = {"program": State, "layer": LayerState, "read": ReadState}
 """State machines that the monitor follows."""
 _MEMORIES = {
-    "ROW_IMAGE": r"\program .columns.image.memory",
-    "ROW_MASK": r"\program .columns.mask.memory",
-    "DESCRIPTOR": r"layer.\table .memory",
-    "THRESHOLD": r"layer.thresholds.memory",
+    "ROW_IMAGE": "program_.columns.image.memory.words",
+    "ROW_MASK": "program_.columns.mask.memory.words",
+    "DESCRIPTOR": "layer.table_.memory.words",
+    "THRESHOLD": r"layer.thresholds.memory.words",
 }
 """Windows that hold configuration, and the memories behind them."""
 

@@ -34,7 +34,7 @@ module bridgebnn_watch #(
     .verify(verify), .verify_ref(verify_ref), .cmp(cmp), .cmp_valid(cmp_valid), .sl(sl), .hv_ready(hv_ready));
 
   assign busy = dut.arbiter.busy;
-  assign program_state = dut.\program .fsm_state;
+  assign program_state = dut.program_.fsm_state;
   assign layer_state = dut.layer.fsm_state;
   assign read_state = dut.layer.reader.fsm_state;
 

@@ -5,10 +5,10 @@ import json
 from collections.abc import Callable
 
 import pytest
-from amaranth.back import verilog
 from amaranth.hdl import Signal
 
 from bridgebnn.hdl.control.controller import Controller
+from bridgebnn.hdl.output.verilog import component_verilog
 from bridgebnn.hdl.spec import Command, ErrorCode, VerifyRef
 from bridgebnn.tb.campaign import report
 from bridgebnn.tb.campaign.faults import (
@@ -138,9 +138,7 @@ def test_a_fault_replays():
 @pytest.mark.parametrize("bend", BROKEN, ids=lambda bend: bend.__name__)
 def test_broken_controller_is_silent(bend, tmp_path):
     path = tmp_path / "bridgebnn.v"
-    path.write_text(
-        verilog.convert(Broken(bend), name="bridgebnn", emit_src=False, strip_internal_attrs=True)
-    )
+    path.write_text(component_verilog(Broken(bend), name="bridgebnn").text)
     reason, *which = BROKEN[bend]
     found = silent(run_faults(some_faults(*which), "icarus", verilog=path))
     assert any(reason in why for _, reasons in found for why in reasons), found
