@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bridgebnn.hdl.spec import Combine
-from bridgebnn.model.networks.network import Layer
+from bridgebnn.model.networks.dense import Dense
 
 from .limits import groups_of, threshold_range, usable_bias
 from .recipes import Estimator
@@ -121,12 +121,12 @@ class SignLayer(nn.Module):
         # sqrt(n_groups) is the spread of the sum of independent votes.
         return sign(votes.sum(dim=0) / len(self.sizes) ** 0.5, self.estimator)
 
-    def export(self) -> Layer:
+    def export(self) -> Dense:
         """The layer with integer thresholds of the legal parity, all polarities +1."""
         real = self.threshold(self.mean, self.deviation).detach().numpy()
         parity = np.array(self.sizes)[:, None] % 2
         thresholds = (parity + 2 * np.ceil((real - parity) / 2)).astype(np.int32)
-        return Layer(
+        return Dense(
             weights=_binary(self.weight),
             thresholds=thresholds,
             polarity=np.ones_like(thresholds, dtype=np.int8),
@@ -162,10 +162,10 @@ class ScoreLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.scores(x) * self.log_scale.exp()
 
-    def export(self) -> Layer:
+    def export(self) -> Dense:
         """The layer with thresholds 0 and polarities +1."""
         weights = _binary(self.weight)
-        return Layer(
+        return Dense(
             weights=weights,
             thresholds=np.zeros((1, len(weights)), dtype=np.int32),
             polarity=np.ones((1, len(weights)), dtype=np.int8),

@@ -59,8 +59,8 @@ class BinaryNetwork(nn.Module):
 
     def export(self, name: str, meta: dict[str, Any]) -> Network:
         """The network in integers."""
-        layers = tuple(layer.export() for layer in (*self.hidden, self.last))
-        return Network(name=name, layers=layers, meta=meta)
+        operations = tuple(layer.export() for layer in (*self.hidden, self.last))
+        return Network(name=name, operations=operations, meta=meta)
 
 
 class Shifter:

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bridgebnn.hdl.spec import Combine, Descriptor, ReadMode
+from bridgebnn.hdl.spec import Combine, ReadMode
 from bridgebnn.model.macro.array import Array
 from bridgebnn.model.mapping.mapping import Mapping
+from bridgebnn.model.mapping.row_programs import RowProgram
 from bridgebnn.model.networks.golden import Forward, check_bits
 
 Progress = Callable[[int, int], None]
@@ -111,7 +112,7 @@ def run(
     bits = _check(mapping, array, images)
     parts = []
     for start in range(0, len(bits), batch):
-        parts.append(_evaluate(mapping, array, bits[start : start + batch], _layer_batch))
+        parts.append(_evaluate(mapping, array, bits[start : start + batch], _batch))
         if progress is not None:
             progress(min(start + batch, len(bits)), len(bits))
     return _join(mapping, parts)
@@ -120,33 +121,40 @@ def run(
 def run_row_by_row(mapping: Mapping, array: Array, images: NDArray[Any]) -> Result:
     """``run`` on single reads in the controller's order: vector by vector, layer by layer, row by row."""
     bits = _check(mapping, array, images)
-    return _join(mapping, [_evaluate(mapping, array, image[None], _layer_single) for image in bits])
+    return _join(mapping, [_evaluate(mapping, array, image[None], _single) for image in bits])
 
 
 def _check(mapping: Mapping, array: Array, images: NDArray[Any]) -> NDArray[np.uint8]:
     if array.geometry != mapping.geometry:
         raise ValueError(f"the chip has {array.geometry}, the mapping {mapping.geometry}: must be the same")
-    return check_bits(images, mapping.descriptors[0].inputs)
+    return check_bits(images, mapping.network.n_in)
 
 
-def _evaluate(mapping: Mapping, array: Array, bits: NDArray[np.uint8], layer: Callable[..., Any]) -> Result:
-    hidden = []
+def _evaluate(
+    mapping: Mapping,
+    array: Array,
+    bits: NDArray[np.uint8],
+    scores_of: Callable[[RowProgram, Array, NDArray[np.uint8]], NDArray[np.int64]],
+) -> Result:
+    given: dict[int | None, NDArray[np.uint8]] = {None: bits}  # bits by the operation that gives them
     scores = np.zeros((len(bits), 0), np.int64)
-    for i in range(len(mapping.descriptors)):
-        scores = layer(mapping, array, i, bits)
-        bits = (scores >= 0).astype(np.uint8)
-        if mapping.network.layers[i].output == "sign":
-            hidden.append(bits)
-    last = mapping.network.layers[-1]
+    for program in mapping.programs:
+        scores = scores_of(program, array, given[program.source])
+        given[program.operation] = (scores >= 0).astype(np.uint8)
+    last = mapping.programs[-1]
     if last.output == "sign" and last.combine is Combine.ADD:
-        scores = np.where(scores >= 0, 1, -1)  # as golden: only a score layer scores a sum
-    return Result(hidden=hidden, scores=scores.astype(np.int32), classes=np.argmax(scores, axis=1))
+        scores = np.where(scores >= 0, 1, -1)  # as golden: only scores are a sum
+    return Result(
+        hidden=[given[program.operation] for program in mapping.programs if program.output == "sign"],
+        scores=scores.astype(np.int32),
+        classes=np.argmax(scores, axis=1),
+    )
 
 
 def _join(mapping: Mapping, parts: list[Result]) -> Result:
-    layers = mapping.network.layers
-    widths = [layer.n_out for layer in layers if layer.output == "sign"]
-    scores = np.concatenate([np.zeros((0, layers[-1].n_out), np.int32), *(part.scores for part in parts)])
+    programs = mapping.programs
+    widths = [program.n_out for program in programs if program.output == "sign"]
+    scores = np.concatenate([np.zeros((0, programs[-1].n_out), np.int32), *(part.scores for part in parts)])
     return Result(
         hidden=[
             np.concatenate([np.zeros((0, n), np.uint8), *(part.hidden[i] for part in parts)])
@@ -157,24 +165,16 @@ def _join(mapping: Mapping, parts: list[Result]) -> Result:
     )
 
 
-def _score(d: Descriptor, entries: NDArray[np.int64], tiles: list[NDArray[Any]]) -> NDArray[np.int64]:
-    """Scores from the tiles' decisions (SIGN) or popcounts, as the controller combines them."""
-    total = np.sum([tile.astype(np.int64) for tile in tiles], axis=0)
-    return 2 * total - d.tile_count if d.mode is ReadMode.SIGN else 2 * total + entries
-
-
-def _layer_batch(mapping: Mapping, array: Array, i: int, bits: NDArray[np.uint8]) -> NDArray[np.int64]:
-    d, entries = mapping.descriptors[i], mapping.entries(i)
-    runs = mapping.runs(i)
-    ends = np.cumsum([rows.stop - rows.start for rows in runs])[:-1]
-    tiles = []
-    for tile, bl, col_en in mapping.tile_inputs(i, bits):
+def _batch(program: RowProgram, array: Array, bits: NDArray[np.uint8]) -> NDArray[np.int64]:
+    answers = []
+    for read in program.reads:
+        bl = read.column_data(bits)
         parts = [
-            _rows_batch(d.mode, array, tile, rows, bl, col_en, refs)
-            for rows, refs in zip(runs, np.split(entries, ends), strict=True)
+            _rows_batch(read.mode, array, read.tile, rows, bl, read.col_en, read.refs[places])
+            for rows, places in read.runs
         ]
-        tiles.append(np.concatenate(parts, axis=1))
-    return _score(d, entries, tiles)
+        answers.append(np.concatenate(parts, axis=1))
+    return program.combined(answers)
 
 
 def _rows_batch(
@@ -222,24 +222,20 @@ def _search_batch(
     return low
 
 
-def _layer_single(mapping: Mapping, array: Array, i: int, bits: NDArray[np.uint8]) -> NDArray[np.int64]:
-    d, entries = mapping.descriptors[i], mapping.entries(i)
-    inputs = [(tile, bl[0], col_en) for tile, bl, col_en in mapping.tile_inputs(i, bits)]
-    scores = np.empty((1, d.row_count), np.int64)
-    for j, row in enumerate(mapping.rows(i).tolist()):
-        answers = []
-        if d.mode is not ReadMode.SEARCH:
+def _single(program: RowProgram, array: Array, bits: NDArray[np.uint8]) -> NDArray[np.int64]:
+    inputs = [(read.tile, read.column_data(bits)[0], read.col_en) for read in program.reads]
+    answers = np.empty((len(inputs), 1, program.n_out), np.int64)
+    for j, (row, entry) in enumerate(zip(program.rows.tolist(), program.entries.tolist(), strict=True)):
+        if program.mode is not ReadMode.SEARCH:
             array.begin_read([tile for tile, _, _ in inputs], row)
-        for tile, bl, col_en in inputs:
-            if d.mode is ReadMode.SIGN:
-                answer = array.compare(tile, row, bl, col_en, int(entries[j]))
-            elif d.mode is ReadMode.COUNT:
-                answer = int(array.source_lines(tile, row, bl, col_en).sum())
+        for k, (tile, bl, col_en) in enumerate(inputs):
+            if program.mode is ReadMode.SIGN:
+                answers[k, 0, j] = array.compare(tile, row, bl, col_en, entry)
+            elif program.mode is ReadMode.COUNT:
+                answers[k, 0, j] = array.source_lines(tile, row, bl, col_en).sum()
             else:
-                answer = _search_single(array, tile, row, bl, col_en)
-            answers.append(np.array([answer]))
-        scores[0, j] = _score(d, entries[j : j + 1], answers)[0]
-    return scores
+                answers[k, 0, j] = _search_single(array, tile, row, bl, col_en)
+    return program.combined(list(answers))
 
 
 def _search_single(

@@ -29,7 +29,9 @@ from bridgebnn.model.mapping.spares import (
     listed,
     to_plain,
 )
-from bridgebnn.model.networks.network import Layer, Network
+from bridgebnn.model.networks.dense import Dense
+from bridgebnn.model.networks.network import Network
+from bridgebnn.model.networks.operations import Operation
 
 from .programming import Failure, ProgramReport, program
 
@@ -133,10 +135,10 @@ def repair(
     options = {"combine": combine, "final_mode": final_mode}
     mapping = map_network(network, geometry, **options)
     before = _wrong(mapping, fixed)
-    orders = [np.arange(layer.n_out) for layer in network.layers]
-    for index in range(len(network.layers) - 1):
+    orders = [np.arange(operation.n_out) for operation in network.operations]
+    for index in range(len(network.operations) - 1):
         cost = _cost_of_rows(mapping, index, fixed)
-        if index == len(network.layers) - 2:
+        if index == len(network.operations) - 2:
             cost = cost + _cost_of_columns(mapping, index + 1, fixed)
         forbidden = _other_group(mapping, index + 1)
         n = len(cost)
@@ -260,51 +262,59 @@ def _wrong(mapping: Mapping, fixed: dict[Cell, set[int]]) -> list[Cell]:
 
 
 def _cost_of_rows(mapping: Mapping, index: int, fixed: dict[Cell, set[int]]) -> NDArray[np.int64]:
-    """Cells that go wrong when neuron j takes row i of a layer, (rows, neurons)."""
-    d = mapping.descriptors[index]
-    rows = slice(d.row_first, d.row_first + d.row_count)
-    cost = np.zeros((d.row_count, d.row_count), np.int64)
+    """Cells that go wrong when neuron j takes row i of a program, (rows, neurons); ``mapping`` has no repairs."""
+    program = mapping.programs[index]
+    tiles = {read.tile for read in program.reads}
+    place = {row: i for i, row in enumerate(program.rows.tolist())}
+    cost = np.zeros((program.n_out, program.n_out), np.int64)
     for (tile, row, column), bits in fixed.items():
-        if tile - d.tile_first in range(d.tile_count) and row in range(rows.start, rows.stop):
-            if mapping.masks[tile, row, column]:
-                cost[row - d.row_first] += ~np.isin(mapping.images[tile, rows, column], list(bits))
+        if tile in tiles and row in place and mapping.masks[tile, row, column]:
+            cost[place[row]] += ~np.isin(mapping.images[tile, program.rows, column], list(bits))
     return cost
 
 
 def _cost_of_columns(mapping: Mapping, index: int, fixed: dict[Cell, set[int]]) -> NDArray[np.int64]:
-    """Cells of a layer that go wrong when its input j takes the place of input i, (inputs, inputs)."""
-    d = mapping.descriptors[index]
-    cost = np.zeros((d.inputs, d.inputs), np.int64)
-    places = [
-        (k, c) for k in range(d.tile_count) for c in range(d.cols_last if k == d.tile_count - 1 else d.cols)
-    ]
-    number = {place: i for i, place in enumerate(places)}
-    tiles, columns = (np.array(part) for part in zip(*places, strict=True))
+    """Cells of a program that go wrong when its input j takes the place of input i, (inputs, inputs)."""
+    program = mapping.programs[index]
+    tiles = np.concatenate([np.full(len(read.columns), read.tile) for read in program.reads])
+    columns = np.concatenate([read.columns for read in program.reads])
+    number = {place: i for i, place in enumerate(zip(tiles.tolist(), columns.tolist(), strict=True))}
+    rows = set(program.rows.tolist())
+    cost = np.zeros((program.n_in, program.n_in), np.int64)
     for (tile, row, column), bits in fixed.items():
-        place = number.get((tile - d.tile_first, column))
-        if place is not None and row in range(d.row_first, d.row_first + d.row_count):
-            cost[place] += ~np.isin(mapping.images[d.tile_first + tiles, row, columns], list(bits))
+        place = number.get((tile, column))
+        if place is not None and row in rows:
+            cost[place] += ~np.isin(mapping.images[tiles, row, columns], list(bits))
     return cost
 
 
 def _other_group(mapping: Mapping, index: int) -> NDArray[np.bool_]:
-    """Pairs of inputs of a layer that may not change places, because their groups vote apart."""
-    d = mapping.descriptors[index]
-    group = np.arange(d.inputs) // d.cols
-    if d.combine is not Combine.VOTE or d.tile_count == 1:
-        group[:] = 0
+    """Pairs of inputs of a program that may not change places, because their groups vote apart."""
+    program = mapping.programs[index]
+    group = np.zeros(program.n_in, int)
+    if program.combine is Combine.VOTE:
+        for k, read in enumerate(program.reads):
+            group[read.inputs] = k
     return group[:, None] != group
 
 
+def _dense(operation: Operation, index: int) -> Dense:
+    if not isinstance(operation, Dense):
+        raise RepairError(
+            f"operation {index}: kind = {operation.kind!r}: only dense operations can be reordered"
+        )
+    return operation
+
+
 def _reordered(network: Network, index: int, order: NDArray[np.int64]) -> Network:
-    """The same function with row i of layer ``index`` computing its former neuron ``order[i]``."""
-    layers: list[Layer] = list(network.layers)
-    own, following = layers[index], layers[index + 1]
-    layers[index] = dataclasses.replace(
+    """The same function with row i of operation ``index`` computing its former neuron ``order[i]``."""
+    operations = list(network.operations)
+    own, following = _dense(operations[index], index), _dense(operations[index + 1], index + 1)
+    operations[index] = dataclasses.replace(
         own,
         weights=own.weights[order],
         thresholds=own.thresholds[:, order],
         polarity=own.polarity[:, order],
     )
-    layers[index + 1] = dataclasses.replace(following, weights=following.weights[:, order])
-    return dataclasses.replace(network, layers=tuple(layers))
+    operations[index + 1] = dataclasses.replace(following, weights=following.weights[:, order])
+    return dataclasses.replace(network, operations=tuple(operations))

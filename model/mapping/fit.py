@@ -25,17 +25,19 @@ def geometry_for(network: Network, *, inputs: int | None = None) -> Geometry:
     ValueError
         No legal geometry holds the network; the message is that of `Geometry`.
     """
-    widest = max(max(layer.group_sizes) if layer.n_groups > 1 else layer.n_in for layer in network.layers)
+    widest = max(max(layer.group_sizes) if layer.n_groups > 1 else layer.n_in for layer in network.operations)
     width = min(int(widest), 4064) if inputs is None else inputs
-    tiles = sum(layer.n_groups if layer.n_groups > 1 else -(-layer.n_in // width) for layer in network.layers)
-    rows = max(layer.n_out for layer in network.layers)
-    neurons = sum(layer.n_out for layer in network.layers)
+    tiles = sum(
+        layer.n_groups if layer.n_groups > 1 else -(-layer.n_in // width) for layer in network.operations
+    )
+    rows = max(layer.n_out for layer in network.operations)
+    neurons = sum(layer.n_out for layer in network.operations)
     return Geometry(
         tiles=tiles,
         rows=rows,
         inputs=width,
         bias=min(bias_columns(width), 1024),
         thresholds=max(64, neurons),
-        layers=max(8, len(network.layers)),
+        layers=max(8, len(network.operations)),
         scores=max(16, network.n_out),
     )

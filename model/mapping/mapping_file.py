@@ -81,11 +81,11 @@ def load_mapping(path: str | Path, network: Network) -> Mapping:
 def _mapping(entries: Entries, network: Network) -> Mapping:
     about = _About.from_dict(json.loads(entries.text("about")))
     geometry = about.geometry
-    table = _array(entries, "descriptors", np.uint32, (len(network.layers), 4))
+    table = _array(entries, "descriptors", np.uint32, (len(network.operations), 4))
     descriptors = tuple(Descriptor.from_words([int(word) for word in row]) for row in table)
     check_descriptors(descriptors, geometry)
     about.repairs.check(geometry)
-    for i, (descriptor, layer) in enumerate(zip(descriptors, network.layers, strict=True)):
+    for i, (descriptor, layer) in enumerate(zip(descriptors, network.operations, strict=True)):
         if (descriptor.inputs, descriptor.row_count) != (layer.n_in, layer.n_out):
             raise MappingError(
                 f"layer {i}: {descriptor.inputs} inputs and {descriptor.row_count} rows, must be "

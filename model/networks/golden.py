@@ -5,13 +5,13 @@ Bits are packed 64 to a word; with ``m`` the number of inputs that differ from t
 negative polarity have their weights inverted, so a hidden layer costs one XOR, one ``bitwise_count`` and one
 addition a word and one comparison a neuron.
 
-The semantics of a layer are those of ``model/networks/network.py``; layers are taken by their attributes, so that this
-module depends on nothing but numpy.
+The semantics of an operation are those of its module (``model/networks/dense.py``). Operations are taken by their kind
+and their attributes, so that this module depends on nothing but numpy; ``EVALUATIONS`` has one entry per kind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -25,21 +25,27 @@ BLOCK = 64
 """Images of one XOR: 64 x 512 words are 256 KiB."""
 
 
-class LayerLike(Protocol):
-    """What a layer must offer; ``bridgebnn.model.networks.network.Layer`` does."""
+class OperationLike(Protocol):
+    """What every operation must offer; those of ``bridgebnn.model.networks.operations`` do."""
+
+    kind: str
+    output: str
+
+
+class DenseLike(OperationLike, Protocol):
+    """What an operation of kind ``dense`` must offer; ``bridgebnn.model.networks.dense.Dense`` does."""
 
     weights: NDArray[np.int8]
     thresholds: NDArray[np.int32]
     polarity: NDArray[np.int8]
     group_sizes: NDArray[np.int32]
     combine: Any
-    output: str
 
 
 class NetworkLike(Protocol):
     """What a network must offer; ``bridgebnn.model.networks.network.Network`` does."""
 
-    layers: tuple[LayerLike, ...]
+    operations: Sequence[Any]  # of OperationLike
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,9 +55,10 @@ class Forward:
     Parameters
     ----------
     hidden : list of uint8, (batch, n_out)
-        Bits of every sign layer, in order (also the last layer's, if it is one): 1 is +1.
+        Bits that each operation gives, by its number; without the last one's where that gives scores. 1 is +1.
     scores : int32, (batch, n_out)
-        Of the last layer. A sign layer scores the sum of its groups' signs (VOTE) or its sign, +-1 (ADD).
+        Of the last operation. One that gives signs scores the sum of its groups' signs (VOTE) or its sign,
+        +-1 (ADD).
     classes : int64, (batch,)
         Index of the largest score, the lowest on ties.
     """
@@ -139,7 +146,7 @@ class _Neurons:
     thresholds: NDArray[np.int32]  # (n_out,), of the inverted neuron
 
     @classmethod
-    def of(cls, layer: LayerLike, columns: slice, thresholds: Any, polarity: Any, score: bool) -> _Neurons:
+    def of(cls, layer: DenseLike, columns: slice, thresholds: Any, polarity: Any, score: bool) -> _Neurons:
         weights, polarity = np.asarray(layer.weights)[:, columns], np.asarray(polarity)
         for name, values in (("weights", weights), ("polarity", polarity)):
             if wrong := values[np.abs(values) != 1].tolist():
@@ -182,11 +189,12 @@ def _slices(sizes: NDArray[np.int32]) -> list[slice]:
 
 
 _Evaluate = Callable[[NDArray[np.uint8]], tuple[NDArray[np.uint8], NDArray[np.int32] | None]]
+"""Function from input bits to (output bits, scores or None where signs need none)."""
 
 
-def _prepare(layer: LayerLike) -> _Evaluate:
-    """Function from input bits to (output bits, scores or None where a sign layer needs none)."""
-    n_in = layer.weights.shape[1]
+def _dense(layer: DenseLike) -> tuple[int, int, _Evaluate]:
+    """Inputs, outputs and evaluation of a dense operation."""
+    n_out, n_in = layer.weights.shape
     slices = _slices(np.asarray(layer.group_sizes))
     score = layer.output == "score"
     if int(layer.combine) == 1:
@@ -195,13 +203,13 @@ def _prepare(layer: LayerLike) -> _Evaluate:
         ]
 
         def vote(bits: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-            ones = np.zeros((len(bits), layer.weights.shape[0]), np.int32)
+            ones = np.zeros((len(bits), n_out), np.int32)
             for group in groups:
                 ones += group.signs(bits)
             total = 2 * ones - len(groups)
             return (total >= 0).astype(np.uint8), total
 
-        return vote
+        return n_in, n_out, vote
     whole = _Neurons.of(layer, slice(0, n_in), layer.thresholds[0], layer.polarity[0], score)
     if score:
 
@@ -209,8 +217,12 @@ def _prepare(layer: LayerLike) -> _Evaluate:
             total = whole.scores(bits)
             return (total >= 0).astype(np.uint8), total
 
-        return add_score
-    return lambda bits: (whole.signs(bits).view(np.uint8), None)
+        return n_in, n_out, add_score
+    return n_in, n_out, lambda bits: (whole.signs(bits).view(np.uint8), None)
+
+
+EVALUATIONS: dict[str, Callable[[Any], tuple[int, int, _Evaluate]]] = {"dense": _dense}
+"""By kind of operation: its inputs, its outputs, and the function from the ones to the others."""
 
 
 class Golden:
@@ -220,13 +232,23 @@ class Golden:
     ----------
     network : NetworkLike
         ``bridgebnn.model.networks.network.Network`` or anything with the same attributes.
+
+    Raises
+    ------
+    ValueError
+        An operation of a kind that is not in ``EVALUATIONS``.
     """
 
     def __init__(self, network: NetworkLike) -> None:
-        self._layers = [_prepare(layer) for layer in network.layers]
-        self._sign = [layer.output == "sign" for layer in network.layers]
-        self._n_in = network.layers[0].weights.shape[1]
-        self._n_out = [layer.weights.shape[0] for layer in network.layers]
+        for i, operation in enumerate(network.operations):
+            if operation.kind not in EVALUATIONS:
+                known = ", ".join(EVALUATIONS)
+                raise ValueError(f"operation {i}: kind = {operation.kind!r}: must be one of {known}")
+        prepared = [EVALUATIONS[operation.kind](operation) for operation in network.operations]
+        self._sign = [operation.output == "sign" for operation in network.operations]
+        self._n_in = prepared[0][0]
+        self._n_out = [n_out for _, n_out, _ in prepared]
+        self._evaluate = [evaluate for _, _, evaluate in prepared]
 
     def __call__(self, images: NDArray[Any]) -> Forward:
         """Evaluate ``images``, bool or integer {0, 1} of shape (batch, n_in).
@@ -246,7 +268,7 @@ class Golden:
         for start in range(0, len(bits), CHUNK):
             part = slice(start, start + CHUNK)
             values, total = bits[part], None
-            for i, evaluate in enumerate(self._layers):
+            for i, evaluate in enumerate(self._evaluate):
                 values, total = evaluate(values)
                 if self._sign[i]:
                     hidden[i][part] = values
@@ -260,7 +282,7 @@ def forward(network: NetworkLike, images: NDArray[Any]) -> Forward:
     Parameters
     ----------
     network : NetworkLike
-        Chain of layers, see ``model/networks/network.py`` for their meaning.
+        List of operations, see ``model/networks/operations.py`` for their meaning.
     images : bool or integer {0, 1}, (batch, n_in)
 
     Returns

@@ -177,11 +177,12 @@ class _Layer:
 
     def scores(self, circuit: Circuit, bits: NDArray[np.uint8]) -> FloatArray:
         """Scores of the layer for a batch of its inputs, (batch, n); a bit is ``score >= 0``."""
-        entries = self.mapping.entries(self.layer)
+        program = self.mapping.programs[self.layer]
+        entries = program.entries
         total: Any = 0.0
-        for k, (tile, bl, col_en) in enumerate(self.mapping.tile_inputs(self.layer, bits)):
+        for k, read in enumerate(program.reads):
             what = self._conventional if circuit is Circuit.CONVENTIONAL else self._bridges
-            total = total + what(circuit, k, tile, bl, col_en, entries)
+            total = total + what(circuit, k, read.tile, read.column_data(bits), read.col_en, entries)
         return 2 * total - self.d.tile_count if self.d.mode is ReadMode.SIGN else 2 * total + entries
 
     def _normal(self, circuit: Circuit, tile: int, shape: Any, purpose: int) -> FloatArray:

@@ -19,7 +19,7 @@ from cocotb.utils import get_sim_time
 from bridgebnn.hdl.spec import Geometry, ProgOp, ProgSide, VerifyRef, margin_factor
 from bridgebnn.hdl.spec.pins import MACRO_OUTPUTS
 from bridgebnn.model.mapping.mapping import Mapping
-from bridgebnn.tb.checks.monitors import sl_rows
+from bridgebnn.model.mapping.row_programs import digital_rows
 
 from .misbehaviour import MacroFaults
 from .pins import Pin, bits_of
@@ -274,7 +274,7 @@ class StrobeAgent(MacroAgent):
                 self.spawn(self._still(name))
 
     def load(self, mapping: Mapping, *, every_sl: bool = False) -> None:
-        self.sl_rows = None if every_sl else sl_rows(mapping)
+        self.sl_rows = None if every_sl else digital_rows(mapping.programs)
 
     async def _precharge(self) -> None:
         while True:

@@ -15,7 +15,7 @@ import numpy as np
 from cocotb.triggers import ValueChange
 
 from bridgebnn.model.mapping.mapping import Mapping
-from bridgebnn.tb.checks.monitors import sl_rows
+from bridgebnn.model.mapping.row_programs import digital_rows
 
 from .array_agent import MacroAgent, MacroFaults
 from .pins import Pin, bits_of, string_of
@@ -103,7 +103,7 @@ class PrefetchAgent(MacroAgent):
         Columns that no layer enables (``mapping.masks``) make no row live, but with ``every_sl``.
         """
         g = self.geometry
-        counted = sl_rows(mapping)
+        counted = digital_rows(mapping.programs)
         self.digital_rows = counted
         self.at["digital"].set_bits(self._flags(counted).ravel())
         every = np.ones((g.tiles, g.rows, g.columns), bool)

@@ -8,7 +8,8 @@ import numpy as np
 
 from bridgebnn.hdl.spec import Combine, ReadMode, Repairs
 from bridgebnn.model.mapping.mapping import Mapping, map_network
-from bridgebnn.model.networks.network import Layer, Network
+from bridgebnn.model.networks.dense import Dense
+from bridgebnn.model.networks.network import Network
 
 from .faults import GEOMETRY
 
@@ -37,7 +38,7 @@ def networks() -> dict[str, Mapping]:
         for n_in, n_out in itertools.pairwise(sizes):
             last = n_out == sizes[-1]
             layers.append(
-                Layer(
+                Dense(
                     weights=rng.choice([-1, 1], (n_out, n_in)),
                     thresholds=np.zeros((1, n_out), int) if last else rng.integers(-3, 4, (1, n_out)),
                     polarity=np.ones((1, n_out), int),
@@ -46,7 +47,7 @@ def networks() -> dict[str, Mapping]:
                     output="score" if last else "sign",
                 )
             )
-        network = Network(name=name, layers=tuple(layers))
+        network = Network(name=name, operations=tuple(layers))
         repairs = REPAIRED.get(name)
         made[name] = map_network(network, GEOMETRY, combine=combine, final_mode=final, repairs=repairs)
     return made

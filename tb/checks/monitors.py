@@ -8,32 +8,11 @@ from typing import Any
 import numpy as np
 from cocotb.triggers import ValueChange
 
-from bridgebnn.hdl.spec import Descriptor, ReadMode
 from bridgebnn.model.mapping.mapping import Mapping
+from bridgebnn.model.mapping.row_programs import first_rows
 from bridgebnn.tb.agents.pins import Pin, bits_of, string_of
 
-__all__ = ["LayerMonitor", "comparisons", "first_rows", "sl_rows"]
-
-
-def comparisons(descriptor: Descriptor) -> int:
-    """Evaluations of a row of the layer's first tile for each vector."""
-    return descriptor.enabled(0).bit_length() if descriptor.mode is ReadMode.SEARCH else 1
-
-
-def first_rows(mapping: Mapping) -> dict[tuple[int, int], int]:
-    """(first tile, first word line) of each layer, with the layer's number."""
-    return {(d.tile_first, int(mapping.rows(i)[0])): i for i, d in enumerate(mapping.descriptors)}
-
-
-def sl_rows(mapping: Mapping) -> set[tuple[int, int]]:
-    """(tile, word line) of every row that is read through ``sl``: those of the COUNT layers."""
-    return {
-        (tile, row)
-        for i, d in enumerate(mapping.descriptors)
-        if d.mode is ReadMode.COUNT
-        for tile in range(d.tile_first, d.tile_first + d.tile_count)
-        for row in mapping.rows(i).tolist()
-    }
+__all__ = ["LayerMonitor"]
 
 
 class LayerMonitor:
@@ -60,22 +39,10 @@ class LayerMonitor:
         self.env, self.mapping, self.observe = env, mapping, observe
         dut = env.dut
         self._pins = {name: Pin(getattr(dut, name)) for name in ("row", "wl_en", "bl", "col_en")}
-        self._first = first_rows(mapping)
-        self._seen = [0] * len(mapping.descriptors)
-        self._columns = mapping.geometry.columns
-        zeros = [np.zeros((1, d.inputs), np.uint8) for d in mapping.descriptors]
-        self._slices = [
-            [self._slice(tile, wanted) for tile, _, wanted in mapping.tile_inputs(i, z)]
-            for i, z in enumerate(zeros)
-        ]
-
-    def _slice(self, tile: int, wanted: np.ndarray) -> tuple[str, np.ndarray, np.ndarray]:
-        """What ``col_en`` of a tile must read, and the columns of its enabled inputs and bias cells, in order."""
-        g = self.mapping.geometry
-        plain = np.array(self.mapping.repairs.physical_columns(g, tile))
-        kept = plain[wanted[plain]]
-        inputs = int(wanted[plain[: g.inputs]].sum())
-        return string_of(wanted), kept[:inputs], kept[inputs:]
+        self.programs = mapping.programs
+        self._first = first_rows(self.programs)
+        self._seen = [0] * len(self.programs)
+        self._wanted = [[string_of(read.col_en) for read in program.reads] for program in self.programs]
 
     def start(self) -> None:
         """Start to watch."""
@@ -100,21 +67,20 @@ class LayerMonitor:
         layer = self._first.get((tiles[0], row))
         if layer is None:
             return
-        descriptor = self.mapping.descriptors[layer]
+        program = self.programs[layer]
         turn, self._seen[layer] = self._seen[layer], self._seen[layer] + 1
-        if turn % comparisons(descriptor):
+        if turn % program.comparisons:
             return
         bl, en = self._pins["bl"].text(), self._pins["col_en"].text()
-        n = self._columns
+        n = self.mapping.geometry.columns
         parts = []
-        for k in range(descriptor.tile_count):
-            end = len(bl) - (descriptor.tile_first + k) * n
-            wanted, inputs, bias = self._slices[layer][k]
+        for read, wanted in zip(program.reads, self._wanted[layer], strict=True):
+            end = len(bl) - read.tile * n
             if (enabled := en[end - n : end]) != wanted:
                 column = n - 1 - max(i for i in range(n) if enabled[i] != wanted[i])
-                raise AssertionError(f"layer {layer}, tile {k}: column {column} is enabled wrongly")
+                raise AssertionError(f"layer {layer}, tile {read.tile}: column {column} is enabled wrongly")
             bits = bits_of(bl[end - n : end])
-            if not bits[bias].all():
-                raise AssertionError(f"layer {layer}, tile {k}: an enabled bias column is 0")
-            parts.append(bits[inputs])
+            if not bits[read.bias].all():
+                raise AssertionError(f"layer {layer}, tile {read.tile}: an enabled bias column is 0")
+            parts.append(bits[read.columns])
         self.observe(layer, np.concatenate(parts))

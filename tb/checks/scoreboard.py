@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from bridgebnn.model.mapping.row_programs import RowProgram
+
 __all__ = ["InferenceScoreboard", "Reference", "ScoreboardError"]
 
 
@@ -22,7 +24,7 @@ class Reference:
     Parameters
     ----------
     hidden : sequence of (batch, n) arrays
-        Bits of every sign layer.
+        Bits that each operation gives, by its number.
     scores : (batch, n)
     classes : (batch,)
     """
@@ -62,12 +64,12 @@ class InferenceScoreboard:
     images : uint8, (batch, inputs)
         What was sent.
     references : dict of str to Reference
-    layers : int
-        Layers on the chip, each of which must be seen once a vector.
+    programs : sequence of RowProgram
+        What the chip does, in order; each must be seen once per vector.
     """
 
-    def __init__(self, images: np.ndarray, references: dict[str, Reference], layers: int):
-        self.images, self.references, self.layers = images, references, layers
+    def __init__(self, images: np.ndarray, references: dict[str, Reference], programs: Sequence[RowProgram]):
+        self.images, self.references, self.programs = images, references, programs
         self.sent = self.compared = 0
         self._layer_vectors: dict[int, int] = {}
         self.seen: list[dict[str, Any]] = []
@@ -83,7 +85,8 @@ class InferenceScoreboard:
         if vector >= len(self.images):
             raise ScoreboardError(f"layer {layer} began {vector + 1} times for {len(self.images)} vectors")
         for reference in self.references.values():
-            expected = self.images[vector] if layer == 0 else reference.hidden[layer - 1][vector]
+            source = self.programs[layer].source
+            expected = self.images[vector] if source is None else reference.hidden[source][vector]
             reference.differ(vector, f"inputs of layer {layer}", bits, expected)
 
     def observe_result(self, result: Any) -> None:
@@ -101,7 +104,8 @@ class InferenceScoreboard:
                 reference.differ(vector, "scores", result.scores, scores)
             reference.differ(vector, "class", result.label, reference.classes[vector])
             # A sign layer's bits are its own; a score layer's say whether the score is negative.
-            expected = reference.hidden[-1][vector] if len(reference.hidden) == self.layers else scores >= 0
+            last = self.programs[-1]
+            expected = reference.hidden[last.operation][vector] if last.output == "sign" else scores >= 0
             reference.differ(vector, "bits of the last layer", result.bits, np.asarray(expected, np.uint8))
 
     def close(self) -> None:
@@ -114,7 +118,7 @@ class InferenceScoreboard:
         """
         if not self.compared == self.sent == len(self.images) > 0:
             raise ScoreboardError(f"{self.sent} sent, {self.compared} compared, of {len(self.images)}")
-        for layer in range(self.layers):
+        for layer in range(len(self.programs)):
             seen = self._layer_vectors.get(layer, 0)
             if seen != self.sent:
                 raise ScoreboardError(f"layer {layer} was seen {seen} times for {self.sent} vectors")

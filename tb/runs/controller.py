@@ -8,14 +8,13 @@ import hashlib
 import json
 from pathlib import Path
 
-from bridgebnn.hdl.spec import Geometry, ReadMode, Timing
+from bridgebnn.hdl.spec import Geometry, Timing
 from bridgebnn.hdl.spec.pins import MACRO_INPUTS, MACRO_OUTPUTS
-from bridgebnn.model.mapping.mapping import Mapping
 from bridgebnn.paths import PACKAGE, build_root
 from bridgebnn.tb.agents import shell
 from bridgebnn.tb.simulators.simulators import Simulation
 
-__all__ = ["CONTROLLER", "generated", "most_comparisons", "simulation"]
+__all__ = ["CONTROLLER", "generated", "simulation"]
 
 CONTROLLER = "bridgebnn"
 
@@ -68,12 +67,4 @@ def simulation(
         sources=[verilog],
         written=[*shell.BUS_WRITTEN, *MACRO_INPUTS],
         read=[*shell.BUS_READ, *MACRO_OUTPUTS],
-    )
-
-
-def most_comparisons(mapping: Mapping) -> int:
-    """Most comparisons that a row of the mapping gets for one vector."""
-    return max(
-        (d.enabled(0).bit_length() if d.mode is ReadMode.SEARCH else 1 for d in mapping.descriptors),
-        default=1,
     )

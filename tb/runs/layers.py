@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bridgebnn.hdl.spec import Combine, Geometry, ReadMode, Timing
+from bridgebnn.model.networks.dense import Dense
 from bridgebnn.model.networks.golden import forward
-from bridgebnn.model.networks.network import Layer, Network, NetworkError
+from bridgebnn.model.networks.network import Network, NetworkError
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.names import options_named
 from bridgebnn.tb.agents.misbehaviour import MacroFaults
@@ -144,7 +145,7 @@ def network_of(weights: Sequence[ArrayLike], thresholds: Sequence[ArrayLike] | N
         values = _array(f"thresholds[{index}]", given, 1)
         try:
             layers.append(
-                Layer(
+                Dense(
                     weights=matrix,
                     thresholds=values[None],
                     polarity=np.ones((1, len(matrix)), np.int8),
@@ -155,7 +156,7 @@ def network_of(weights: Sequence[ArrayLike], thresholds: Sequence[ArrayLike] | N
             )
         except NetworkError as error:
             raise NetworkError(f"layer {index}: {error}") from None
-    return Network(name="layers", layers=tuple(layers), meta={})
+    return Network(name="layers", operations=tuple(layers), meta={})
 
 
 def _count(name: str, value: Any) -> int:
@@ -178,7 +179,7 @@ def _array(name: str, value: ArrayLike, dimensions: int) -> NDArray[Any]:
 
 def _geometry(network: Network, inputs: int | None, bias: int) -> Geometry:
     """The smallest chip that holds the network on tiles of ``inputs`` columns."""
-    layers = network.layers
+    layers = network.operations
     width = max(layer.n_in for layer in layers) if inputs is None else inputs
     rows = sum(layer.n_out for layer in layers)
     plain = Geometry(inputs=width, bias=bias)  # these two are checked before they are used

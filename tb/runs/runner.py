@@ -10,7 +10,7 @@ from typing import Any
 from bridgebnn.paths import build_root
 from bridgebnn.tb.simulators.simulators import Simulation, run
 
-from .controller import CONTROLLER, generated, most_comparisons, simulation
+from .controller import CONTROLLER, generated, simulation
 from .exchange import send
 from .jobs import ControllerJob, InferJob, Job, ProgramJob, RegistersJob, ScenariosJob
 from .reports import ControllerReport, ProgramRunReport, RegistersReport, RunReport, ScenariosReport
@@ -80,7 +80,7 @@ def _infer(job: InferJob, **options: Any) -> dict[str, Any]:
         job.attach,
         job.geometry,
         job.verilog or generated(job.geometry, job.timing),
-        comparisons=job.comparisons or most_comparisons(job.mapping),
+        comparisons=job.comparisons or job.mapping.comparisons,
         tied=job.tied,
     )
     return perform(job, built, plus_args=job.plus_args, **options)

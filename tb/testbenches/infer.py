@@ -16,7 +16,7 @@ from bridgebnn.model.macro.array import Array
 from bridgebnn.model.macro.broken_lines import FaultyArray, LineFault
 from bridgebnn.model.mapping.mapping import Mapping
 from bridgebnn.model.networks import golden
-from bridgebnn.tb.checks.monitors import LayerMonitor, comparisons
+from bridgebnn.tb.checks.monitors import LayerMonitor
 from bridgebnn.tb.checks.scoreboard import InferenceScoreboard, Reference
 from bridgebnn.tb.env import Env
 from bridgebnn.tb.host.programming import Pass, program_alone, program_chip
@@ -39,7 +39,7 @@ def environment(dut: Any, job: InferJob, array: Array | None) -> Env:
     if job.attach == "strobe":
         options = {"watch": job.watch}
     elif job.attach == "prefetch":
-        most = job.comparisons or max(comparisons(d) for d in job.mapping.descriptors)
+        most = job.comparisons or job.mapping.comparisons
         options = {"comparisons": most}
     return Env(
         dut,
@@ -84,7 +84,7 @@ async def infer(dut: Any, job: InferJob, progress: Progress) -> RunReport:
                 "golden": Reference.of(golden.forward(mapping.network, images)),
                 "model": Reference.of(inference.run(mapping, alone, images)),
             }
-        scoreboard = InferenceScoreboard(images, references, len(mapping.descriptors))
+        scoreboard = InferenceScoreboard(images, references, mapping.programs)
         if not tied:
             LayerMonitor(env, mapping, scoreboard.observe_layer).start()
         await env.host.load_network(mapping.descriptors, mapping.thresholds, mapping.repairs)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from bridgebnn.hdl.spec import Combine, Geometry, ReadMode
-from bridgebnn.model.networks.network import Layer, Network
+from bridgebnn.model.networks.dense import Dense
+from bridgebnn.model.networks.network import Network
 from bridgebnn.tb.runs.jobs import InferJob
 from bridgebnn.tb.runs.reports import RunReport
 from bridgebnn.tb.runs.runner import infer
@@ -28,7 +29,7 @@ def network(seed: int = 0, sizes: tuple[int, ...] = (40, 9, 7, 5), limit: int = 
     for index, (n_in, n_out) in enumerate(pairwise(sizes)):
         last = index == len(sizes) - 2
         layers.append(
-            Layer(
+            Dense(
                 weights=rng.choice([-1, 1], (n_out, n_in)),
                 thresholds=rng.integers(-limit, limit + 1, (1, n_out))
                 if not last
@@ -39,7 +40,7 @@ def network(seed: int = 0, sizes: tuple[int, ...] = (40, 9, 7, 5), limit: int = 
                 output="score" if last else "sign",
             )
         )
-    return Network(name="small", layers=tuple(layers))
+    return Network(name="small", operations=tuple(layers))
 
 
 def vectors(count: int, inputs: int = 40, seed: int = 1) -> np.ndarray:

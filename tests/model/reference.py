@@ -29,7 +29,7 @@ def slow_layer(layer, x):
 def slow_forward(network, images):
     """(list of hidden bits, scores, classes) as ``golden.Forward`` defines them."""
     x, hidden = np.where(np.asarray(images) > 0, 1, -1), []
-    for layer in network.layers:
+    for layer in network.operations:
         total, x = slow_layer(layer, x)
         if layer.output == "sign":
             hidden.append((x > 0).astype(np.uint8))
@@ -60,6 +60,7 @@ def random_layer(rng, n_in, n_out, *, groups=1, combine=0, output="sign", spread
     if spread is None and n_out >= 2:
         thresholds[:, 0], thresholds[:, -1] = -limit[:, 0], limit[:, 0]
     return SimpleNamespace(
+        kind="dense",
         weights=rng.choice([-1, 1], (n_out, n_in)).astype(np.int8),
         thresholds=thresholds.astype(np.int32),
         polarity=rng.choice([-1, 1], (rows, n_out)).astype(np.int8),
@@ -72,11 +73,13 @@ def random_layer(rng, n_in, n_out, *, groups=1, combine=0, output="sign", spread
 def random_network(rng, sizes, **kwargs):
     """A chain of random layers, the last one a score layer; ``kwargs`` go to ``random_layer``."""
     from bridgebnn.hdl.spec import Combine
-    from bridgebnn.model.networks.network import Layer, Network
+    from bridgebnn.model.networks.dense import Dense
+    from bridgebnn.model.networks.network import Network
 
-    layers = []
+    operations = []
     for i, (n_in, n_out) in enumerate(itertools.pairwise(sizes)):
         options = {"output": "score" if i == len(sizes) - 2 else "sign", **kwargs}
-        layer = random_layer(rng, n_in, n_out, **options)
-        layers.append(Layer(**{**vars(layer), "combine": Combine(layer.combine)}))
-    return Network(name="random", layers=tuple(layers))
+        fields = vars(random_layer(rng, n_in, n_out, **options))
+        del fields["kind"]
+        operations.append(Dense(**fields | {"combine": Combine(fields["combine"])}))
+    return Network(name="random", operations=tuple(operations))

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from bridgebnn.hdl.spec import Combine
-from bridgebnn.model.networks.network import Layer, Network, NetworkError
+from bridgebnn.model.networks.dense import Dense
+from bridgebnn.model.networks.network import Network, NetworkError
 
 from .layers import BinaryLayer, Chain
 from .values import ImportFailure
@@ -90,19 +91,19 @@ def to_network(chain: Chain, name: str, origin: dict[str, Any]) -> Network:
         }
     }
     try:
-        return Network(name=name, layers=tuple(_dense(layer) for layer in chain.layers), meta=meta)
+        return Network(name=name, operations=tuple(_dense(layer) for layer in chain.layers), meta=meta)
     except NetworkError as error:
         raise ImportFailure(f"{name}: {error}") from None
 
 
-def _dense(layer: BinaryLayer) -> Layer:
+def _dense(layer: BinaryLayer) -> Dense:
     if layer.is_convolution:
         raise ImportFailure(f"{layer.place}: convolutions are read, but have no counterpart in a network yet")
     n_out, n_in = layer.weights.shape
     found = layer.decisions
     thresholds = layer.score_thresholds if found is None else found.thresholds
     assert thresholds is not None
-    return Layer(
+    return Dense(
         weights=layer.weights,
         thresholds=thresholds[None],
         polarity=np.ones((1, n_out), np.int8) if found is None else found.polarity[None],

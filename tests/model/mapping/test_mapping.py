@@ -7,7 +7,8 @@ from bridgebnn.hdl.spec import PRESETS, WORD_WIDTH, Combine, Geometry, ReadMode,
 from bridgebnn.model.mapping.mapping import MappingError, map_network, map_preset
 from bridgebnn.model.mapping.placement import place, sign_thresholds, split
 from bridgebnn.model.networks import golden
-from bridgebnn.model.networks.network import Layer, Network
+from bridgebnn.model.networks.dense import Dense
+from bridgebnn.model.networks.network import Network
 from tests.model.reference import random_network
 
 
@@ -92,7 +93,7 @@ def test_mapped_bits_mean_the_network(combine, final_mode):
         check(mapping, rng.integers(0, 2, (25, network.n_in)))
         check_descriptors(mapping.descriptors, geometry)
         assert combine is Combine.VOTE or mapping.network is network
-        for layer, d in zip(mapping.network.layers, mapping.descriptors, strict=True):
+        for layer, d in zip(mapping.network.operations, mapping.descriptors, strict=True):
             odd = all(d.enabled(k) % 2 for k in range(d.tile_count))
             assert odd or geometry.bias == 0
             assert d.mode is ReadMode.SIGN or not d.bias > 1
@@ -127,7 +128,7 @@ def test_every_threshold_and_every_input(n, bias, polarity):
     """All thresholds from end to end against all input vectors: ties of the dot product included."""
     thresholds = np.arange(-n - 1, n + 2)
     rng = np.random.default_rng(n)
-    layer = Layer(
+    layer = Dense(
         weights=rng.choice([-1, 1], (len(thresholds), n)),
         thresholds=thresholds[None],
         polarity=np.full((1, len(thresholds)), polarity),
@@ -135,7 +136,7 @@ def test_every_threshold_and_every_input(n, bias, polarity):
         combine=Combine.ADD,
         output="sign",
     )
-    last = Layer(
+    last = Dense(
         weights=np.ones((2, len(thresholds)), int),
         thresholds=np.zeros((1, 2), int),
         polarity=np.ones((1, 2), int),
@@ -144,7 +145,7 @@ def test_every_threshold_and_every_input(n, bias, polarity):
         output="score",
     )
     geometry = Geometry(tiles=1, rows=40, inputs=20, bias=bias, thresholds=64)
-    mapping = map_network(Network(name="all", layers=(layer, last)), geometry)
+    mapping = map_network(Network(name="all", operations=(layer, last)), geometry)
     images = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
     check(mapping, images)
     d = mapping.descriptors[0]
@@ -228,12 +229,12 @@ def test_packed_words():
 def test_voted_network_shares_the_threshold_out():
     network = random_network(np.random.default_rng(1), [100, 20, 5], spread=30)
     mapping = map_network(network, Geometry(tiles=4, rows=40, inputs=25, bias=30), combine=Combine.VOTE)
-    before, after = network.layers[0], mapping.network.layers[0]
+    before, after = network.operations[0], mapping.network.operations[0]
     assert after.combine is Combine.VOTE
     assert after.group_sizes.tolist() == [25] * 4
     assert np.array_equal(after.thresholds.sum(0), before.thresholds[0])
     assert np.ptp(after.thresholds, axis=0).max() <= 1
-    assert mapping.network.layers[1] is network.layers[1]
+    assert mapping.network.operations[1] is network.operations[1]
 
 
 @pytest.mark.parametrize("name", list(PRESETS))
@@ -243,11 +244,11 @@ def test_presets(name):
     rng = np.random.default_rng(2)
     if name == "paper23":
         kwargs = {"combine": Combine.VOTE, "groups": 35}
-        first = random_network(rng, [784, 256], output="sign", spread=1, **kwargs).layers[0]
+        first = random_network(rng, [784, 256], output="sign", spread=1, **kwargs).operations[0]
         second = random_network(rng, [256, 256], output="sign", spread=1, combine=Combine.VOTE, groups=12)
-        second = second.layers[0]
-        last = random_network(rng, [256, 10]).layers[0]
-        network = Network(name="p", layers=(first, second, last))
+        second = second.operations[0]
+        last = random_network(rng, [256, 10]).operations[0]
+        network = Network(name="p", operations=(first, second, last))
     else:
         network = random_network(rng, [784, 512, 512, 10], spread=40)
     mapping = map_preset(preset, network)
@@ -323,7 +324,7 @@ def test_bad_images():
     mapping = map_network(network(5, 5), Geometry())
     with pytest.raises(ValueError, match=r"shape \(1, 6\): must be \(batch, 5\)"):
         mapping.pack_inputs(np.zeros((1, 6), int))
-    with pytest.raises(ValueError, match="hold 3: must be binary"):
+    with pytest.raises(ValueError, match=r"images\[0, 0\] = 3: must be binary"):
         mapping.pack_inputs(np.full((1, 5), 3))
 
 
@@ -339,6 +340,6 @@ def test_a_broken_mapping_is_noticed(broken):
     elif broken == "entry":
         mapping.thresholds[: len(mapping.thresholds)] += 1
     else:
-        mapping.images[0, :30, :21] = net.layers[0].weights > 0
+        mapping.images[0, :30, :21] = net.operations[0].weights > 0
     with pytest.raises(AssertionError):
         check(mapping, images)

@@ -13,7 +13,7 @@ from tests.model.reference import random_layer, slow_forward
 
 
 def chain(*layers):
-    return SimpleNamespace(layers=layers)
+    return SimpleNamespace(operations=layers)
 
 
 def bits(rng, batch, n):
@@ -148,3 +148,10 @@ def test_imports_numpy_alone():
         "assert {m for m in sys.modules if m.startswith('bridgebnn.')} == {'bridgebnn.' + r for r in rooms}"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_kind_without_an_evaluation_is_refused():
+    rng = np.random.default_rng(2)
+    other = SimpleNamespace(kind="conv", output="sign")
+    with pytest.raises(ValueError, match="operation 1: kind = 'conv': must be one of dense"):
+        golden.Golden(chain(random_layer(rng, 5, 4), other))

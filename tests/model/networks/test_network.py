@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from bridgebnn.hdl.spec import Combine
-from bridgebnn.model.networks.network import Layer, Network, NetworkError
+from bridgebnn.model.networks.dense import Dense
+from bridgebnn.model.networks.network import Network, NetworkError
 from bridgebnn.model.npz import write_npz
 
 SEED = 20240
@@ -52,8 +53,8 @@ def rng() -> np.random.Generator:
 def network(rng: np.random.Generator) -> Network:
     """A voting layer and a score layer whose two groups are added."""
     scores = layer_fields(rng, N_HIDDEN, N_OUT, group_sizes=[3, 2], output="score")
-    layers = (Layer(**vote_fields(rng)), Layer(**scores))
-    return Network(name="small", layers=layers, meta={"seed": SEED, "test_accuracy": 0.5})
+    layers = (Dense(**vote_fields(rng)), Dense(**scores))
+    return Network(name="small", operations=layers, meta={"seed": SEED, "test_accuracy": 0.5})
 
 
 def entries(path: Path) -> dict[str, Any]:
@@ -63,16 +64,16 @@ def entries(path: Path) -> dict[str, Any]:
 
 
 def assert_same(left: Network, right: Network) -> None:
-    assert (left.name, left.meta, len(left.layers)) == (right.name, right.meta, len(right.layers))
-    for a, b in zip(left.layers, right.layers, strict=True):
-        for field in dataclasses.fields(Layer):
+    assert (left.name, left.meta, len(left.operations)) == (right.name, right.meta, len(right.operations))
+    for a, b in zip(left.operations, right.operations, strict=True):
+        for field in dataclasses.fields(Dense):
             x, y = getattr(a, field.name), getattr(b, field.name)
             assert np.array_equal(x, y), field.name
             assert getattr(x, "dtype", None) == getattr(y, "dtype", None), field.name
 
 
 def test_sizes_and_slices(network: Network) -> None:
-    vote, score = network.layers
+    vote, score = network.operations
     assert (network.n_in, network.n_out) == (N_IN, N_OUT)
     assert (vote.n_in, vote.n_out, vote.n_groups) == (N_IN, N_HIDDEN, 3)
     assert vote.group_slices == (slice(0, 3), slice(3, 6), slice(6, 7))
@@ -80,7 +81,7 @@ def test_sizes_and_slices(network: Network) -> None:
 
 
 def test_arrays_have_the_stated_types_and_are_read_only(network: Network) -> None:
-    for layer in network.layers:
+    for layer in network.operations:
         assert layer.weights.dtype == layer.polarity.dtype == np.int8
         assert layer.thresholds.dtype == layer.group_sizes.dtype == np.int32
         with pytest.raises(ValueError, match="read-only"):
@@ -89,7 +90,7 @@ def test_arrays_have_the_stated_types_and_are_read_only(network: Network) -> Non
 
 def test_layer_copies_what_it_is_given(rng: np.random.Generator) -> None:
     weights = np.ones((N_OUT, N_IN), dtype=np.int8)
-    layer = Layer(**layer_fields(rng, N_IN, N_OUT, weights=weights))
+    layer = Dense(**layer_fields(rng, N_IN, N_OUT, weights=weights))
     weights[0, 0] = -1
     assert layer.weights[0, 0] == 1
 
@@ -113,11 +114,45 @@ def test_saved_bytes_do_not_change(network: Network, tmp_path: Path) -> None:
 def test_numpy_reads_the_documented_keys(network: Network, tmp_path: Path) -> None:
     network.save(tmp_path / "small.npz")
     content = entries(tmp_path / "small.npz")
-    suffixes = ("weights", "thresholds", "polarity", "group_sizes", "combine", "output")
-    layer_keys = {f"layer{i}_{suffix}" for i in range(2) for suffix in suffixes}
-    assert set(content) == {"format", "version", "name", "meta", "layers"} | layer_keys
-    assert (content["format"], content["version"], content["layers"]) == ("bridgebnn-network", 1, 2)
-    assert (content["layer0_combine"], content["layer1_output"]) == (1, "score")
+    names = ("kind", "weights", "thresholds", "polarity", "group_sizes", "combine", "output")
+    keys = {f"operation{i}_{name}" for i in range(2) for name in names}
+    assert set(content) == {"format", "version", "name", "meta", "operations"} | keys
+    assert (content["format"], content["version"], content["operations"]) == ("bridgebnn-network", 2, 2)
+    assert (content["operation0_combine"], content["operation1_output"]) == (1, "score")
+    assert content["operation0_kind"] == content["operation1_kind"] == "dense"
+
+
+def as_version_1(content: dict[str, Any]) -> dict[str, Any]:
+    """The same file as version 1 had it: dense layers, no kinds."""
+    old = {key.replace("operation", "layer"): value for key, value in content.items() if "_kind" not in key}
+    return old | {"version": 1}
+
+
+def test_version_1_still_loads(network: Network, tmp_path: Path) -> None:
+    network.save(tmp_path / "new.npz")
+    old = as_version_1(entries(tmp_path / "new.npz"))
+    assert {"layers", "layer0_weights"} < set(old)
+    write_npz(tmp_path / "old.npz", old)
+    assert_same(Network.load(tmp_path / "old.npz"), network)
+    Network.load(tmp_path / "old.npz").save(tmp_path / "again.npz")
+    assert (tmp_path / "again.npz").read_bytes() == (tmp_path / "new.npz").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"layers": 3}, "layer 2: key 'layer2_weights' is missing"),
+        ({"layers": 1}, "unknown key 'layer1_combine' in a file of 1 layers"),
+        ({"layer0_kind": "dense"}, "unknown key 'layer0_kind' in a file of 2 layers"),
+        ({"layer1_combine": 7}, "layer 1: combine = 7: must be 0 (ADD) or 1 (VOTE)"),
+    ],
+)
+def test_errors_of_version_1(network: Network, tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    path = tmp_path / "broken.npz"
+    network.save(path)
+    write_npz(path, as_version_1(entries(path)) | changes)
+    with pytest.raises(NetworkError, match=re.escape(f"{path}: {message}")):
+        Network.load(path)
 
 
 @pytest.mark.parametrize(
@@ -162,31 +197,33 @@ def test_numpy_reads_the_documented_keys(network: Network, tmp_path: Path) -> No
 )
 def test_layer_errors(rng: np.random.Generator, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(NetworkError, match=re.escape(message)):
-        Layer(**vote_fields(rng, **changes))
+        Dense(**vote_fields(rng, **changes))
 
 
 def test_add_layer_is_compared_over_all_its_inputs(rng: np.random.Generator) -> None:
     fields = layer_fields(rng, N_IN, 1, group_sizes=[4, 3], thresholds=[[N_IN + 1]])
-    assert Layer(**fields).thresholds[0, 0] == N_IN + 1
+    assert Dense(**fields).thresholds[0, 0] == N_IN + 1
     with pytest.raises(
         NetworkError, match=re.escape("thresholds[0, 0] = -9: must be from -8 to 8, enough for 7 inputs")
     ):
-        Layer(**fields | {"thresholds": [[-9]]})
+        Dense(**fields | {"thresholds": [[-9]]})
     with pytest.raises(NetworkError, match=re.escape("thresholds have shape (2, 1): must be (1, 1)")):
-        Layer(**fields | {"thresholds": [[0], [0]], "polarity": [[1], [1]]})
+        Dense(**fields | {"thresholds": [[0], [0]], "polarity": [[1], [1]]})
 
 
 def test_network_errors(rng: np.random.Generator) -> None:
-    hidden = Layer(**layer_fields(rng, N_IN, N_HIDDEN))
-    score = Layer(**layer_fields(rng, N_HIDDEN, N_OUT, output="score"))
-    with pytest.raises(NetworkError, match="layers = 0: a network has at least one layer"):
-        Network(name="x", layers=())
+    hidden = Dense(**layer_fields(rng, N_IN, N_HIDDEN))
+    score = Dense(**layer_fields(rng, N_HIDDEN, N_OUT, output="score"))
+    with pytest.raises(NetworkError, match="operations = 0: a network has at least one operation"):
+        Network(name="x", operations=())
     with pytest.raises(NetworkError, match="name = '': must be a string that is not empty"):
-        Network(name="", layers=(hidden,))
-    with pytest.raises(NetworkError, match="layer 1: n_in = 7: must be 5, the n_out of layer 0"):
-        Network(name="x", layers=(hidden, hidden))
-    with pytest.raises(NetworkError, match="layer 0: output = 'score': must be 'sign' before the last layer"):
-        Network(name="x", layers=(score, hidden))
+        Network(name="", operations=(hidden,))
+    with pytest.raises(NetworkError, match="operation 1: n_in = 7: must be 5, the n_out of operation 0"):
+        Network(name="x", operations=(hidden, hidden))
+    with pytest.raises(
+        NetworkError, match="operation 0: output = 'score': must be 'sign' before the last operation"
+    ):
+        Network(name="x", operations=(score, hidden))
 
 
 @pytest.mark.parametrize(
@@ -195,20 +232,31 @@ def test_network_errors(rng: np.random.Generator) -> None:
         ({"format": "bridgebnn-dataset"}, "format = 'bridgebnn-dataset': must be 'bridgebnn-network'"),
         ({"format": 3}, "key 'format' holds int64 of shape (): must be a single string"),
         ({"format": None}, "key 'format' is missing"),
-        ({"version": 2}, "version = 2: this program reads versions 1 to 1"),
+        ({"version": 3}, "version = 3: this program reads versions 1 to 2"),
         ({"version": [1, 1]}, "key 'version' holds int64 of shape (2,): must be a single integer"),
         ({"meta": "{"}, "meta is not JSON (Expecting property name"),
         ({"meta": "[1]"}, "meta = [1]: must be a JSON object"),
         ({"name": ""}, "name = '': must be a string that is not empty"),
-        ({"layers": 0}, "layers = 0: must be at least 1, "),
-        ({"layers": 10**12}, "layers = 1000000000000: must be at least 1, every layer with its keys"),
-        ({"layers": 3}, "key 'layer2_weights' is missing"),
-        ({"layers": 1}, "unknown key 'layer1_combine' in a file of 1 layers"),
-        ({"layer0_weights": np.zeros((5, 7), np.int8)}, "layer 0: weights[0, 0] = 0: must be -1 or +1"),
-        ({"layer1_group_sizes": [5, 5]}, "layer 1: group_sizes sum to 10: must sum to n_in = 5"),
-        ({"layer1_combine": 7}, "layer 1: combine = 7: must be 0 (ADD) or 1 (VOTE)"),
-        ({"layer1_output": "logit"}, "layer 1: output = 'logit': must be 'sign' or 'score'"),
-        ({"layer0_output": "score"}, "layer 0: output = 'score': must be 'sign' before the last layer"),
+        ({"operations": 0}, "operations = 0: must be at least 1, "),
+        (
+            {"operations": 10**12},
+            "operations = 1000000000000: must be at least 1, every operation with its keys",
+        ),
+        ({"operations": 3}, "operation 2: key 'operation2_kind' is missing"),
+        ({"operations": 1}, "unknown key 'operation1_combine' in a file of 1 operations"),
+        ({"operation0_kind": "conv"}, "operation 0: kind = 'conv': must be one of dense"),
+        ({"operation0_weights": None}, "operation 0: key 'operation0_weights' is missing"),
+        (
+            {"operation0_weights": np.zeros((5, 7), np.int8)},
+            "operation 0: weights[0, 0] = 0: must be -1 or +1",
+        ),
+        ({"operation1_group_sizes": [5, 5]}, "operation 1: group_sizes sum to 10: must sum to n_in = 5"),
+        ({"operation1_combine": 7}, "operation 1: combine = 7: must be 0 (ADD) or 1 (VOTE)"),
+        ({"operation1_output": "logit"}, "operation 1: output = 'logit': must be 'sign' or 'score'"),
+        (
+            {"operation0_output": "score"},
+            "operation 0: output = 'score': must be 'sign' before the last operation",
+        ),
     ],
 )
 def test_file_errors(network: Network, tmp_path: Path, changes: dict[str, Any], message: str) -> None:

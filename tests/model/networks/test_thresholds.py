@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridgebnn.hdl.spec import Combine
+from bridgebnn.model.networks.dense import Dense
 from bridgebnn.model.networks.golden import forward
-from bridgebnn.model.networks.network import Layer, Network, NetworkError
+from bridgebnn.model.networks.network import Network, NetworkError
 from bridgebnn.model.npz import write_npz
 
 
@@ -19,7 +20,7 @@ def layer(weights, thresholds, polarity=None, output="sign", **fields):
     weights = np.asarray(weights)
     polarity = np.ones((1, len(weights)), np.int8) if polarity is None else np.asarray([polarity])
     given = {"combine": Combine.ADD, "group_sizes": [weights.shape[1]], "output": output} | fields
-    return Layer(weights=weights, thresholds=[thresholds], polarity=polarity, **given)
+    return Dense(weights=weights, thresholds=[thresholds], polarity=polarity, **given)
 
 
 def every_vector(n):
@@ -59,16 +60,17 @@ def test_real_thresholds_are_compared_as_they_are(drawn):
     ]
     ours = layer(weights, thresholds, polarity)
     assert ours.thresholds.dtype == np.int32
-    assert forward(Network(name="n", layers=(ours,)), vectors).hidden[0].tolist() == exact
+    assert forward(Network(name="n", operations=(ours,)), vectors).hidden[0].tolist() == exact
     foreign = SimpleNamespace(
+        kind="dense",
         weights=np.array(weights), thresholds=[thresholds], polarity=np.array([polarity]),
         group_sizes=[len(weights[0])], combine=0, output="sign",
     )  # fmt: skip
-    assert forward(SimpleNamespace(layers=(foreign,)), vectors).hidden[0].tolist() == exact
+    assert forward(SimpleNamespace(operations=(foreign,)), vectors).hidden[0].tolist() == exact
 
 
 def test_the_votes_of_groups_are_rounded_too():
-    ours = Layer(
+    ours = Dense(
         weights=[[1, -1, 1]], thresholds=[[0.5], [-0.5]], polarity=[[1], [-1]], group_sizes=[2, 1],
         combine=Combine.VOTE, output="sign",
     )  # fmt: skip
@@ -84,7 +86,7 @@ def test_a_file_with_real_thresholds(tmp_path):
         "layer0_combine": 0, "layer0_output": "sign",
     }  # fmt: skip
     write_npz(path, entries)
-    assert Network.load(path).layers[0].thresholds.tolist() == [[1]]
+    assert Network.load(path).operations[0].thresholds.tolist() == [[1]]
     write_npz(path, entries | {"layer0_thresholds": np.array([[np.nan]])})
     with pytest.raises(
         NetworkError, match=r"n\.npz: layer 0: thresholds\[0, 0\] = nan: must be from -3 to 3"
@@ -122,8 +124,8 @@ def test_a_score_holds_its_threshold():
 def test_golden_refuses_what_it_would_have_to_truncate():
     def run(**changes):
         fields = {"weights": np.array([[1, -1]]), "thresholds": [[0]], "polarity": np.array([[1]])}
-        fields |= {"group_sizes": [2], "combine": 0, "output": "score"} | changes
-        return forward(SimpleNamespace(layers=(SimpleNamespace(**fields),)), every_vector(2)).scores
+        fields |= {"kind": "dense", "group_sizes": [2], "combine": 0, "output": "score"} | changes
+        return forward(SimpleNamespace(operations=(SimpleNamespace(**fields),)), every_vector(2)).scores
 
     assert run(thresholds=[[1.0]]).tolist() == [[-1], [-3], [1], [-1]]
     for changes, message in (
@@ -151,4 +153,4 @@ def test_golden_refuses_what_it_would_have_to_truncate():
 def test_other_arrays(changes, message):
     fields = {"weights": [[1, -1]], "thresholds": [[0]], "polarity": [[1]], "group_sizes": [2]}
     with pytest.raises(NetworkError, match=message):
-        Layer(combine=Combine.ADD, output="sign", **(fields | changes))
+        Dense(combine=Combine.ADD, output="sign", **(fields | changes))

@@ -22,9 +22,9 @@ def network(request: pytest.FixtureRequest) -> Network:
 
 def test_shape_is_the_recipe_s(network: Network) -> None:
     recipe = RECIPES[network.name]
-    assert (network.n_in, *(layer.n_out for layer in network.layers)) == recipe.sizes
-    assert [layer.output for layer in network.layers] == ["sign", "sign", "score"]
-    for layer in network.layers:
+    assert (network.n_in, *(layer.n_out for layer in network.operations)) == recipe.sizes
+    assert [layer.output for layer in network.operations] == ["sign", "sign", "score"]
+    for layer in network.operations:
         assert max(layer.group_sizes) == (recipe.group or layer.n_in)
 
 
@@ -38,7 +38,7 @@ def test_accuracy_is_as_stated(network: Network) -> None:
 def test_bias_cells_hold_every_threshold(network: Network) -> None:
     """Threshold t of n inputs needs bias cells that sum to 1 - t, as many as make n plus them odd."""
     recipe = RECIPES[network.name]
-    for layer in network.layers[:-1]:
+    for layer in network.operations[:-1]:
         sizes = layer.group_sizes if layer.combine is Combine.VOTE else np.array([layer.n_in])
         cells = bias_columns(recipe.group or layer.n_in)
         enabled = np.array([cells - (n + cells + 1) % 2 for n in sizes])[:, None]
@@ -49,8 +49,8 @@ def test_bias_cells_hold_every_threshold(network: Network) -> None:
 
 
 def test_score_layer_has_no_offset(network: Network) -> None:
-    assert np.all(network.layers[-1].thresholds == 0)
-    assert np.all(network.layers[-1].polarity == 1)
+    assert np.all(network.operations[-1].thresholds == 0)
+    assert np.all(network.operations[-1].polarity == 1)
 
 
 def test_meta_says_how_to_make_it_again(network: Network) -> None:

@@ -41,8 +41,8 @@ def test_lfc(lfc):
     images, labels = load_mnist_test()
     result = golden.forward(network, images)
     assert (result.classes == labels).mean() == pytest.approx(0.9835)
-    assert sum(int((layer.polarity < 0).sum()) for layer in network.layers) == 528
-    assert sum(int((abs(layer.thresholds) > layer.n_in).sum()) for layer in network.layers) == 54
+    assert sum(int((layer.polarity < 0).sum()) for layer in network.operations) == 528
+    assert sum(int((abs(layer.thresholds) > layer.n_in).sum()) for layer in network.operations) == 54
     said = network.meta["import"]
     assert said["pixel_threshold"] == 128
     # bits as pixels of 0 and 255: what the file sees are -1 and +1
@@ -77,7 +77,7 @@ def test_command(small, tmp_path, capsys):
     assert "bit of a pixel: 1 where pixel >= 128" in capsys.readouterr().out
     assert json.loads(facts.read_text())["pixel_threshold"] == 128
     again = Network.load(out)
-    assert [layer.n_out for layer in again.layers] == [64, 64, 64, 10]
+    assert [layer.n_out for layer in again.operations] == [64, 64, 64, 10]
     assert again.meta["import"]["file"] == "model.onnx"
     # the same file gives the same bytes
     first = out.read_bytes()

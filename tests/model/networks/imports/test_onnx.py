@@ -58,7 +58,7 @@ def test_batch_norm_of_every_gain(tmp_path, epsilon):
     graph.node("BatchNormalization", gain, bias, mean, variance, epsilon=epsilon)
     graph.node("BipolarQuant", 1.0, domain=QONNX).node("MatMul", signs(rng, hidden, 10))
     network = compare(graph, tmp_path / "g.onnx", all_pixels(rng, 400, n))
-    assert (network.layers[0].polarity < 0).sum() > 10
+    assert (network.operations[0].polarity < 0).sum() > 10
 
 
 def test_finn_style(tmp_path):
