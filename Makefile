@@ -45,6 +45,7 @@ verilog: $(READY) ## Generate the Verilog and geometry.json of every array of th
 .PHONY: docs
 docs: $(READY) ## Build the documentation as a site (build/site), after its generated pages and the register files
 	@$(RUN) hdl registers --out "$(OUT)/registers" --document docs/registers.md --tables docs/architecture.md
+	@$(RUN) tb schemas --out docs/schemas
 	@$(PY) -m sphinx -b html -q -W --keep-going docs "$(OUT)/site"
 	@echo "$(OUT)/site/index.html"
 

@@ -9,15 +9,34 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+from bridgebnn.names import nearest
 
 __all__ = ["Parser", "guarded", "output_file", "output_folder", "whole", "write_json"]
 
 
 class Parser(argparse.ArgumentParser):
-    """Bad input is one line on stderr and exit status 2."""
+    """Bad input is one line on stderr and exit status 2; options are written out, and a wrong one is told with the
+    nearest right one."""
 
-    def error(self, message: str):
+    def __init__(self, *arguments: Any, **options: Any):
+        super().__init__(*arguments, **{"allow_abbrev": False} | options)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse; what a command does not know ends here, where its options are known."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown and self._subparsers is None:
+            name = unknown[0].split("=")[0]
+            if not name.startswith("-"):
+                self.error(f"unrecognized argument {name!r}")
+            options = [o for action in self._actions for o in action.option_strings if o.startswith("--")]
+            near = nearest(name.lstrip("-"), [o.lstrip("-") for o in options])
+            hint = f"; did you mean '--{near}'?" if near else "."
+            self.error(f"no option {name!r}{hint} It has: {', '.join(options)}")
+        return found, unknown
+
+    def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {message}\n")
 
 

@@ -19,7 +19,7 @@ class UnknownName(TypeError, ValueError):
 
 def nearest(name: str, legal: Iterable[str]) -> str | None:
     """The legal name that was probably meant."""
-    found = difflib.get_close_matches(name, sorted(legal), 1, 0.5)
+    found = difflib.get_close_matches(name, sorted(legal), 1, 0.6)
     return found[0] if found else None
 
 

@@ -43,8 +43,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     ADAPT: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
     """Functions by field: from what a caller or a file may give to what the field holds."""
-    OPAQUE: ClassVar[Mapping[str, str]] = {}
-    """Fields of objects that JSON does not have (arrays, networks), and what a file has instead."""
+    OPAQUE: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Fields of objects that JSON does not have (arrays, networks): schema of what a file has instead."""
+    ALSO: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Schema of what a file may have as well, where ``ADAPT`` takes more than the field's type."""
 
     def __post_init__(self) -> None:
         owner = type(self).__name__

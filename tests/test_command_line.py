@@ -83,6 +83,26 @@ def test_parser_errors_are_one_line(capsys):
     assert capsys.readouterr().err == "p c: error: argument n: '3': must be an integer from 1 to 2\n"
 
 
+def test_options_are_written_out_and_wrong_ones_told(capsys):
+    parser = Parser(prog="p")
+    command = parser.add_subparsers(required=True, metavar="C").add_parser("c")
+    command.add_argument("--images")
+    command.add_argument("--macro")
+    for arguments, message in (
+        (["c", "--image", "3"], "p c: error: no option '--image'; did you mean '--images'? It has: --help, "),
+        (["c", "--macros=3"], "p c: error: no option '--macros'; did you mean '--macro'?"),
+        (["c", "--xyz"], "p c: error: no option '--xyz'. It has: --help"),
+        (["c", "more"], "p c: error: unrecognized argument 'more'"),
+    ):
+        with pytest.raises(SystemExit) as end:
+            parser.parse_args(arguments)
+        assert end.value.code == 2
+        err = capsys.readouterr().err
+        assert err.startswith(message)
+        assert err.count("\n") == 1
+    assert parser.parse_args(["c", "--images", "3"]).images == "3"
+
+
 @pytest.mark.parametrize(
     "command",
     [

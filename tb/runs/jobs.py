@@ -60,7 +60,7 @@ class ChipJob(Job, frozen=True, kw_only=True):
     Parameters
     ----------
     macro : MacroParams
-        Also "ideal", "real" or the path of a JSON file.
+        Also "ideal" (the default; of a `ProgramJob` it is "real"), "real" or the path of a JSON file.
     chip : int, 0 .. 2**64 - 1
         Seed of the chip: every draw of its devices, mismatch and noise.
     """
@@ -68,6 +68,7 @@ class ChipJob(Job, frozen=True, kw_only=True):
     ADAPT = {
         "macro": lambda value: MacroParams.named(str(value)) if isinstance(value, (str, Path)) else value
     }
+    ALSO = {"macro": {"type": "string"}}
 
     macro: MacroParams = msgspec.field(default_factory=MacroParams.ideal)
     chip: Index = 1
@@ -139,8 +140,14 @@ class InferJob(ChipJob, frozen=True, kw_only=True, dict=True):
     TESTBENCH = "bridgebnn.tb.testbenches.infer"
     ADAPT = ChipJob.ADAPT | {"network": lambda v: _network(v), "images": lambda v: _images(v)}
     OPAQUE = {
-        "network": "path of a network file, or name of one that comes with the package",
-        "images": "path of an .npy file, or how many MNIST test images",
+        "network": {"type": "string", "format": "path"},
+        "images": {
+            "anyOf": [
+                {"type": "string", "format": "path"},
+                {"type": "integer", "minimum": 1},
+                {"type": "array", "items": {"type": "array", "items": {"enum": [0, 1]}}},
+            ]
+        },
     }
 
     preset: str | None = None
@@ -272,7 +279,7 @@ class ProgramJob(ChipJob, frozen=True, kw_only=True):
     """
 
     TESTBENCH = "bridgebnn.tb.testbenches.program"
-    OPAQUE = {"work": "path of a work file"}
+    OPAQUE = {"work": {"type": "string", "format": "path"}}
 
     preset: str | None = None
     random: str | None = None

@@ -265,13 +265,27 @@ class ProgramRunReport(Report, frozen=True, kw_only=True):
 
 
 class CampaignChunk(Report, frozen=True, kw_only=True):
-    """Records of the faults that one process put in; ``bridgebnn.tb.campaign.scenarios`` makes them."""
+    """Faults that one process put in.
+
+    Parameters
+    ----------
+    records : list of dict
+        One per fault, as ``bridgebnn.tb.campaign.scenarios`` makes them.
+    """
 
     records: list[dict[str, Any]]
 
 
 class RegistersReport(Report, frozen=True, kw_only=True):
-    """Bus accesses of the register walk: sent, compared, and terminations seen by the monitor."""
+    """The register walk.
+
+    Parameters
+    ----------
+    sent, compared : int
+        Bus accesses.
+    terminations : int
+        Ends of accesses that the monitor saw.
+    """
 
     sent: int
     compared: int

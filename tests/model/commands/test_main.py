@@ -138,7 +138,7 @@ def test_trained_network_of_the_default_preset(tmp_path):
         (["infer", "--network", __file__], "test_main.py: not a whole bridgebnn-network file"),
         (["infer", "--macro", "perfect"], "invalid choice: 'perfect'"),
         (["infer", "--combine", "sum"], "invalid choice: 'sum'"),
-        (["infer", "--frobnicate"], "unrecognized arguments"),
+        (["infer", "--frobnicate"], "no option '--frobnicate'. It has: --help, --preset"),
         ([], "the following arguments are required: COMMAND"),
         (["frobnicate"], "invalid choice: 'frobnicate'"),
     ],
