@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from bridgebnn.hdl.spec import Combine, Geometry
-from bridgebnn.model.networks.network import Layer, Network
+from bridgebnn.model.networks.dense import Dense
+from bridgebnn.model.networks.network import Network
 from bridgebnn.tb.runs import runner
 from bridgebnn.tb.runs.exchange import receive
 from bridgebnn.tb.runs.jobs import InferJob
@@ -33,8 +34,8 @@ def network(n_in: int = 6, n_hidden: int = 3) -> Network:
     for n_out, inputs, output in ((n_hidden, n_in, "sign"), (2, n_hidden, "score")):
         fields = {"weights": rng.choice([-1, 1], (n_out, inputs)), "thresholds": np.zeros((1, n_out), int)}
         fields |= {"polarity": np.ones((1, n_out), int), "group_sizes": [inputs], "combine": Combine.ADD}
-        layers.append(Layer(**fields, output=output))
-    return Network(name="small", layers=tuple(layers))
+        layers.append(Dense(**fields, output=output))
+    return Network(name="small", operations=tuple(layers))
 
 
 def job(**fields: Any) -> InferJob:

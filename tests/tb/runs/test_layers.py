@@ -49,7 +49,7 @@ def test_the_example_of_the_issue():
         ({"weights": [[[1, -1], [1]], [[1, 1]]]}, r"weights\[0\]: rows of different lengths"),
         ({"weights": [[[1, 0]], [[1]]]}, r"layer 0: weights\[0, 1\] = 0: must be -1 or \+1"),
         ({"weights": [[1, -1], [[1]]]}, r"weights\[0\] has shape \(2,\): must be \(n_out, n_in\)"),
-        ({"weights": [[[1, -1]], [[1, 1]]]}, "layer 1: n_in = 2: must be 1"),
+        ({"weights": [[[1, -1]], [[1, 1]]]}, "operation 1: n_in = 2: must be 1"),
         ({"weights": [[[1.5, -1]], [[1]]]}, "layer 0: weights are float64: must be integers"),
         ({"vectors": [[1, 1], [-1, 1]]}, r"images\[1, 0\] = -1: must be binary, 0 or 1"),
         ({"vectors": np.zeros((0, 2), int)}, "no input vectors"),

@@ -112,8 +112,8 @@ def test_run_layers_asks_for_what_it_was_told(monkeypatch):
     (sent,) = simulator.received
     assert (sent.macro.name, sent.chip, sent.seed) == ("real", 3, 5)
     assert (sent.geometry.tiles, sent.geometry.inputs, sent.geometry.bias, sent.geometry.rows) == (3, 4, 1, 4)
-    assert sent.network.layers[0].thresholds.tolist() == [[1, 1, -2]]
-    assert sent.network.layers[1].output == "score"
+    assert sent.network.operations[0].thresholds.tolist() == [[1, 1, -2]]
+    assert sent.network.operations[1].output == "score"
     assert len(report.golden_scores) == 9
 
 
