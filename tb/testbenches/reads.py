@@ -1,0 +1,331 @@
+"""Reads on the pins, cycle by cycle, beside the course that docs/architecture.md gives.
+
+Random tables of raw descriptors run over random weights, with every spare in use or none. A macro that answers only
+when it must (and wrongly before) stands on the bare pins; `bridgebnn.tb.checks.read_trace` says what each cycle shows.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cocotb.triggers import FallingEdge, RisingEdge
+from cocotb.utils import get_sim_time
+
+from bridgebnn.hdl.spec import Command, ErrorCode, Geometry
+from bridgebnn.tb.agents.exact_macro import ExactMacro
+from bridgebnn.tb.agents.pins import Pin
+from bridgebnn.tb.checks.descriptor_rules import COUNT, SEARCH, SIGN, Raw, pack
+from bridgebnn.tb.checks.read_trace import GAP_CYC, Chip, Cycle, Phases, run_vector
+from bridgebnn.tb.env import Env
+from bridgebnn.tb.host.driver import CommandError
+from bridgebnn.tb.runs.job import Progress, testbench
+from bridgebnn.tb.runs.jobs import ControllerJob
+from bridgebnn.tb.runs.reports import ControllerReport
+
+__all__ = ["reads"]
+
+
+class Differs(AssertionError):
+    """The pins, or a result, are not what the specification says."""
+
+
+@dataclass
+class Bench:
+    """The host's side, and the comparison."""
+
+    env: Env
+    macro: ExactMacro
+    rng: random.Random
+    cycles: int = 0
+    vectors: int = 0
+    timeouts: int = 0
+
+    async def load(self, chip: Chip, table: Sequence[Raw]) -> None:
+        """Thresholds, spares and descriptors."""
+        bus = self.env.bus
+        self.macro.load(chip)
+        await bus.write_burst("THRESHOLD", [value & 0xFFFF for value in chip.thresholds])
+        columns, rows = chip.repair_words()
+        if columns:
+            await bus.write_burst("REPAIR_COLUMN", columns)
+        if rows:
+            await bus.write_burst("REPAIR_ROW", rows)
+        await self.table(table)
+
+    async def table(self, table: Sequence[Raw]) -> None:
+        """Descriptors alone."""
+        await self.env.bus.write_burst("DESCRIPTOR", [word for raw in table for word in pack(raw)])
+        await self.env.bus.set("LAYER_COUNT", layers=len(table))
+
+    async def timing(self, precharge: int, evaluate: int, sense: int, limit: int = 0) -> Phases:
+        """Write the registers; how long the phases then are."""
+        bus = self.env.bus
+        await bus.set("TIMING_READ", precharge_cyc=precharge, evaluate_cyc=evaluate, sense_cyc=sense)
+        await bus.set("TIMING_RESOLVE", resolve_limit_cyc=limit)
+        self.macro.phases = Phases.of_register(precharge, evaluate, sense)
+        return self.macro.phases
+
+    async def push(self, d: Raw, bits: Sequence[int]) -> None:
+        """Write a vector for the first layer ``d``, each tile's slice from bit 0, and hand it over."""
+        words = self.env.geometry.row_words
+        for k in range(d["tile_count"]):
+            end = (k + 1) * d["cols"] if k < d["tile_count"] - 1 else len(bits)
+            value = sum(bit << i for i, bit in enumerate(bits[k * d["cols"] : end]))
+            for word in range(words):
+                await self.env.bus.write("INPUT", value >> 32 * word & 0xFFFF_FFFF, k * words + word)
+        await self.env.bus.write("INPUT_PUSH")
+
+    async def run(
+        self, chip: Chip, table: Sequence[Raw], late: Sequence[int] = (0,), vectors: int = 2
+    ) -> None:
+        """Vectors that wait before INFER starts; their whole course on the pins, their results, the counters."""
+        bus, macro, d = self.env.bus, self.macro, table[0]
+        inputs = d["cols"] * (d["tile_count"] - 1) + d["cols_last"]
+        sent = [[self.rng.getrandbits(1) for _ in range(inputs)] for _ in range(vectors)]
+        macro.late, turn, found, wanted = late, 0, [], []
+        for bits in sent:
+            await self.push(d, bits)
+            course = run_vector(chip, table, bits, macro.phases, [*late[turn:], *late[:turn]])
+            turn = (turn + course.comparisons) % len(late)
+            # Section 5: the next vector is loaded beside the last layer; what outlasts that is not hidden.
+            load = self.env.geometry.row_words * d["tile_count"]
+            gap = GAP_CYC + max(0, load - len(wanted[-1].layers[-1])) if wanted else 0
+            found += [None] * gap + course.trace()
+            wanted.append(course)
+        macro.begin()
+        await bus.write("INFER_COUNT", vectors)
+        await self.env.host.run(Command.INFER)
+        self._compare(found)
+        await self._results(table[-1], wanted)
+        active = sum(cycle is not None for cycle in found)
+        rows = vectors * sum(raw["row_count"] for raw in table)
+        busy = active + GAP_CYC * len(table) * vectors
+        for name, value in (("PERF_ROWS", rows), ("PERF_READ", active), ("PERF_BUSY", busy)):
+            if (count := await bus.read(name)) != value:
+                raise Differs(f"{name} is {count}, not {value}, for {table}")
+        self.cycles += active
+        self.vectors += vectors
+
+    def _compare(self, wanted: Sequence[Cycle | None]) -> None:
+        seen = self.macro.trace[: len(wanted)]
+        after = self.macro.trace[len(wanted) :]
+        for number, (got, want) in enumerate(zip(seen, wanted, strict=False)):
+            if got != want:
+                raise Differs(f"cycle {number} of the reads shows {got}, not {want}")
+        if len(seen) != len(wanted) or any(after):
+            raise Differs(f"{len(self.macro.trace)} cycles of reads, not {len(wanted)}")
+
+    async def _results(self, last: Raw, wanted: Sequence[Any]) -> None:
+        bus, n = self.env.bus, last["row_count"]
+        for index, course in enumerate(wanted):
+            bits = [await bus.read("RESULT_BITS", word) for word in range(-(-n // 32))]
+            want = sum(bit << i for i, bit in enumerate(course.bits))
+            got = sum(word << 32 * i for i, word in enumerate(bits))
+            label = course.scores.index(max(course.scores)) if last["score"] else 0
+            checks = [("bits", got, want), ("index", await bus.read("RESULT_INDEX"), index)]
+            checks += [("class", await bus.read("RESULT_CLASS"), label)]
+            if last["score"]:
+                scores = await bus.read_burst("SCORES", n)
+                checks += [("scores", scores, [score & 0xFFFF_FFFF for score in course.scores])]
+            for name, value, expected in checks:
+                if value != expected:
+                    raise Differs(f"{name} of vector {index}: {value}, not {expected}")
+            await bus.write("RESULT_POP")
+
+    async def times_out(self, d: Raw, line: int, tile: int) -> None:
+        """One vector of a layer ends in COMPARATOR_TIMEOUT with this word line and tile; pins low at once."""
+        await self.push(d, [1] * (d["cols"] * (d["tile_count"] - 1) + d["cols_last"]))
+        await self.env.bus.write("INFER_COUNT", 1)
+        try:
+            await self.env.host.run(Command.INFER)
+        except CommandError as error:
+            if (error.code, error.detail) != (ErrorCode.COMPARATOR_TIMEOUT, tile << 16 | line):
+                raise Differs(f"{error}: not word line {line}, tile {tile}, for {d}") from None
+        else:
+            raise Differs(f"DONE, though tile {tile} never answers on word line {line}")
+        for name in ("precharge", "evaluate", "sense", "wl_en"):
+            if Pin(getattr(self.env.dut, name)).int():
+                raise Differs(f"{name} is not 0 after the timeout")
+        self.timeouts += 1
+
+
+def random_table(g: Geometry, rng: random.Random, modes: Sequence[int], wide: bool) -> list[Raw]:
+    """Layers of these modes anywhere on the chip; with ``wide``, the first one over slices of several words."""
+    table: list[Raw] = []
+    after = 0
+    for index in reversed(range(len(modes))):
+        mode, first, last = modes[index], index == 0, index == len(modes) - 1
+        count = rng.randint(1, g.tiles)
+        most = g.inputs if first and wide else 5
+        least = g.inputs - 1 if first and wide else 1
+        d = {"tile_count": count, "cols": rng.randint(least, most), "cols_last": rng.randint(least, most)}
+        d |= {
+            "tile_first": rng.randint(0, g.tiles - count),
+            "row_count": rng.randint(1, 6) if last else after,
+        }
+        d |= {"row_first": rng.randint(0, g.rows - g.spare_rows - d["row_count"])}
+        d |= {"bias": rng.randint(0, g.bias), "bias_last": rng.randint(0, g.bias), "mode": mode}
+        d |= {
+            "combine": int(mode == SIGN and (count > 1 or rng.random() < 0.5)),
+            "use_threshold": rng.randint(0, 1),
+        }
+        d |= {
+            "threshold_base": rng.randint(0, g.thresholds - d["row_count"]),
+            "score": int(last and rng.random() < 0.8),
+        }
+        table.insert(0, d)
+        after = d["cols"] * (count - 1) + d["cols_last"]
+    return table
+
+
+async def networks(b: Bench, chips: Sequence[Chip]) -> None:
+    """Three layers, every mode in every place, on a sound and on a repaired chip; all phases short."""
+    for number, first in enumerate((SIGN, SEARCH, COUNT, SIGN, SEARCH, COUNT)):
+        modes = [(first + step * (1 + number // 3)) % 3 for step in range(3)]
+        for chip in chips:
+            await b.timing(*(b.rng.randint(1, 2) for _ in range(3)), limit=4)
+            table = random_table(b.env.geometry, b.rng, modes, wide=number % 2 == 0)
+            await b.load(chip, table)
+            await b.run(chip, table, late=[b.rng.choice((0, 0, 0, 1, 4)) for _ in range(7)])
+
+
+async def lengths(b: Bench, chip: Chip) -> None:
+    """Exact phases for every power of two of each register field; 0 acts as 1."""
+    g, bits = b.env.geometry, [0, *(1 << bit for bit in range(8)), 0xFF]
+    base = {"tile_first": 0, "tile_count": 1, "row_first": 3, "row_count": 1, "cols": 4, "cols_last": 4}
+    base |= {"bias": 0, "bias_last": 1, "threshold_base": 0, "combine": 0, "use_threshold": 1, "score": 1}
+    await b.load(chip, [base | {"mode": SIGN}])
+    for place in range(3):
+        for value in bits:
+            fields = [0, 0, 0]
+            fields[place] = value
+            await b.timing(*fields)
+            await b.run(chip, [base | {"mode": SIGN}], vectors=1)
+    for value in (0, 2, 9):
+        await b.timing(value, value, 0)
+        for mode in (COUNT, SEARCH):
+            table = [base | {"mode": mode, "row_first": g.rows - g.spare_rows - 2, "row_count": 2}]
+            await b.table(table)
+            await b.run(chip, table)
+
+
+async def late_answers(b: Bench, chip: Chip) -> None:
+    """An answer in the last cycle allowed is taken, one later is a timeout; a limit of 0 acts as 1."""
+    g = b.env.geometry
+    d = {"tile_first": 0, "tile_count": g.tiles, "row_first": 0, "row_count": 2, "cols": 3, "cols_last": 2}
+    d |= {
+        "bias": 1,
+        "bias_last": 0,
+        "threshold_base": 0,
+        "combine": 1,
+        "use_threshold": 0,
+        "score": 1,
+        "mode": SIGN,
+    }
+    await b.load(chip, [d])
+    for limit in (0, 1, 2, 3, 8):
+        most = max(1, limit)
+        await b.timing(1, 2, 2, limit)
+        for late in {1, most}:
+            await b.run(chip, [d], late=(late, 0), vectors=1)
+        b.macro.late, b.macro.deaf, b.macro.deaf_rows = (0,), 1, frozenset([chip.word_line(1)])
+        await b.times_out(d, chip.word_line(1), 0)
+        b.macro.deaf_rows = frozenset()
+
+
+async def patience(b: Bench) -> None:
+    """Every bit of the limit: ``sense`` lasts S cycles and the limit, then the command ends."""
+    g, dut = b.env.geometry, b.env.dut
+    d = {
+        "tile_first": 0,
+        "tile_count": 1,
+        "row_first": 0,
+        "row_count": 1,
+        "cols": 1,
+        "cols_last": 1,
+        "bias": 0,
+    }
+    d |= {"bias_last": 0, "threshold_base": 0, "combine": 0, "use_threshold": 0, "score": 0, "mode": SIGN}
+    await b.table([d])
+    valid = Pin(dut.cmp_valid)
+    for limit in (1 << bit for bit in range(16)):
+        phases = await b.timing(1, 1, 3, limit)
+        valid.set((1 << g.tiles) - 2)
+        await b.push(d, [1])
+        await b.env.bus.write("INFER_COUNT", 1)
+        await b.env.host.enable_interrupts(error=1)
+        await b.env.host.start(Command.INFER)
+        await RisingEdge(dut.sense)
+        begin = get_sim_time("ns")
+        await FallingEdge(dut.sense)
+        cycles = round((get_sim_time("ns") - begin) / b.env.period_ns)
+        if cycles != phases.sense + limit:
+            raise Differs(f"sense lasted {cycles} cycles with a limit of {limit}")
+        await b.env.host.interrupt()
+        b.timeouts += 1
+
+
+async def who_does_not_answer(b: Bench, chip: Chip) -> None:
+    """The detail of COMPARATOR_TIMEOUT: word line and first unresolved tile of those that are read."""
+    g = b.env.geometry
+    plain = g.rows - g.spare_rows
+    every = (1 << g.tiles) - 1
+    lines = {0, plain - 1, *(1 << bit for bit in range(plain.bit_length() - 1)), *chip.rows}
+    base = {
+        "bias": 0,
+        "bias_last": 0,
+        "threshold_base": 0,
+        "use_threshold": 0,
+        "score": 0,
+        "cols": 2,
+        "cols_last": 1,
+    }
+    await b.load(chip, [])
+    await b.timing(1, 1, 1, 2)
+    b.macro.late = (0,)
+    for row in sorted(lines):
+        first = b.rng.randrange(g.tiles - 1)
+        count = b.rng.randint(2, g.tiles - first)
+        used = [first + k for k in range(count)]
+        for mode in (SIGN, SEARCH):
+            d = base | {"tile_first": first, "tile_count": count, "mode": mode, "combine": int(mode == SIGN)}
+            d |= {
+                "row_first": (start := max(0, row - b.rng.randrange(3))),
+                "row_count": min(4, plain - start),
+            }
+            await b.table([d])
+            for tile in used:
+                # This one and any after it, and any that are not read.
+                later = sum(1 << t for t in range(g.tiles) if t > tile and b.rng.getrandbits(1))
+                b.macro.deaf = 1 << tile | later | every & ~sum(1 << t for t in used)
+                b.macro.deaf_rows = frozenset([chip.word_line(row)])
+                await b.times_out(d, chip.word_line(row), tile)
+    b.macro.deaf_rows = frozenset()
+
+
+@testbench(ControllerJob)
+async def reads(dut: Any, job: ControllerJob, progress: Progress) -> ControllerReport:
+    """Networks, lengths, late answers, timeouts."""
+    rng = random.Random(job.seed)
+    env = Env(dut, job.geometry, None, attach="none", sim=job.sim, seed=job.seed, limit_cyc=100_000)
+    macro = ExactMacro(env, rng)
+    bench = Bench(env, macro, rng)
+    chips = [Chip.random(job.geometry, rng, repaired=repaired) for repaired in (False, True)]
+
+    async def main() -> None:
+        await env.start()
+        await patience(bench)
+        env.spawn(macro.run())
+        await networks(bench, chips)
+        await lengths(bench, chips[0])
+        for chip in chips:
+            await late_answers(bench, chip)
+            await who_does_not_answer(bench, chip)
+            await networks(bench, [chip])  # the chip works on
+
+    await env.run(main())
+    seen = {"cycles": bench.cycles, "vectors": bench.vectors, "timeouts": bench.timeouts}
+    return ControllerReport(sim=job.sim, compared=seen)
