@@ -47,6 +47,11 @@ class RowRead:
         return int(np.count_nonzero(self.col_en))
 
     @property
+    def first(self) -> tuple[int, int]:
+        """(tile, word line) that is read first."""
+        return self.tile, int(self.rows[0])
+
+    @property
     def comparisons(self) -> int:
         """Evaluations of each row for one vector: ``ceil(log2(C_en + 1))`` of SEARCH, else 1."""
         return self.enabled.bit_length() if self.mode is ReadMode.SEARCH else 1

@@ -1,21 +1,22 @@
-"""A mapped network on a modelled chip: the analog model evaluated alone, in the controller's order of reads.
+"""A mapped network on a modelled chip: the model evaluated alone, in the controller's order of reads.
 
-Read numbers: SIGN and COUNT read a row once a vector, SEARCH ceil(log2(C_en + 1)) times. A row belongs to one
-layer, so its reads are numbered ``reads + 1 + i*K`` over the vectors i whatever the other layers do, and a
-whole batch is evaluated layer by layer. ``run_row_by_row`` is the same on single reads, slowly: the check of
+A row belongs to one program, so its reads are numbered alike whatever the other programs do, and a whole batch is
+evaluated program by program. ``run_row_by_row`` is the same on single reads of an array, slowly: the check of
 the one against the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bridgebnn.hdl.spec import Combine, ReadMode
+from bridgebnn.model.evaluator import Evaluator, RowRead
 from bridgebnn.model.macro.array import Array
 from bridgebnn.model.mapping.mapping import Mapping
 from bridgebnn.model.mapping.row_programs import RowProgram
@@ -32,15 +33,15 @@ class Result:
     Parameters
     ----------
     hidden : list of uint8, (batch, n)
-        Bits of every sign layer, as in ``golden.Forward``.
+        Bits that each operation gives, as in ``golden.Forward``.
     scores : int32, (batch, n_out)
-        Of the last layer.
+        Of the last operation; float64 from a circuit without a digital output.
     classes : int64, (batch,)
         Index of the largest score, the lowest on ties.
     """
 
     hidden: list[NDArray[np.uint8]]
-    scores: NDArray[np.int32]
+    scores: NDArray[Any]
     classes: NDArray[np.int64]
 
     def first(self, count: int) -> Result:
@@ -72,11 +73,6 @@ class Result:
         }
 
 
-def search_steps(enabled: int) -> int:
-    """Comparisons of one SEARCH over ``enabled`` columns: ceil(log2(C_en + 1))."""
-    return enabled.bit_length()
-
-
 def load(mapping: Mapping, array: Array) -> None:
     """Put a mapping's cells onto a chip without pulses."""
     for tile, row in mapping.program_order():
@@ -85,34 +81,35 @@ def load(mapping: Mapping, array: Array) -> None:
 
 def run(
     mapping: Mapping,
-    array: Array,
+    chip: Evaluator,
     images: NDArray[Any],
     *,
     progress: Progress | None = None,
     batch: int = 500,
 ) -> Result:
-    """Evaluate images on a programmed chip; the chip's read numbers go on as if it had been read.
+    """Evaluate images on a programmed chip; an array's read numbers go on as if it had been read.
 
     Parameters
     ----------
     mapping : Mapping
         What the chip was programmed with, of the chip's geometry.
-    array : Array
+    chip : Evaluator
+        The array, or a circuit that a study puts in its place.
     images : bool or integer {0, 1}, (n, n_in)
     progress : callable, optional
         ``progress(done, total)``.
     batch : int
-        Images evaluated at once; the results do not depend on it.
+        Images evaluated at once; the results of an array do not depend on it.
 
     Raises
     ------
     ValueError
         Images of wrong shape or values, or a chip of another geometry.
     """
-    bits = _check(mapping, array, images)
+    bits = _check(mapping, chip, images)
     parts = []
     for start in range(0, len(bits), batch):
-        parts.append(_evaluate(mapping, array, bits[start : start + batch], _batch))
+        parts.append(_evaluate(mapping, bits[start : start + batch], partial(_read, chip)))
         if progress is not None:
             progress(min(start + batch, len(bits)), len(bits))
     return _join(mapping, parts)
@@ -121,32 +118,31 @@ def run(
 def run_row_by_row(mapping: Mapping, array: Array, images: NDArray[Any]) -> Result:
     """``run`` on single reads in the controller's order: vector by vector, layer by layer, row by row."""
     bits = _check(mapping, array, images)
-    return _join(mapping, [_evaluate(mapping, array, image[None], _single) for image in bits])
+    return _join(mapping, [_evaluate(mapping, image[None], partial(_read_singly, array)) for image in bits])
 
 
-def _check(mapping: Mapping, array: Array, images: NDArray[Any]) -> NDArray[np.uint8]:
-    if array.geometry != mapping.geometry:
-        raise ValueError(f"the chip has {array.geometry}, the mapping {mapping.geometry}: must be the same")
+Answers = Callable[[RowProgram, NDArray[np.uint8]], Sequence[NDArray[Any]]]
+"""From a program and a batch of its inputs to the tiles' decisions or popcounts."""
+
+
+def _check(mapping: Mapping, chip: Evaluator, images: NDArray[Any]) -> NDArray[np.uint8]:
+    if chip.geometry != mapping.geometry:
+        raise ValueError(f"the chip has {chip.geometry}, the mapping {mapping.geometry}: must be the same")
     return check_bits(images, mapping.network.n_in)
 
 
-def _evaluate(
-    mapping: Mapping,
-    array: Array,
-    bits: NDArray[np.uint8],
-    scores_of: Callable[[RowProgram, Array, NDArray[np.uint8]], NDArray[np.int64]],
-) -> Result:
+def _evaluate(mapping: Mapping, bits: NDArray[np.uint8], answers: Answers) -> Result:
     given: dict[int | None, NDArray[np.uint8]] = {None: bits}  # bits by the operation that gives them
-    scores = np.zeros((len(bits), 0), np.int64)
+    scores: NDArray[Any] = np.zeros((len(bits), 0), np.int64)
     for program in mapping.programs:
-        scores = scores_of(program, array, given[program.source])
+        scores = program.combined(answers(program, given[program.source]))
         given[program.operation] = (scores >= 0).astype(np.uint8)
     last = mapping.programs[-1]
     if last.output == "sign" and last.combine is Combine.ADD:
         scores = np.where(scores >= 0, 1, -1)  # as golden: only scores are a sum
     return Result(
         hidden=[given[program.operation] for program in mapping.programs if program.output == "sign"],
-        scores=scores.astype(np.int32),
+        scores=scores if scores.dtype.kind == "f" else scores.astype(np.int32),
         classes=np.argmax(scores, axis=1),
     )
 
@@ -165,87 +161,33 @@ def _join(mapping: Mapping, parts: list[Result]) -> Result:
     )
 
 
-def _batch(program: RowProgram, array: Array, bits: NDArray[np.uint8]) -> NDArray[np.int64]:
-    answers = []
-    for read in program.reads:
-        bl = read.column_data(bits)
-        parts = [
-            _rows_batch(read.mode, array, read.tile, rows, bl, read.col_en, read.refs[places])
-            for rows, places in read.runs
-        ]
-        answers.append(np.concatenate(parts, axis=1))
-    return program.combined(answers)
+def _read(chip: Evaluator, program: RowProgram, bits: NDArray[np.uint8]) -> list[NDArray[Any]]:
+    return [chip.read(read, read.column_data(bits)) for read in program.reads]
 
 
-def _rows_batch(
-    mode: ReadMode,
-    array: Array,
-    tile: int,
-    rows: slice,
-    bl: NDArray[np.bool_],
-    col_en: NDArray[np.bool_],
-    refs: NDArray[np.int64],
-) -> NDArray[Any]:
-    """Decisions or popcounts of word lines that follow each other, (batch, n)."""
-    first = array.reads[tile, rows] + 1
-    stride = 1
-    if mode is ReadMode.SIGN:
-        found = array.decide(tile, rows, bl, col_en, refs, first)
-    elif mode is ReadMode.COUNT:
-        found = array.popcounts(tile, rows, bl, col_en, first)
-    else:
-        enabled = int(col_en.sum())
-        stride = search_steps(enabled)
-        found = _search_batch(array, tile, rows, bl, col_en, first, stride, enabled)
-    array.reads[tile, rows] += stride * len(bl)
-    return found
-
-
-def _search_batch(
-    array: Array,
-    tile: int,
-    rows: slice,
-    bl: NDArray[np.bool_],
-    col_en: NDArray[np.bool_],
-    first: NDArray[np.int64],
-    steps: int,
-    enabled: int,
-) -> NDArray[np.int64]:
-    """Popcounts by successive approximation, (batch, n); docs/architecture.md section 3."""
-    counts = array.counts(tile, rows, bl, col_en)
-    low = np.zeros(counts.shape, np.int64)
-    for k in range(steps):
-        needed = array.min_refs_batch(tile, rows, bl, col_en, first + k, steps, counts)
-        middle = low + (1 << (steps - 1 - k))
-        above = ((enabled + 1) // 2 - middle >= needed) & (middle <= enabled)
-        low = np.where(above, middle, low)
-    return low
-
-
-def _single(program: RowProgram, array: Array, bits: NDArray[np.uint8]) -> NDArray[np.int64]:
-    inputs = [(read.tile, read.column_data(bits)[0], read.col_en) for read in program.reads]
-    answers = np.empty((len(inputs), 1, program.n_out), np.int64)
+def _read_singly(array: Array, program: RowProgram, bits: NDArray[np.uint8]) -> list[NDArray[Any]]:
+    levels = [read.column_data(bits)[0] for read in program.reads]
+    answers = np.empty((len(levels), 1, program.n_out), np.int64)
     for j, (row, entry) in enumerate(zip(program.rows.tolist(), program.entries.tolist(), strict=True)):
         if program.mode is not ReadMode.SEARCH:
-            array.begin_read([tile for tile, _, _ in inputs], row)
-        for k, (tile, bl, col_en) in enumerate(inputs):
+            array.begin_read([read.tile for read in program.reads], row)
+        for k, (read, bl) in enumerate(zip(program.reads, levels, strict=True)):
             if program.mode is ReadMode.SIGN:
-                answers[k, 0, j] = array.compare(tile, row, bl, col_en, entry)
+                answers[k, 0, j] = array.compare(read.tile, row, bl, read.col_en, entry)
             elif program.mode is ReadMode.COUNT:
-                answers[k, 0, j] = array.source_lines(tile, row, bl, col_en).sum()
+                answers[k, 0, j] = array.source_lines(read.tile, row, bl, read.col_en).sum()
             else:
-                answers[k, 0, j] = _search_single(array, tile, row, bl, col_en)
-    return program.combined(list(answers))
+                answers[k, 0, j] = _search_singly(array, read, row, bl)
+    return list(answers)
 
 
-def _search_single(
-    array: Array, tile: int, row: int, bl: NDArray[np.bool_], col_en: NDArray[np.bool_]
-) -> int:
-    enabled, low, ref = int(col_en.sum()), 0, 0
-    for k in reversed(range(search_steps(enabled))):
+def _search_singly(array: Array, read: RowRead, row: int, bl: NDArray[np.bool_]) -> int:
+    low, ref = 0, 0
+    for k in reversed(range(read.comparisons)):
         middle = low + (1 << k)
-        ref = (enabled + 1) // 2 - middle if middle <= enabled else ref  # held, its answer ignored
-        array.begin_read(tile, row)
-        if array.compare(tile, row, bl, col_en, ref) and middle <= enabled:
+        # held where the popcount would be out of reach, and its answer ignored
+        ref = (read.enabled + 1) // 2 - middle if middle <= read.enabled else ref
+        array.begin_read(read.tile, row)
+        if array.compare(read.tile, row, bl, read.col_en, ref) and middle <= read.enabled:
             low = middle
     return low

@@ -23,11 +23,13 @@ from numpy.typing import ArrayLike, NDArray
 from bridgebnn.hdl.spec import Geometry, ProgOp, ProgSide, VerifyRef
 from bridgebnn.model.devices.device import DeviceArray
 from bridgebnn.model.draws import Purpose, normal
+from bridgebnn.model.evaluator import RowRead
 from bridgebnn.model.npz import read_npz, write_npz
 from bridgebnn.model.parameters.params import MacroParams
 
 from .bridge import Decisions
 from .neuron import Neuron
+from .reads import read_batch
 from .tile import Tile
 
 _FORMAT = "bridgebnn-array"
@@ -227,6 +229,10 @@ class Array:
         return plane.s1.copy(), plane.s0.copy()
 
     # -- batches ---------------------------------------------------------------------------------------------
+
+    def read(self, what: RowRead, inputs: Bits) -> NDArray[Any]:
+        """Read rows once per input, as any ``Evaluator`` does; the read numbers go on."""
+        return read_batch(self, what, inputs)
 
     def counts(self, tile: int, rows: slice, inputs: Bits, col_en: Bits) -> NDArray[np.float64]:
         """dV in popcount counts without any noise, float64 (batch, n); see ``Tile.counts``."""

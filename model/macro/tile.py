@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from bridgebnn.hdl.spec import Geometry
 from bridgebnn.model.devices.device import DeviceArray
-from bridgebnn.model.draws import Purpose, normal, uniform, uniform_rows
+from bridgebnn.model.draws import Purpose, uniform, uniform_rows
 from bridgebnn.model.parameters.params import MacroParams
 
-from .bridge import Decisions, Voltages, decide, source_line, source_line_bounds
-from .neuron import Neuron
+from .bridge import Decisions, Voltages, decide, source_line_bounds
+from .circuit import TileCircuit, column_sums
 from .rails import has_rails
 
 _BLOCK_ROWS = 256
@@ -99,6 +99,7 @@ class Tile:
 
     Attributes
     ----------
+    circuit : TileCircuit
     neuron : Neuron
     threshold_V : float64, (C,)
         Switching voltage of each column's buffer.
@@ -109,9 +110,8 @@ class Tile:
     ) -> None:
         self._shape = (geometry.rows, geometry.columns)
         self.chip, self.tile, self.params = chip, tile, params
-        self.neuron = Neuron.of(params.neuron, geometry.columns, chip, tile)
-        spread = normal(chip, Purpose.BUFFER_THRESHOLD, tile, size=geometry.columns)
-        self.threshold_V = params.bridge.buffer_threshold_V + params.bridge.buffer_sigma_V * spread
+        self.circuit = TileCircuit.of(params, geometry.columns, chip, tile)
+        self.neuron, self.threshold_V = self.circuit.neuron, self.circuit.threshold_V
         self._devices = devices
         self._rails = has_rails(params.bridge)
         self._planes: OrderedDict[bytes, Plane] = OrderedDict()
@@ -176,9 +176,7 @@ class Tile:
 
         ``enabled`` are the columns that load the rails, (C,) or (n, C), all by default.
         """
-        ohm = self._devices.resistance_ohm[self.tile, rows]
-        voltages = source_line(ohm, rows, self.params.bridge, enabled)
-        return voltages, decide(voltages, self.threshold_V)
+        return self.circuit.cells(self._devices.resistance_ohm[self.tile, rows], rows, enabled)
 
     def unsure(self, enabled: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
         """Cells whose bit may change from read to read, (R, C) bool.
@@ -271,7 +269,7 @@ class Tile:
         plane = self.plane(col_en)
         s1, s0 = plane.s1[rows].astype(np.float32), plane.s0[rows].astype(np.float32)  # exact up to 2**24
         inputs = (bl & col_en).astype(np.float32)
-        return (inputs @ (s1 - s0).T + s0 @ col_en.astype(np.float32)).astype(np.int64)
+        return column_sums(inputs, col_en.astype(np.float32), s1, s0).astype(np.int64)
 
     def _enabled(self, plane: Plane, col_en: NDArray[np.bool_]) -> NDArray[np.float64]:
         """The part of ``counts`` that does not depend on the input, (R,)."""

@@ -109,7 +109,7 @@ class RowProgram:
     @property
     def first(self) -> tuple[int, int]:
         """(tile, word line) that is read first."""
-        return self.reads[0].tile, int(self.rows[0])
+        return self.reads[0].first
 
     def combined(self, answers: Sequence[NDArray[Any]]) -> NDArray[Any]:
         """Scores from the tiles' decisions (SIGN) or popcounts, each (batch, n), as the controller combines them."""

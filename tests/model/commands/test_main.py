@@ -113,7 +113,6 @@ def test_an_ideal_macro_that_differs_ends_in_1(network_file, monkeypatch):
 def test_a_model_that_differs_from_itself_ends_in_1(network_file, tmp_path, monkeypatch):
     noisy = tmp_path / "noisy.json"
     noisy.write_text('{"neuron": {"noise_V": 0.005}}')
-    monkeypatch.setattr(infer.inference, "search_steps", lambda enabled: enabled.bit_length() + 1)
     monkeypatch.setattr(infer.Array, "begin_read", lambda self, tiles, row: None)
     arguments = ["infer", "--network", str(network_file), "--images", "200", "--check", "200", "--preload"]
     assert main([*arguments, "--macro-params", str(noisy)]) == 1
