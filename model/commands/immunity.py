@@ -36,8 +36,9 @@ from bridgebnn.model.studies import immunity
 from bridgebnn.model.studies.immunity import Circuit
 from bridgebnn.model.studies.immunity_plots import plot_sweeps
 from bridgebnn.paths import network_file
+from bridgebnn.versions import versions
 
-from .infer import versions
+from ._options import CHIP
 
 
 def _tile(text: str) -> tuple[int, int]:
@@ -53,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--sweep", choices=names, action="append", help="only this one; may be repeated (default: all)")
     add("--chips", type=whole(1, 10_000), metavar="K", help="chips a point (default 20; 4 with --quick)")
     add("--images", type=whole(1, 10_000), metavar="K", help="first K test images (default 300; quick 200)")
-    add("--chip", type=whole(0, 2**63), default=0, metavar="SEED", help="first chip (default %(default)s)")
+    add("--chip", type=whole(0, 2**63), default=CHIP, metavar="SEED", help="first chip (default %(default)s)")
     add("--tile", type=_tile, default=(64, 128), metavar="RxC", help="conventional tile (default 64x128)")
     add("--quick", action="store_true", help="few points, chips and images")
     add("--jobs", type=whole(1, 256), default=2, metavar="N", help="processes (default %(default)s)")
@@ -91,6 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
     found = _evaluate(work, images, arguments.tile, arguments.jobs)
     mapping, bits, labels = _data(images)
     report: dict[str, Any] = {
+        "schema_version": 1,
         "network": mapping.network.name,
         "images": images,
         "chips": chips,

@@ -7,7 +7,6 @@ it is read row by row); 2 on bad input.
 from __future__ import annotations
 
 import argparse
-import platform
 import sys
 import time
 from typing import Any
@@ -18,12 +17,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bridgebnn import __version__
 from bridgebnn.command_line import output_file, whole, write_json
 from bridgebnn.hdl.spec import Combine, ReadMode, preset
 from bridgebnn.model.flows import inference
 from bridgebnn.model.flows.programming import program
 from bridgebnn.model.flows.repair import program_repaired
+from bridgebnn.model.flows.reports import ModelReport
 from bridgebnn.model.macro.array import Array
 from bridgebnn.model.macro.broken_lines import FaultyArray, LineFault
 from bridgebnn.model.mapping.mapping import Mapping, map_network
@@ -32,6 +31,7 @@ from bridgebnn.model.networks.golden import Forward, Golden
 from bridgebnn.model.networks.network import Network
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.paths import network_file
+from bridgebnn.versions import versions
 
 from ._options import add_inference
 
@@ -90,12 +90,12 @@ def run(arguments: argparse.Namespace) -> int:
         sample = images[: arguments.check]
         mismatches = _check(mapping, array, result, sample, before)
     differences = result.differences(golden)
-    report = {
+    values = {
         "preset": chosen.name,
         "network": mapping.network.name,
         "macro": params.name,
         "combine": combine.name,
-        "seed": arguments.chip,
+        "chip": arguments.chip,
         "images": len(images),
         "accuracy": float((result.classes == labels).mean()),
         "golden_accuracy": float((golden.classes == labels).mean()),
@@ -110,19 +110,11 @@ def run(arguments: argparse.Namespace) -> int:
         "wall_s": time.perf_counter() - start_s,
         "versions": versions(),
     }
+    report = ModelReport.from_dict(values)
     _show(report)
     if arguments.json:
-        write_json(arguments.json, report)
+        write_json(arguments.json, report.as_dict())
     return int(mismatches > 0 or (params.is_ideal and differences["images"] > 0))
-
-
-def versions() -> dict[str, str]:
-    """Versions that the results depend on."""
-    return {
-        "bridgebnn": __version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-    }
 
 
 def _progress() -> Progress:
@@ -209,7 +201,7 @@ def _mapping_report(mapping: Mapping) -> dict[str, Any]:
     return {"cells": mapping.cells, "rows_used": mapping.rows_used, "layers": layers}
 
 
-def _show(report: dict[str, Any]) -> None:
+def _show(report: ModelReport) -> None:
     console = Console()
     layers = Table(
         title=f"{report['network']} on preset {report['preset']}", box=SIMPLE, padding=(0, 0, 0, 1)
@@ -221,7 +213,7 @@ def _show(report: dict[str, Any]) -> None:
         layers.add_row(*(str(layer[name]) for name in columns))
     console.print(layers)
     done = report["programming"]
-    table = Table(title=f"{report['macro']} macro, chip {report['seed']}", show_header=False, box=SIMPLE)
+    table = Table(title=f"{report['macro']} macro, chip {report['chip']}", show_header=False, box=SIMPLE)
     table.add_column(justify="left")
     table.add_column(justify="right")
     rows = [

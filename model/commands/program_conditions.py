@@ -35,6 +35,8 @@ from bridgebnn.model.studies.conditions import (
 )
 from bridgebnn.model.studies.program_plots import plot_conditions
 
+from ._options import add_chip
+
 _SINGLE_RATES = (1e-2, 1e-3, 1e-4)
 
 
@@ -50,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="K",
         help="bridges for each of the four strengths (default %(default)s)",
     )
-    add("--chip", type=whole(0, 2**64 - 1), default=1, metavar="SEED", help="seed (default %(default)s)")
+    add_chip(parser)
     add("--devices", choices=("real", "group"), default="real", help="population (default %(default)s)")
     add("--all", action="store_true", help="print the whole grid, not only the published pulse width")
     add("--json", type=output_file, metavar="F", help="also write the results as JSON")
@@ -73,7 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     form, point = conditions.choose_forming(forming), conditions.choose(points)
     report = {
-        "seed": arguments.chip,
+        "schema_version": 1,
+        "chip": arguments.chip,
         "devices": arguments.devices,
         "forming": [{**dataclasses.asdict(f), "eligible": f.eligible} for f in forming],
         "grid": [p.as_dict() for p in points],
@@ -85,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
             "are_reset_values": _are_reset_values(form, point, timing),
         },
     }
-    console.print(f"{arguments.cells:,} bridges a point, seed {arguments.chip}", highlight=False)
+    console.print(f"{arguments.cells:,} bridges per point, chip {arguments.chip}", highlight=False)
     _show_forming(console, forming, form)
     _show_points(console, [p for p in points if arguments.all or _published_width(p)], point)
     _show_strengths(console, strengths)

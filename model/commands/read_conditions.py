@@ -25,8 +25,9 @@ from bridgebnn.hdl.spec import Timing
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.model.studies.read_conditions import Grid, Limits, ReadMap, populations, read_map
 from bridgebnn.model.studies.read_plots import plot_maps
+from bridgebnn.versions import versions
 
-from .infer import versions
+from ._options import add_chip
 
 
 def _positive(text: str) -> float:
@@ -51,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--cells", type=whole(1, 1_000_000), default=13_800, metavar="K", help="bridges (default %(default)s)"
     )
-    add("--chip", type=whole(0, 2**64 - 1), default=1, metavar="SEED", help="seed (default %(default)s)")
+    add_chip(parser)
     add(
         "--max-error", type=_positive, default=1e-3, metavar="P", help="cell error rate (default %(default)s)"
     )
@@ -105,7 +106,8 @@ def run(arguments: argparse.Namespace) -> int:
             )
     _show(maps, grid, limits, arguments.chip)
     report = {
-        "seed": arguments.chip,
+        "schema_version": 1,
+        "chip": arguments.chip,
         "grid": dataclasses.asdict(grid),
         "limits": dataclasses.asdict(limits),
         "without_stuck": arguments.without_stuck,
@@ -134,7 +136,7 @@ def _show(maps: list[ReadMap], grid: Grid, limits: Limits, seed: int) -> None:
     console.width = max(console.width, 110)
     longest = f"{grid.read_s[-1] * 1e9:g} ns"
     for found in maps:
-        title = f"{found.name}, {found.cells:,} cells, seed {seed}: error rate at {longest}; * safe"
+        title = f"{found.name}, {found.cells:,} cells, chip {seed}: error rate at {longest}; * safe"
         table = Table(title=title, box=SIMPLE)
         table.add_column("read (V)", justify="right")
         for v_wl in grid.v_wl_V:

@@ -172,8 +172,9 @@ def _summary(
     count = np.bincount(report.attempts[report.attempts > 0])
     unformed = sum(failure.op is ProgOp.FORM for failure in report.failures)
     return {
-        "chip": name,
-        "seed": chip,
+        "schema_version": 1,
+        "work": name,
+        "chip": chip,
         "devices": params,
         "programming": report.as_dict(),
         "failed_devices": int(np.count_nonzero(failed)),
@@ -194,7 +195,7 @@ def _table(summary: dict[str, Any]) -> Table:
     bound = done["lower_bound"]
     pulses = sum(done["pulses"].values())
     table = Table(
-        title=f"{summary['chip']}, {summary['devices']} devices, chip {summary['seed']}",
+        title=f"{summary['work']}, {summary['devices']} devices, chip {summary['chip']}",
         show_header=False,
         box=SIMPLE,
     )

@@ -72,6 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     for sim in SIMULATORS:
         runs += _simulator(chosen, sim, images[: counts[sim]], arguments.repeat)
     report = {
+        "schema_version": 1,
         "preset": chosen.name,
         "cores": os.cpu_count(),
         "simulators": runs,

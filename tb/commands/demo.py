@@ -98,7 +98,9 @@ def run(arguments: argparse.Namespace) -> int:
     waves.picture(out / "icarus.vcd", 0, 6, out / "reads.png")
     wall_s = time.monotonic() - start
     target = arguments.json or out / "demo.json"
-    write_json(target, {"wall_s": round(wall_s, 1), "runs": [r.as_dict() for r in reports]})
+    write_json(
+        target, {"schema_version": 1, "wall_s": round(wall_s, 1), "runs": [r.as_dict() for r in reports]}
+    )
     for what, path in (
         ("Verilog", out / "verilog" / "bridgebnn.v"),
         ("digits", out / "digits.png"),

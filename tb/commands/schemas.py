@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 from bridgebnn.command_line import output_folder
+from bridgebnn.model.flows.reports import ModelReport
 from bridgebnn.records import Record
 from bridgebnn.schemas import write_schemas
 from bridgebnn.tb.runs import jobs, reports
@@ -19,7 +20,7 @@ def _kinds(module: ModuleType, base: type[Record]) -> list[type[Record]]:
     return [k for k in offered if isinstance(k, type) and issubclass(k, base) and k is not base]
 
 
-RECORDS = (*_kinds(jobs, jobs.Job), *_kinds(reports, reports.Report))
+RECORDS = (*_kinds(jobs, jobs.Job), *_kinds(reports, reports.Report), ModelReport)
 """Every kind of job and report."""
 
 

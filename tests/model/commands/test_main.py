@@ -34,7 +34,8 @@ def test_infer_writes_a_report(macro, network_file, tmp_path, capsys):
     assert main(["infer", *arguments, "--json", str(out)]) == 0
     report = json.loads(out.read_text())
     assert report["images"] == 40
-    assert report["seed"] == 5
+    assert report["chip"] == 5
+    assert report["schema_version"] == 1
     assert report["macro"] == macro
     assert report["preset"] == "mnist"
     assert report["model_mismatches"] == 0
