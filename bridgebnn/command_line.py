@@ -3,17 +3,54 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import re
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from bridgebnn.names import nearest
 
-__all__ = ["Parser", "guarded", "output_file", "output_folder", "whole", "write_json"]
+__all__ = [
+    "Parser",
+    "Stopped",
+    "guarded",
+    "output_file",
+    "output_folder",
+    "stoppable",
+    "waves_file",
+    "whole",
+    "write_json",
+]
+
+SIGNALS = {
+    signal.SIGINT: "interrupted",
+    signal.SIGTERM: "terminated",
+    signal.SIGHUP: "hung up",
+}
+"""Signals that end a command in good order, and the word for it."""
+
+PATIENCE_S = 10.0
+"""Further signals are not heard for so long after the first one: terminals and service managers send several."""
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal ended the command; raised in the main thread, so that everything cleans up after itself.
+
+    Attributes
+    ----------
+    signal : signal.Signals
+    """
+
+    def __init__(self, number: int):
+        self.signal = signal.Signals(number)
+        super().__init__(SIGNALS[self.signal])
 
 
 class Parser(argparse.ArgumentParser):
@@ -40,15 +77,47 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}\n")
 
 
+@contextlib.contextmanager
+def stoppable() -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP raise `Stopped` here; one that is ignored (``nohup``) stays ignored.
+
+    Nothing changes outside the main thread, where Python knows no handlers.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard = 0.0
+
+    def stop(number: int, _: Any) -> None:
+        nonlocal heard
+        if heard and time.monotonic() < heard + PATIENCE_S:
+            return
+        heard = time.monotonic()
+        raise Stopped(number)
+
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    try:
+        for number, handler in before.items():
+            # what an outer one has set stays: it has the count of what was heard
+            if handler in (signal.SIG_DFL, signal.default_int_handler):
+                signal.signal(number, stop)
+        yield
+    finally:
+        for number, handler in before.items():
+            if signal.getsignal(number) is stop:
+                signal.signal(number, handler)
+
+
 def guarded(name: str, work: Callable[[], int]) -> int:
-    """What ``work`` returns; 2 after one line on bad input, 130 when interrupted.
+    """What ``work`` returns; 2 after one line on bad input, 130 when interrupted, 143 and 129 after SIGTERM and SIGHUP.
 
     Where the reader of stdout went away (``| head``), the rest is not written, and the status is 141, the
     shell's word for it.
     """
     try:
-        status = work()
-        sys.stdout.flush()
+        with stoppable():
+            status = work()
+            sys.stdout.flush()
         return status
     except BrokenPipeError:
         os.dup2(
@@ -58,9 +127,11 @@ def guarded(name: str, work: Callable[[], int]) -> int:
     except (ValueError, OSError) as error:
         print(f"{name}: error: {_reason(error)}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print(f"{name}: interrupted", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stop:
+        number = stop.signal if isinstance(stop, Stopped) else signal.SIGINT
+        with contextlib.suppress(OSError):  # the terminal that hung up
+            print(f"{name}: {SIGNALS[number]}", file=sys.stderr)
+        return 128 + number
 
 
 def _reason(error: ValueError | OSError) -> str:
@@ -92,6 +163,14 @@ def output_file(text: str) -> Path:
     if path.exists() and not os.access(path, os.W_OK):
         raise argparse.ArgumentTypeError(f"{text!r}: may not be written")
     _reachable(text, path.parent)
+    return path
+
+
+def waves_file(text: str) -> Path:
+    """An argparse type: `output_file` of the one format in which waveforms are written, by its suffix."""
+    path = output_file(text)
+    if path.suffix != ".vcd":
+        raise argparse.ArgumentTypeError(f"{text!r}: waveforms are written as VCD, the name must end in .vcd")
     return path
 
 

@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    from bridgebnn.tb.simulators.simulators import SimulationError
+    from bridgebnn.tb.simulators import SimulationError
 
     from . import commands  # slow to load: an interrupt here is an interrupt, too
 

@@ -12,7 +12,7 @@ from bridgebnn.tb.runs.controller import generated
 from bridgebnn.tb.runs.jobs import CampaignJob
 from bridgebnn.tb.runs.reports import CampaignChunk
 from bridgebnn.tb.runs.runner import perform
-from bridgebnn.tb.simulators.simulators import SimulationError, build
+from bridgebnn.tb.simulators import SimulationError, build
 
 from .faults import GEOMETRY, TIMING, shares
 from .watch import simulation
@@ -46,7 +46,7 @@ def run_faults(
 
     Raises
     ------
-    bridgebnn.tb.simulators.simulators.SimulationError
+    bridgebnn.tb.simulators.SimulationError
     """
     built = simulation(sim, GEOMETRY, TIMING, verilog or generated(GEOMETRY, TIMING))
     job = CampaignJob(sim=sim, faults=tuple(faults))

@@ -19,7 +19,7 @@ from bridgebnn.hdl.spec.pins import MACRO_OUTPUTS
 from bridgebnn.hdl.spec.register_map import Access, register_map
 from bridgebnn.paths import build_root
 from bridgebnn.tb.agents import shell
-from bridgebnn.tb.simulators.simulators import Simulation
+from bridgebnn.tb.simulators import Simulation
 
 __all__ = ["RULES", "SEQUENCERS", "TOP", "Target", "codes", "rules_of", "simulation", "targets", "wrapped"]
 

@@ -33,7 +33,7 @@ from bridgebnn.paths import build_root, network_file
 from bridgebnn.tb.runs.jobs import InferJob
 from bridgebnn.tb.runs.reports import RunReport
 from bridgebnn.tb.runs.runner import infer
-from bridgebnn.tb.simulators.simulators import SIMULATORS
+from bridgebnn.tb.simulators import SIMULATORS
 
 from . import shown
 

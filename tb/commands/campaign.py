@@ -17,7 +17,7 @@ from bridgebnn.sections import read_section, write_section
 from bridgebnn.tb.campaign import report
 from bridgebnn.tb.campaign.faults import CLASSES, parse
 from bridgebnn.tb.campaign.run import run_campaign, run_faults
-from bridgebnn.tb.simulators.simulators import SIMULATORS
+from bridgebnn.tb.simulators import SIMULATORS
 
 from . import shown
 

@@ -22,7 +22,7 @@ from bridgebnn.names import UnknownName
 from bridgebnn.tb.runs.jobs import InferJob
 from bridgebnn.tb.runs.runner import infer
 from bridgebnn.tb.runs.tables import show_reports
-from bridgebnn.tb.simulators.simulators import SIMULATORS
+from bridgebnn.tb.simulators import SIMULATORS
 
 from . import shown
 

@@ -24,7 +24,7 @@ from bridgebnn.tb.runs.jobs import ProgramJob
 from bridgebnn.tb.runs.programs import differences
 from bridgebnn.tb.runs.reports import ProgramRunReport
 from bridgebnn.tb.runs.runner import program
-from bridgebnn.tb.simulators.simulators import SIMULATORS
+from bridgebnn.tb.simulators import SIMULATORS
 
 from . import shown
 

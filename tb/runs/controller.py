@@ -12,7 +12,7 @@ from bridgebnn.hdl.spec import Geometry, Timing
 from bridgebnn.hdl.spec.pins import MACRO_INPUTS, MACRO_OUTPUTS
 from bridgebnn.paths import PACKAGE, build_root
 from bridgebnn.tb.agents import shell
-from bridgebnn.tb.simulators.simulators import Simulation
+from bridgebnn.tb.simulators import Simulation
 
 __all__ = ["CONTROLLER", "generated", "simulation"]
 

@@ -91,7 +91,7 @@ def run_layers(
     ------
     ValueError
         Input that is not legal, with the value and what is; of an option that does not exist also a TypeError.
-    bridgebnn.tb.simulators.simulators.SimulationError
+    bridgebnn.tb.simulators.SimulationError
         The run did not end well.
     """
     network = network_of(weights, thresholds)

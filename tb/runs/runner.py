@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bridgebnn.paths import build_root
-from bridgebnn.tb.simulators.simulators import Simulation, run
+from bridgebnn.tb.simulators import Simulation, run
 
 from .controller import CONTROLLER, generated, simulation
 from .exchange import send
@@ -54,11 +54,11 @@ def perform(
         Wall-clock limit.
     plus_args : tuple of str
     **limits
-        As `bridgebnn.tb.simulators.simulators.run` takes them.
+        As `bridgebnn.tb.simulators.run` takes them.
 
     Raises
     ------
-    bridgebnn.tb.simulators.simulators.SimulationError
+    bridgebnn.tb.simulators.SimulationError
         The run did not end well.
     """
     build_root().mkdir(parents=True, exist_ok=True)
@@ -105,7 +105,7 @@ def infer(
     ------
     bridgebnn.model.mapping.mapping.MappingError
         The network does not fit.
-    bridgebnn.tb.simulators.simulators.SimulationError
+    bridgebnn.tb.simulators.SimulationError
         The run did not end well.
     """
     return RunReport.from_dict(_infer(job, testbench=testbench, show=show, timeout_s=timeout_s))

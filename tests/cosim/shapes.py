@@ -9,7 +9,7 @@ import pytest
 from bridgebnn.hdl.spec import Geometry
 from bridgebnn.tb.runs.jobs import ControllerJob
 from bridgebnn.tb.runs.runner import check_controller
-from bridgebnn.tb.simulators.simulators import SIMULATORS
+from bridgebnn.tb.simulators import SIMULATORS
 
 DEEP = Geometry(
     tiles=3,

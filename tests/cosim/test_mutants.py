@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from bridgebnn.tb.simulators.simulators import SimulationError
+from bridgebnn.tb.simulators import SimulationError
 from tests.cosim.mutants import MUTANTS, broken_controller
 
 from . import small

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from bridgebnn.hdl.output.verilog import generate
-from bridgebnn.tb.simulators.simulators import SimulationError
+from bridgebnn.tb.simulators import SimulationError
 
 from . import small
 

@@ -12,7 +12,7 @@ from bridgebnn.hdl.spec.register_map import Access
 from bridgebnn.tb.runs.jobs import RegistersJob
 from bridgebnn.tb.runs.reports import RegistersReport
 from bridgebnn.tb.runs.runner import walk_registers
-from bridgebnn.tb.simulators.simulators import SIMULATORS, Simulation, SimulationError
+from bridgebnn.tb.simulators import SIMULATORS, Simulation, SimulationError
 
 WRITTEN = ("clk", "rst", "wb_cyc", "wb_stb", "wb_we", "wb_adr", "wb_dat_w", "wb_sel")
 WRITTEN += ("cmp", "cmp_valid", "sl", "hv_ready")

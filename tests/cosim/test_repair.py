@@ -8,7 +8,7 @@ import pytest
 from bridgebnn.hdl.spec import Combine, ReadMode
 from bridgebnn.tb.runs.jobs import InferJob
 from bridgebnn.tb.runs.runner import infer
-from bridgebnn.tb.simulators.simulators import SimulationError
+from bridgebnn.tb.simulators import SimulationError
 from tests.cosim.test_infer import SAME, SIM_ATTACH, clean, same_as_model
 
 from . import small

@@ -1,0 +1,85 @@
+"""Builds: cached whole or not at all, in any folder; what is missing or wrong is one line."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from bridgebnn.paths import build_root
+from bridgebnn.tb.simulators import Simulation, SimulationError, build, building, run, verilator
+
+OURS = "tests.tb.simulators.counting"
+
+
+@pytest.mark.parametrize("name", ["a b", "it's $HOME #1; 100%"])
+def test_any_path_will_do(counter, name, monkeypatch, tmp_path):
+    """Build folder, source and run folder."""
+    monkeypatch.setenv("BRIDGEBNN_BUILD", str(tmp_path / name))
+    source = tmp_path / f"{name}.d" / f"{name}.v"
+    source.parent.mkdir()
+    source.write_bytes(counter.sources[0].read_bytes())
+    moved = Simulation(sim=counter.sim, top="counter", sources=[source], written=["clk"], read=["count"])
+    assert run(moved, OURS, {"cycles": 5, "folder": "."})["count"] in (7, 8)
+    folder, seconds = build(moved)
+    assert seconds == 0
+    kept = {"build.log", building.BINARY[counter.sim]}
+    kept |= {"source0.v", "timescale.f"} if counter.sim == "icarus" else set()
+    assert {item.name for item in folder.iterdir()} == kept
+    assert not list(tmp_path.rglob("part-*"))
+    assert not list(verilator.plain_folder().glob("part-*"))
+
+
+def test_several_at_once_build_once(counter, monkeypatch, tmp_path):
+    monkeypatch.setenv("BRIDGEBNN_BUILD", str(tmp_path))
+    with ThreadPoolExecutor(3) as pool:
+        done = list(pool.map(build, [counter] * 3))
+    assert len({folder for folder, _ in done}) == 1
+    assert sum(seconds > 0 for _, seconds in done) == 1
+    assert not [
+        item for item in (tmp_path / "sim").iterdir() if item.name.startswith("part-") or item.is_file()
+    ]
+
+
+def test_a_failed_build_leaves_its_log(counter, monkeypatch, tmp_path):
+    monkeypatch.setenv("BRIDGEBNN_BUILD", str(tmp_path))
+    source = tmp_path / "bad.v"
+    source.write_text("module counter(input clk; endmodule\n")
+    for _ in range(2):
+        with pytest.raises(
+            SimulationError, match=rf"^Build: {counter.sim} could not build counter"
+        ) as caught:
+            build(Simulation(sim=counter.sim, top="counter", sources=[source]))
+        assert "bad.v" in caught.value.log.read_text()
+        assert "\n" not in str(caught.value)
+    assert not [item for item in (tmp_path / "sim").iterdir() if not item.name.startswith("runtime-")]
+
+
+def test_the_digest_knows_everything(counter, tmp_path):
+    first = building.digest(counter)
+    source = tmp_path / "counter.v"
+    source.write_bytes(counter.sources[0].read_bytes() + b"\n")
+    for change in (
+        {"sources": [source]}, {"defines": ["A"]}, {"parameters": {"START": 4}},
+        {"written": []}, {"read": []}, {"top": "x"},
+    ):  # fmt: skip
+        assert building.digest(Simulation(**(vars(counter) | change))) != first
+    assert building.digest(Simulation(**vars(counter))) == first
+
+
+def test_missing_simulators_are_one_line(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    verilator._package.cache_clear()
+    for sim, text in (("icarus", "Icarus Verilog is not installed"), ("verilator", r"Verilator needs g\+\+")):
+        with pytest.raises(SimulationError, match=f"^Missing: {text}"):
+            build(Simulation(sim=sim, top="x", sources=[]))
+
+
+def test_a_folder_that_may_not_be_used_is_refused(monkeypatch, tmp_path):
+    """Someone else's folder of our name among temporary files."""
+    monkeypatch.setenv("BRIDGEBNN_BUILD", str(tmp_path / "a b"))
+    monkeypatch.setattr(verilator.tempfile, "gettempdir", lambda: str(tmp_path))
+    assert verilator.plain_folder().parent == tmp_path
+    verilator.plain_folder().rmdir()
+    (tmp_path / "else").mkdir()
+    (tmp_path / f"bridgebnn-{verilator.os.getuid()}").symlink_to(tmp_path / "else")
+    assert verilator.plain_folder().parent != tmp_path
+    assert build_root() == tmp_path / "a b"
