@@ -24,7 +24,6 @@ __all__ = [
     "output_file",
     "output_folder",
     "stoppable",
-    "waves_file",
     "whole",
     "write_json",
 ]
@@ -163,14 +162,6 @@ def output_file(text: str) -> Path:
     if path.exists() and not os.access(path, os.W_OK):
         raise argparse.ArgumentTypeError(f"{text!r}: may not be written")
     _reachable(text, path.parent)
-    return path
-
-
-def waves_file(text: str) -> Path:
-    """An argparse type: `output_file` of the one format in which waveforms are written, by its suffix."""
-    path = output_file(text)
-    if path.suffix != ".vcd":
-        raise argparse.ArgumentTypeError(f"{text!r}: waveforms are written as VCD, the name must end in .vcd")
     return path
 
 

@@ -14,7 +14,6 @@ import argparse
 import multiprocessing
 import os
 import re
-import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import lru_cache
@@ -23,7 +22,6 @@ from typing import Any
 import numpy as np
 from rich.box import SIMPLE
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from bridgebnn.command_line import output_file, whole, write_json
@@ -36,6 +34,7 @@ from bridgebnn.model.studies import immunity
 from bridgebnn.model.studies.immunity import Circuit
 from bridgebnn.model.studies.immunity_plots import plot_sweeps
 from bridgebnn.paths import network_file
+from bridgebnn.progress import counted, shown
 from bridgebnn.versions import versions
 
 from ._options import CHIP
@@ -130,25 +129,15 @@ def _evaluate(
     """Accuracies by circuit of every (sweep, value, chip), in processes of one thread each."""
     before = {name: os.environ.get(name) for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")}
     os.environ.update(dict.fromkeys(before, "1"))  # read by numpy as the processes start
-    console = Console(stderr=True)
-    bars = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not sys.stderr.isatty(),
-    )
     found = {}
     context = multiprocessing.get_context("spawn")
     try:
-        with bars, ProcessPoolExecutor(jobs, mp_context=context) as pool:
-            task = bars.add_task("chips at points", total=len(work))
+        with shown("immunity") as show, ProcessPoolExecutor(jobs, mp_context=context) as pool:
             waiting = {pool.submit(_point, *item, images, tile): item for item in work}
             try:
                 for done in as_completed(waiting):
                     found[waiting[done]] = done.result()
-                    bars.advance(task)
+                    counted(show, "chips at points")(len(found), len(work))
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise

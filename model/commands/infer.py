@@ -7,14 +7,12 @@ it is read row by row); 2 on bad input.
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from typing import Any
 
 import numpy as np
 from rich.box import SIMPLE
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from bridgebnn.command_line import output_file, whole, write_json
@@ -31,6 +29,7 @@ from bridgebnn.model.networks.golden import Forward, Golden
 from bridgebnn.model.networks.network import Network
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.paths import network_file
+from bridgebnn.progress import Show, counted, shown
 from bridgebnn.versions import versions
 
 from ._options import add_inference
@@ -76,17 +75,14 @@ def run(arguments: argparse.Namespace) -> int:
     for line in lines:
         line.check(chosen.geometry)
     array = FaultyArray(chosen.geometry, params, arguments.chip, lines=lines)
-    with _progress() as bars:
+    with shown("model") as show:
         if arguments.repair:
-            mapping, programming = _repair(mapping, array, chosen.timing, combine, chosen.final_mode, bars)
+            mapping, programming = _repair(mapping, array, chosen.timing, combine, chosen.final_mode, show)
         else:
-            programming = _program(mapping, array, arguments.preload, chosen.timing, bars)
+            programming = _program(mapping, array, arguments.preload, chosen.timing, show)
         golden, rate = _golden(mapping, images)
         before = array.reads.copy()
-        task = bars.add_task("analog model", total=len(images))
-        result = inference.run(
-            mapping, array, images, progress=lambda done, of: bars.update(task, completed=done, total=of)
-        )
+        result = inference.run(mapping, array, images, progress=counted(show, "inference"))
         sample = images[: arguments.check]
         mismatches = _check(mapping, array, result, sample, before)
     differences = result.differences(golden)
@@ -117,28 +113,16 @@ def run(arguments: argparse.Namespace) -> int:
     return int(mismatches > 0 or (params.is_ideal and differences["images"] > 0))
 
 
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description:14}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        disable=not sys.stderr.isatty(),
-    )
-
-
-def _program(mapping: Mapping, array: Array, preload: bool, timing: Any, bars: Progress) -> dict[str, Any]:
+def _program(mapping: Mapping, array: Array, preload: bool, timing: Any, show: Show) -> dict[str, Any]:
     if preload:
         inference.load(mapping, array)
         return {"preloaded": True}
-    task = bars.add_task("programming", total=mapping.rows_used)
     done = program(
         array,
         mapping.images,
         mapping.masks,
         timing,
-        progress=lambda done, of: bars.update(task, completed=done, total=of),
+        progress=counted(show, "programming"),
     )
     report = done.as_dict()
     for long in ("failures", "mismatches"):  # their number is what a report needs
@@ -152,16 +136,15 @@ def _repair(
     timing: Any,
     combine: Combine,
     final_mode: ReadMode,
-    bars: Progress,
+    show: Show,
 ) -> tuple[Mapping, dict[str, Any]]:
-    task = bars.add_task("programming", total=mapping.rows_used)
     found, reports = program_repaired(
         array,
         mapping.network,
         timing,
         combine=combine,
         final_mode=final_mode,
-        progress=lambda done, of: bars.update(task, completed=done, total=of),
+        progress=counted(show, "programming"),
     )
     first = reports[0]
     record = {

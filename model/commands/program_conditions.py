@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import sys
 import time
 from typing import Any
 
 from rich.box import SIMPLE
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from bridgebnn.command_line import output_file, whole, write_json
@@ -34,6 +32,7 @@ from bridgebnn.model.studies.conditions import (
     Point,
 )
 from bridgebnn.model.studies.program_plots import plot_conditions
+from bridgebnn.progress import tracked
 
 from ._options import add_chip
 
@@ -69,9 +68,9 @@ def run(arguments: argparse.Namespace) -> int:
     console.width = max(console.width, 100)  # a piped table keeps its columns
     forming = conditions.forming_sweep(arguments.cells, params, timing, arguments.chip)
     bench = Bench(arguments.cells, params, timing, arguments.chip)
-    points = [bench.evaluate(s) for s in _progress(conditions.sweep_strengths(timing), "conditions")]
+    points = [bench.evaluate(s) for s in tracked(conditions.sweep_strengths(timing), "model", "conditions")]
     large = Bench(arguments.strength_cells, params, timing, arguments.chip)
-    strengths = [large.evaluate(s) for s in _progress(STRENGTHS, "strengths")]
+    strengths = [large.evaluate(s) for s in tracked(STRENGTHS, "model", "strengths")]
 
     form, point = conditions.choose_forming(forming), conditions.choose(points)
     report = {
@@ -101,12 +100,6 @@ def run(arguments: argparse.Namespace) -> int:
         plot_conditions(points, strengths, forming, arguments.png)
     inside = all(s["inside_published"] for s in report["strengths"])
     return int(not (inside and report["chosen"]["are_reset_values"]))
-
-
-def _progress(items: Any, name: str) -> Any:
-    return track(
-        list(items), name, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
-    )
 
 
 def _published_width(point: Point) -> bool:

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import sys
 import time
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bridgebnn.command_line import output_folder
 from bridgebnn.model.devices.device import DeviceParams
 from bridgebnn.model.flows.chip_map import program_and_map
 from bridgebnn.model.flows.work import work_of
 from bridgebnn.model.parameters.params import MacroParams
+from bridgebnn.progress import counted, shown
 
 from ._options import add_work
 
@@ -44,19 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     start_s = time.perf_counter()
     params = macro_of(arguments.devices)
     work = work_of(arguments.preset, arguments.random, arguments.chip)
-    bars = Progress(
-        TextColumn("programming"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        disable=not sys.stderr.isatty(),
-    )
-    with bars:
-        task = bars.add_task("programming", total=int(work.masks.any(axis=2).sum()))
-        found, _ = program_and_map(
-            work, params, arguments.chip, lambda done, of: bars.update(task, completed=done, total=of)
-        )
+    with shown("model") as show:
+        found, _ = program_and_map(work, params, arguments.chip, counted(show, "programming"))
     found.summary["wall_s"] = time.perf_counter() - start_s
     found.save(arguments.out)
     console = Console()

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import sys
+import itertools
 import time
 from typing import Any
 
 import numpy as np
 from rich.box import SIMPLE
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from bridgebnn.command_line import output_file, whole, write_json
@@ -25,6 +24,7 @@ from bridgebnn.hdl.spec import Timing
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.model.studies.read_conditions import Grid, Limits, ReadMap, populations, read_map
 from bridgebnn.model.studies.read_plots import plot_maps
+from bridgebnn.progress import counted, shown
 from bridgebnn.versions import versions
 
 from ._options import add_chip
@@ -81,18 +81,11 @@ def run(arguments: argparse.Namespace) -> int:
     params, timing, grid = MacroParams.real(), Timing(), Grid()
     limits = Limits(max_error=arguments.max_error, max_fall=arguments.max_fall, reads=arguments.reads)
     names = arguments.population or ["verified", "weakest"]
-    bars = Progress(
-        TextColumn("{task.description:10}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        disable=not sys.stderr.isatty(),
-    )
     maps = []
-    with bars:
+    with shown("model") as show:
         for population in populations(names, arguments.cells, params, timing, arguments.chip):
-            task = bars.add_task(population.name, total=grid.shape[0] * grid.shape[1])
+            steps = itertools.count(1)
+            total = grid.shape[0] * grid.shape[1]
             maps.append(
                 read_map(
                     population,
@@ -101,7 +94,9 @@ def run(arguments: argparse.Namespace) -> int:
                     params,
                     arguments.chip,
                     without_stuck=arguments.without_stuck,
-                    progress=lambda task=task: bars.advance(task),
+                    progress=lambda stage=population.name, steps=steps, total=total: counted(show, stage)(
+                        next(steps), total
+                    ),
                 )
             )
     _show(maps, grid, limits, arguments.chip)

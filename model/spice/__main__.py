@@ -11,10 +11,10 @@ import sys
 import time
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from bridgebnn.command_line import Parser, output_file, output_folder, whole
+from bridgebnn.progress import counted, shown
 
 from .compare import Comparison, Context, Report
 from .energies import FITTED_F, fit_energy, fit_runs
@@ -88,7 +88,7 @@ def main(argv: list[str] | None = None) -> int:
         if args.fit:
             _print_fits(context, console)
             return 0
-        reports = _run(context, args.steps or list(STEPS), console)
+        reports = _run(context, args.steps or list(STEPS))
     except KeyboardInterrupt:
         print("bridgebnn spice: interrupted", file=sys.stderr)
         return 130
@@ -135,18 +135,15 @@ def _print_fits(context: Context, console: Console) -> None:
         console.print(f"EnergyParams.{name} = {getattr(energy, name):.3g}", highlight=False)
 
 
-def _run(context: Context, names: list[str], console: Console) -> dict[str, Report]:
+def _run(context: Context, names: list[str]) -> dict[str, Report]:
     reports: dict[str, Report] = {}
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
-    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
-        task = progress.add_task("spice", total=len(names))
-        progress.update(task, description=f"spice: {names[0]}")
-        start = time.perf_counter()
+    start = time.perf_counter()
+    with shown("spice", "steps") as show:
         for done, (name, report) in enumerate(run_all(context, names), start=1):
             reports[name] = report
             report.figures["seconds"] = round(time.perf_counter() - start, 1)
             start = time.perf_counter()
-            progress.update(task, completed=done, description=f"spice: {names[min(done, len(names) - 1)]}")
+            counted(show, "steps")(done, len(names))
     return reports
 
 

@@ -30,12 +30,11 @@ from bridgebnn.model.networks.golden import Golden
 from bridgebnn.model.networks.network import Network
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.paths import build_root, network_file
+from bridgebnn.progress import shown
 from bridgebnn.tb.runs.jobs import InferJob
 from bridgebnn.tb.runs.reports import RunReport
 from bridgebnn.tb.runs.runner import infer
 from bridgebnn.tb.simulators import SIMULATORS
-
-from . import shown
 
 BASE = ("", "tied off, bare")
 PATTERN = ("", "pattern, in shell")
@@ -89,7 +88,7 @@ def _simulator(chosen: Any, sim: str, images: np.ndarray, repeat: int) -> list[d
     """The runs, interleaved so that a busy moment does not hit one alone; the best of the repeats counts."""
     best: dict[tuple[str, str], RunReport] = {}
     times: dict[tuple[str, str], list[float]] = {(macro, name): [] for macro, name, _ in RUNS}
-    with shown(sim) as show:
+    with shown(sim, "build") as show:
         for _ in range(repeat if sim == "verilator" else -(-repeat // 2)):  # Icarus is slow
             for macro, name, options in RUNS:
                 options = {"sim": sim, "macro": macro or "ideal", "program": "preload", **options}

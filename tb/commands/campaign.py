@@ -13,13 +13,12 @@ from pathlib import Path
 from rich.console import Console
 
 from bridgebnn.command_line import output_file, whole, write_json
+from bridgebnn.progress import shown
 from bridgebnn.sections import read_section, write_section
 from bridgebnn.tb.campaign import report
 from bridgebnn.tb.campaign.faults import CLASSES, parse
 from bridgebnn.tb.campaign.run import run_campaign, run_faults
 from bridgebnn.tb.simulators import SIMULATORS
-
-from . import shown
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.replay:
         return replay(arguments.replay, arguments.sim)
-    with shown("campaign") as show:
+    with shown("campaign", "build") as show:
         result = run_campaign(arguments.faults, arguments.seed, jobs=arguments.jobs, show=show)
     console, silent = Console(), [r for r in result["records"] if r["verdict"] == "silent"]
     console.print(report.table(result))

@@ -20,12 +20,13 @@ from bridgebnn.command_line import output_file, output_folder, whole, write_json
 from bridgebnn.hdl.spec import preset
 from bridgebnn.model.commands._options import add_preset
 from bridgebnn.model.networks.dataset import load_mnist_test
+from bridgebnn.progress import shown
 from bridgebnn.tb.runs.jobs import InferJob
 from bridgebnn.tb.runs.reports import RunReport
 from bridgebnn.tb.runs.runner import infer
 from bridgebnn.tb.runs.tables import show_reports
 
-from . import shown, waves
+from . import waves
 
 SIDE = 28
 SHADES = {(0, 0): " ", (1, 0): "▀", (0, 1): "▄", (1, 1): "█"}
@@ -87,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
             verilog=verilog,
             waves=out / "icarus.vcd" if sim == "icarus" else None,
         )
-        with shown(sim) as show:
+        with shown(sim, "build") as show:
             reports.append(infer(job, show=show))
     show_reports(reports)
 

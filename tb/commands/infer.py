@@ -19,12 +19,11 @@ from bridgebnn.command_line import output_file, whole, write_json
 from bridgebnn.model.commands._options import add_inference
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.names import UnknownName
+from bridgebnn.progress import shown
 from bridgebnn.tb.runs.jobs import InferJob
 from bridgebnn.tb.runs.runner import infer
 from bridgebnn.tb.runs.tables import show_reports
 from bridgebnn.tb.simulators import SIMULATORS
-
-from . import shown
 
 FIELDS = {
     "preset": "preset",
@@ -83,7 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Do it; the exit status."""
     job = job_of(arguments)
-    with shown(job.sim) as show:
+    with shown(job.sim, "build") as show:
         report = infer(job, show=show)
     show_reports([report])
     if arguments.json:

@@ -20,13 +20,12 @@ from rich.table import Table
 from bridgebnn.command_line import output_folder
 from bridgebnn.model.commands._options import add_work
 from bridgebnn.model.flows.chip_map import program_and_map
+from bridgebnn.progress import shown
 from bridgebnn.tb.runs.jobs import ProgramJob
 from bridgebnn.tb.runs.programs import differences
 from bridgebnn.tb.runs.reports import ProgramRunReport
 from bridgebnn.tb.runs.runner import program
 from bridgebnn.tb.simulators import SIMULATORS
-
-from . import shown
 
 __all__ = ["add_arguments", "run"]
 
@@ -49,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         chip=arguments.chip,
         sim=arguments.sim,
     )
-    with shown(arguments.sim) as show:
+    with shown(arguments.sim, "build") as show:
         rtl = program(job, show=show)
         found, array = program_and_map(
             job.work,

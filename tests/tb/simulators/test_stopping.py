@@ -72,7 +72,7 @@ def warm(tmp_path, request) -> Path:
 def test_a_signal_in_mid_run_leaves_no_process_and_no_file(sim, number, word, warm):
     # a first run, to its end: what it leaves (a cache of Verilator's tools, a log) may be there before
     first = command(warm, *INFER, sim, "--attach", "strobe", "--images", "1")
-    assert first.communicate(timeout=300)[1] == ""
+    first.communicate(timeout=300)
     assert first.returncode == 0
     before, target = tree(warm), warm / "result.json"
     running = command(warm, *INFER, sim, "--attach", "strobe", "--images", "10000", "--json", str(target))
