@@ -28,7 +28,16 @@ from bridgebnn.paths import DATA, network_file
 from bridgebnn.records import Record
 from bridgebnn.tb.agents.misbehaviour import MacroFaults
 
-__all__ = ["CampaignJob", "ControllerJob", "InferJob", "Job", "ProgramJob", "RegistersJob", "ScenariosJob"]
+__all__ = [
+    "CampaignJob",
+    "ControllerJob",
+    "InferJob",
+    "Job",
+    "ProgramJob",
+    "RegistersJob",
+    "RowsJob",
+    "ScenariosJob",
+]
 
 Gaps = Literal["none", "some", "long"]
 Index = Annotated[int, Meta(ge=0)]
@@ -344,6 +353,25 @@ class ControllerJob(Job, frozen=True, kw_only=True):
     """
 
     geometry: Geometry
+
+
+class RowsJob(Job, frozen=True, kw_only=True):
+    """Row commands on scripted devices: ``bridgebnn.tb.testbenches.program_pins``.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    steps : tuple of dict
+        One per command, as ``bridgebnn.tb.testbenches.program_pins.Session`` takes them.
+    backdoors : dict of str
+        Counters to their places in the hierarchy, for steps that preset them.
+    """
+
+    TESTBENCH = "bridgebnn.tb.testbenches.program_pins"
+
+    geometry: Geometry
+    steps: tuple[dict[str, Any], ...]
+    backdoors: dict[str, str] = {}
 
 
 def _network(value: Any) -> Network:

@@ -22,6 +22,7 @@ __all__ = [
     "RegistersReport",
     "Repaired",
     "Report",
+    "RowsReport",
     "RunReport",
     "ScenariosReport",
     "verdict",
@@ -302,3 +303,18 @@ class ControllerReport(Report, frozen=True, kw_only=True):
     """
 
     compared: dict[str, int]
+
+
+class RowsReport(Report, frozen=True, kw_only=True):
+    """What was seen of row commands.
+
+    Parameters
+    ----------
+    pins : list of str
+        Names of the pins in each record's ``trace``.
+    records : list of dict
+        One per step: ``trace`` (``[cycle, values]`` of every cycle in which a pin moved), and what the registers said.
+    """
+
+    pins: list[str]
+    records: list[dict[str, Any]]

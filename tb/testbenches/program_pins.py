@@ -22,6 +22,8 @@ from bridgebnn.tb.agents.pins import Pin
 from bridgebnn.tb.bus.wishbone import BusError, WishboneMaster
 from bridgebnn.tb.host.driver import UNLOCK_KEYS
 from bridgebnn.tb.runs.job import Progress, testbench
+from bridgebnn.tb.runs.jobs import RowsJob
+from bridgebnn.tb.runs.reports import RowsReport
 
 __all__ = ["PINS", "Player", "ScriptedDevice", "ScriptedRow", "program_pins"]
 
@@ -208,14 +210,14 @@ class Session:
     values, through the simulator).
     """
 
-    def __init__(self, dut: Any, job: dict[str, Any]):
-        self.dut, self.geometry = dut, Geometry(**job["geometry"])
+    def __init__(self, dut: Any, job: RowsJob):
+        self.dut, self.geometry = dut, job.geometry
         self.words = self.geometry.row_words
         self.map = register_map(self.geometry, Timing())
         self.bus = WishboneMaster(dut, self.map)
-        self.player = Player(dut, self.geometry, job["sim"] == "verilator")
+        self.player = Player(dut, self.geometry, job.sim == "verilator", job.seed)
         self.edge = RisingEdge(dut.clk)
-        self.backdoors = job.get("backdoors", {})
+        self.backdoors = job.backdoors
 
     async def reset(self) -> None:
         """Three cycles of reset."""
@@ -314,9 +316,9 @@ class Session:
         await self.edge
 
 
-@testbench
-async def program_pins(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
-    """Do the job's ``steps``; the result has the record of each."""
+@testbench(RowsJob)
+async def program_pins(dut: Any, job: RowsJob, progress: Progress) -> RowsReport:
+    """Do the steps, one after the other."""
     session = Session(dut, job)
     for name in ("cmp", "cmp_valid"):
         Pin(getattr(dut, name)).set(0)
@@ -324,8 +326,8 @@ async def program_pins(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
     Clock(dut.clk, PERIOD_NS, "ns", impl="gpi").start()
     cocotb.start_soon(session.player.play())
     await session.reset()
-    progress, records = Progress(job["progress"]), []
-    for number, step in enumerate(job["steps"], 1):
+    records = []
+    for number, step in enumerate(job.steps, 1):
         records.append(await session.do(step))
-        progress("steps", number, len(job["steps"]))
-    return {"pins": PINS, "records": records}
+        progress("steps", number, len(job.steps))
+    return RowsReport(sim=job.sim, pins=list(PINS), records=records)

@@ -11,8 +11,9 @@ from typing import Any
 
 from bridgebnn.hdl.spec import Command, ErrorCode, Geometry, ProgOp, PulseConditions, Timing
 from bridgebnn.hdl.spec.register_map import register_map
-from bridgebnn.tb.runs.runner import simulation
-from bridgebnn.tb.simulators.simulators import run
+from bridgebnn.tb.runs.jobs import RowsJob
+from bridgebnn.tb.runs.reports import RowsReport
+from bridgebnn.tb.runs.runner import perform, simulation
 from tests.cosim.row_pins import Events, Waveform, expected, seen, stopped
 from tests.hdl.programming.program_row import Outcome, Row, reference
 
@@ -224,16 +225,16 @@ class Script:
 
     def run(self, sim: str, verilog: Path, backdoors: dict[str, str]) -> dict[str, dict[str, str]]:
         """Outcome of every step, by group: "ok", or what was wrong."""
-        job = {"geometry": dataclasses.asdict(self.geometry), "steps": self.steps, "backdoors": backdoors}
+        job = RowsJob(sim=sim, geometry=self.geometry, steps=tuple(self.steps), backdoors=backdoors)
         built = simulation(sim, "strobe", self.geometry, verilog)
-        result = run(built, "bridgebnn.tb.testbenches.program_pins", job, timeout_s=300)
-        assert len(result["records"]) == len(self.judges) > 0
+        result = RowsReport.from_dict(perform(job, built, timeout_s=300.0))
+        assert len(result.records) == len(self.judges) > 0
         outcomes: dict[str, dict[str, str]] = {}
         for number, ((group, name, judge), record) in enumerate(
-            zip(self.judges, result["records"], strict=True)
+            zip(self.judges, result.records, strict=True)
         ):
             try:
-                judge(result["pins"], record)
+                judge(result.pins, record)
                 said = "ok"
             except AssertionError as error:
                 said = str(error)
