@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 OUT ?= build
 RUN := $(VENV)/bin/bridgebnn
 # builds and caches of the checkout stay in it; an installation uses the user's cache folder
-export BRIDGEBNN_BUILD ?= $(CURDIR)/$(OUT)
+export BRIDGEBNN_BUILD ?= $(if $(filter /%,$(firstword $(OUT))),,$(CURDIR)/)$(OUT)
 JOBS ?= 2
 .DEFAULT_GOAL := help
 
@@ -32,7 +32,11 @@ demo: $(READY) ## The main job: program a fresh array and classify MNIST digits 
 
 .PHONY: test
 test: $(READY) ## Run every test (hardware, model, co-simulation) on both simulators
-	@$(PY) -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+	@$(PY) -m pytest -n $(JOBS) --dist worksteal --durations=20 $(ARGS)
+
+.PHONY: check
+check: lint ## Lint, types and the tests that need no simulator: before every commit
+	@$(PY) -m pytest -q -n $(JOBS) --dist worksteal -m "not (icarus or verilator or spice or formal or slow)" $(ARGS)
 
 .PHONY: lint
 lint: $(READY) ## Check style and format

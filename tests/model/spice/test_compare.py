@@ -26,7 +26,7 @@ def _tools():
 
 
 TOOLS = _tools()
-pytestmark = [pytest.mark.spice, pytest.mark.skipif(TOOLS is None, reason="needs ngspice and sky130")]
+pytestmark = pytest.mark.spice
 
 
 @pytest.fixture(scope="module")

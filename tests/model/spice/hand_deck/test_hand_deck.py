@@ -23,11 +23,10 @@ from tests.model.spice.hand_deck.deck import (
     RELEASE_s,
     SAMPLE_s,
     Waves,
-    missing,
     simulate,
 )
 
-pytestmark = [pytest.mark.spice, pytest.mark.skipif(bool(missing()), reason=missing())]
+pytestmark = pytest.mark.spice
 
 SL_LIMIT = 0.02
 """Of the read voltage: error of a source line's voltage."""
