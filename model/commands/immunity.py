@@ -30,14 +30,13 @@ from bridgebnn.model.mapping.mapping import Mapping, map_preset
 from bridgebnn.model.networks.dataset import load_mnist_test
 from bridgebnn.model.networks.golden import Golden
 from bridgebnn.model.networks.network import Network
+from bridgebnn.model.options import CHIP
 from bridgebnn.model.studies import immunity
 from bridgebnn.model.studies.immunity import Circuit
 from bridgebnn.model.studies.immunity_plots import plot_sweeps
 from bridgebnn.paths import network_file
 from bridgebnn.progress import counted, shown
 from bridgebnn.versions import versions
-
-from ._options import CHIP
 
 
 def _tile(text: str) -> tuple[int, int]:

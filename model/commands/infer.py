@@ -27,12 +27,11 @@ from bridgebnn.model.mapping.mapping import Mapping, map_network
 from bridgebnn.model.networks.dataset import load_mnist_test
 from bridgebnn.model.networks.golden import Forward, Golden
 from bridgebnn.model.networks.network import Network
+from bridgebnn.model.options import add_inference
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.paths import network_file
 from bridgebnn.progress import Show, counted, shown
 from bridgebnn.versions import versions
-
-from ._options import add_inference
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

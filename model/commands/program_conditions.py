@@ -21,6 +21,7 @@ from rich.table import Table
 from bridgebnn.command_line import output_file, whole, write_json
 from bridgebnn.hdl.spec import DAC_LSB_V, Timing
 from bridgebnn.model.devices.device import DeviceParams
+from bridgebnn.model.options import add_chip
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.model.studies import conditions
 from bridgebnn.model.studies.cell_error import differential_rate
@@ -33,8 +34,6 @@ from bridgebnn.model.studies.conditions import (
 )
 from bridgebnn.model.studies.program_plots import plot_conditions
 from bridgebnn.progress import tracked
-
-from ._options import add_chip
 
 _SINGLE_RATES = (1e-2, 1e-3, 1e-4)
 

@@ -18,10 +18,9 @@ from bridgebnn.command_line import output_folder
 from bridgebnn.model.devices.device import DeviceParams
 from bridgebnn.model.flows.chip_map import program_and_map
 from bridgebnn.model.flows.work import work_of
+from bridgebnn.model.options import add_work
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.progress import counted, shown
-
-from ._options import add_work
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -21,13 +21,12 @@ from rich.table import Table
 
 from bridgebnn.command_line import output_file, whole, write_json
 from bridgebnn.hdl.spec import Timing
+from bridgebnn.model.options import add_chip
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.model.studies.read_conditions import Grid, Limits, ReadMap, populations, read_map
 from bridgebnn.model.studies.read_plots import plot_maps
 from bridgebnn.progress import counted, shown
 from bridgebnn.versions import versions
-
-from ._options import add_chip
 
 
 def _positive(text: str) -> float:

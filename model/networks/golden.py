@@ -87,8 +87,8 @@ def pack(bits: NDArray[Any]) -> NDArray[np.uint64]:
     return np.ascontiguousarray(octets).view("<u8").astype(np.uint64, copy=False)
 
 
-def check_bits(images: NDArray[Any], n_in: int) -> NDArray[np.uint8]:
-    """Return ``images`` as uint8 after a check of shape and values.
+def check_bits(images: NDArray[Any], n_in: int, name: str = "images") -> NDArray[np.uint8]:
+    """Return ``images`` as uint8 after a check of shape and values; errors call them ``name``.
 
     Raises
     ------
@@ -97,14 +97,14 @@ def check_bits(images: NDArray[Any], n_in: int) -> NDArray[np.uint8]:
     """
     array = np.asarray(images)
     if array.ndim != 2 or array.shape[1] != n_in:
-        raise ValueError(f"images have shape {array.shape}: must be (batch, {n_in})")
+        raise ValueError(f"{name} have shape {array.shape}: must be (batch, {n_in})")
     if array.dtype == np.bool_:
         return array.view(np.uint8)
     if array.dtype.kind not in "iu":
-        raise ValueError(f"images are {array.dtype}: must be binary, as bool or integers 0 and 1")
+        raise ValueError(f"{name} are {array.dtype}: must be binary, as bool or integers 0 and 1")
     if array.size and (array.min() < 0 or array.max() > 1):
         vector, at = np.argwhere((array < 0) | (array > 1))[0]
-        raise ValueError(f"images[{vector}, {at}] = {array[vector, at]}: must be binary, 0 or 1")
+        raise ValueError(f"{name}[{vector}, {at}] = {array[vector, at]}: must be binary, 0 or 1")
     return array.astype(np.uint8, copy=False)
 
 

@@ -78,7 +78,11 @@ def run(arguments: argparse.Namespace) -> int:
     for record in silent[:20]:
         console.print(f"silent {record['label']}: {'; '.join(record['silent'])}", style="red")
     if arguments.json:
-        write_json(arguments.json, report.summary(result) | {"records": result["records"]}, indent=None)
+        write_json(
+            arguments.json,
+            {"schema_version": 1} | report.summary(result) | {"records": result["records"]},
+            indent=None,
+        )
     if arguments.write and not silent:
         write_section(arguments.write, report.SECTION, report.markdown(result))
     return 1 if silent else 0

@@ -18,8 +18,8 @@ from rich.console import Console
 
 from bridgebnn.command_line import output_file, output_folder, whole, write_json
 from bridgebnn.hdl.spec import preset
-from bridgebnn.model.commands._options import add_preset
 from bridgebnn.model.networks.dataset import load_mnist_test
+from bridgebnn.model.options import add_preset
 from bridgebnn.progress import shown
 from bridgebnn.tb.runs.jobs import InferJob
 from bridgebnn.tb.runs.reports import RunReport

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bridgebnn.command_line import output_file, whole, write_json
-from bridgebnn.model.commands._options import add_inference
+from bridgebnn.model.options import add_inference
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.names import UnknownName
 from bridgebnn.progress import shown

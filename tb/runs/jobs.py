@@ -22,6 +22,7 @@ from bridgebnn.model.mapping.mapping import Mapping, map_network
 from bridgebnn.model.networks.dataset import load_mnist_test
 from bridgebnn.model.networks.golden import check_bits
 from bridgebnn.model.networks.network import Network
+from bridgebnn.model.options import CHIP
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.names import UnknownName
 from bridgebnn.paths import DATA, network_file
@@ -80,7 +81,7 @@ class ChipJob(Job, frozen=True, kw_only=True):
     ALSO = {"macro": {"type": "string"}}
 
     macro: MacroParams = msgspec.field(default_factory=MacroParams.ideal)
-    chip: Index = 1
+    chip: Index = CHIP
 
     def __post_init__(self) -> None:
         if isinstance(self.chip, int) and not isinstance(self.chip, bool) and not 0 <= self.chip < CHIPS:

@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from bridgebnn.hdl.spec import Combine, Geometry, ReadMode, Timing
 from bridgebnn.model.networks.dense import Dense
-from bridgebnn.model.networks.golden import forward
+from bridgebnn.model.networks.golden import check_bits, forward
 from bridgebnn.model.networks.network import Network, NetworkError
+from bridgebnn.model.options import CHIP
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.names import options_named
 from bridgebnn.tb.agents.misbehaviour import MacroFaults
@@ -35,7 +36,7 @@ def run_layers(
     sim: Literal["icarus", "verilator"] = "icarus",
     attach: Literal["prefetch", "strobe"] = "prefetch",
     macro: str | MacroParams = "ideal",
-    chip: int = 1,
+    chip: int = CHIP,
     program: Literal["bus", "preload"] = "bus",
     seed: int = 1,
     labels: Sequence[int] | None = None,
@@ -98,7 +99,7 @@ def run_layers(
     job = InferJob(
         network=network,
         geometry=_geometry(network, inputs, bias),
-        images=vectors,
+        images=check_bits(_array("vectors", vectors, 2, "(batch, n_in)"), network.n_in, "vectors"),
         labels=labels,
         timing=timing,
         combine=combine,
@@ -140,9 +141,9 @@ def network_of(weights: Sequence[ArrayLike], thresholds: Sequence[ArrayLike] | N
         raise ValueError(f"thresholds have {given} entries: must be one per layer, {count}")
     layers = []
     for index in range(count):
-        matrix = _array(f"weights[{index}]", weights[index], 2)
+        matrix = _array(f"weights[{index}]", weights[index], 2, "(n_out, n_in)")
         given = np.zeros(len(matrix), int) if thresholds is None else thresholds[index]
-        values = _array(f"thresholds[{index}]", given, 1)
+        values = _array(f"thresholds[{index}]", given, 1, "(n_out,)")
         try:
             layers.append(
                 Dense(
@@ -166,8 +167,7 @@ def _count(name: str, value: Any) -> int:
         raise ValueError(f"{name} = {value!r:.60}: must be a sequence, one entry per layer") from None
 
 
-def _array(name: str, value: ArrayLike, dimensions: int) -> NDArray[Any]:
-    shape = "(n_out, n_in)" if dimensions == 2 else "(n_out,)"
+def _array(name: str, value: ArrayLike, dimensions: int, shape: str) -> NDArray[Any]:
     try:
         array = np.asarray(value)
     except ValueError:
