@@ -38,11 +38,8 @@ class Purpose(enum.IntEnum):
     DEVICE_FRESH = 32  # counter (): pristine resistances and stuck devices
     DEVICE_TRAITS = 33  # counter (row,): device-to-device quantiles
     DEVICE_PRELOAD = 34  # counter (row, ...): states written without pulses
-    DEVICE_RETENTION = 35  # drift
-    DEVICE_DISTURB = 36  # disturbs by reads and neighbours
     # pulses and verify reads
     PULSE = 64  # counter (row, side, pulse number): cycle-to-cycle quantiles
-    VERIFY_NOISE = 65  # counter (row, side, verify number)
     # testbenches and studies
     STIMULUS = 96
     STUDY = 97

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 import cocotb
@@ -154,7 +154,7 @@ class Env:
 
     # -- clock and reset ----------------------------------------------------------------------------------
 
-    async def start(self, on_reset: Callable[[], None] | None = None) -> None:
+    async def start(self) -> None:
         """Start the clock (in the simulator, not in Python), hold reset for five cycles, start the agent."""
         dut = self.dut
         self._rst.set(1)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections import OrderedDict
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache, cachedmethod
 from numpy.typing import ArrayLike, NDArray
 
 from bridgebnn.hdl.spec import DAC_LSB_V, Geometry, ProgOp, ProgSide, VerifyRef
@@ -81,8 +81,8 @@ class DeviceArray:
         self.age_s = np.zeros(shape, np.float32)
         self.row_version = np.zeros(shape[:2], np.int64)
         self.energy_units = np.zeros(3, np.int64)
-        self._traits: OrderedDict[tuple[int, int], Traits] = OrderedDict()
-        self._cycles: OrderedDict[tuple[int, int, int], OrderedDict[int, NDArray[np.float64]]] = OrderedDict()
+        self._traits_kept: LRUCache[Any, Traits] = LRUCache(_CACHED_ROWS)
+        self._pulses_kept: LRUCache[Any, NDArray[np.float64]] = LRUCache(_CACHED_ROWS * _CACHED_PULSES)
         self._draw_fresh()
 
     def _draw_fresh(self) -> None:
@@ -125,39 +125,30 @@ class DeviceArray:
             raise ValueError(f"columns = {picked[0]}..{picked[-1]}: must be from 0 to {count - 1}")
         return picked
 
+    @cachedmethod(lambda self: self._traits_kept)
     def traits(self, tile: int, row: int) -> Traits:
         """Device-to-device quantiles of one row, each (C, 2), keyed (chip, tile, row)."""
-        found = self._traits.get((tile, row))
-        if found is None:
-            names = [field.name for field in dataclasses.fields(Traits)]
-            size = (len(names), self.geometry.columns, 2)
-            born = normal(self.chip, Purpose.DEVICE_TRAITS, tile, row, size=size)
-            found = Traits(**dict(zip(names, born, strict=True)))
-            self._traits[tile, row] = found
-            if len(self._traits) > _CACHED_ROWS:
-                self._traits.popitem(last=False)
-        return found
+        names = [field.name for field in dataclasses.fields(Traits)]
+        size = (len(names), self.geometry.columns, 2)
+        born = normal(self.chip, Purpose.DEVICE_TRAITS, tile, row, size=size)
+        return Traits(**dict(zip(names, born, strict=True)))
 
     def cycle(
         self, tile: int, row: int, side: int, numbers: NDArray, index: NDArray[np.intp]
     ) -> NDArray[np.float64]:
         """Cycle-to-cycle quantiles (2, n) of pulses ``numbers`` (n,) on the devices in columns ``index``."""
-        cache = self._cycles.setdefault((tile, row, side), OrderedDict())
-        if len(self._cycles) > _CACHED_ROWS:
-            self._cycles.popitem(last=False)
         low, high = int(numbers.min()), int(numbers.max())
         out = np.empty((2, index.size))
         for number in [low] if low == high else np.unique(numbers).tolist():
-            vector = cache.get(number)
-            if vector is None:
-                size = (2, self.geometry.columns)
-                vector = normal(self.chip, Purpose.PULSE, tile, row, side, number, size=size)
-                cache[number] = vector
-                if len(cache) > _CACHED_PULSES:
-                    cache.popitem(last=False)
             here = slice(None) if low == high else numbers == number
-            out[:, here] = vector[:, index[here]]
+            out[:, here] = self._pulse(tile, row, side, number)[:, index[here]]
         return out
+
+    @cachedmethod(lambda self: self._pulses_kept)
+    def _pulse(self, tile: int, row: int, side: int, number: int) -> NDArray[np.float64]:
+        """Cycle-to-cycle quantiles (2, C) of one pulse number on one side of a row."""
+        size = (2, self.geometry.columns)
+        return normal(self.chip, Purpose.PULSE, tile, row, side, number, size=size)
 
     # -- pulses ----------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ Pulses, verify reads, failures and final resistances are those of the RTL drivin
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -23,10 +24,10 @@ from bridgebnn.hdl.spec import (
     words,
 )
 from bridgebnn.model.devices.device import DeviceArray
+from bridgebnn.model.mapping.program_log import Cell, Failure, ProgramLog
 
 __all__ = [
     "Bound",
-    "Failure",
     "Phase",
     "ProgramReport",
     "RowReport",
@@ -42,16 +43,6 @@ _VERIFY = {ProgOp.FORM: VerifyRef.FORMED, ProgOp.RESET: VerifyRef.HRS_MIN, ProgO
 _PHASES = tuple((op, side) for op in (ProgOp.FORM, ProgOp.RESET, ProgOp.SET) for side in ProgSide)
 _REFRESH = tuple((op, side) for op, side in _PHASES if op is not ProgOp.FORM)
 _FINAL = tuple((op, side) for op in (ProgOp.RESET, ProgOp.SET) for side in ProgSide)
-
-
-class Failure(NamedTuple):
-    """One entry of the failure log: a device that did not reach what ``op`` should have brought."""
-
-    tile: int
-    row: int
-    column: int
-    side: ProgSide
-    op: ProgOp
 
 
 class Bound(NamedTuple):
@@ -208,6 +199,21 @@ class ProgramReport:
         self.failed_rows += not report.ok
         self.cycles += report.cycles
         self.lower_bound += report.lower_bound
+
+    def as_log(self, masks: NDArray[np.bool_], depth: int) -> ProgramLog:
+        """What a host sees of this run over the cells ``masks`` (T, R, C): ``depth`` entries per row at most."""
+        counts: Counter[tuple[int, int]] = Counter()
+        seen = []
+        for failure in self.failures:
+            counts[failure[:2]] += 1
+            if counts[failure[:2]] <= depth:
+                seen.append(failure)
+        lowest: dict[tuple[int, int], Cell] = {}
+        for cell in sorted(self.mismatches):
+            lowest.setdefault(cell[:2], cell)
+        return ProgramLog(
+            asked=masks.astype(bool), failures=seen, counts=counts, mismatches=list(lowest.values())
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready summary; per operation in the order of ProgOp names."""

@@ -20,10 +20,9 @@ from scipy.optimize import linear_sum_assignment
 from bridgebnn.hdl.spec import Combine, Geometry, ProgOp, ProgSide, ReadMode, Repairs, Timing
 from bridgebnn.model.macro.array import Array
 from bridgebnn.model.mapping.mapping import Mapping, map_network
+from bridgebnn.model.mapping.program_log import Cell, Failure, ProgramLog
 from bridgebnn.model.mapping.spares import (
     BrokenLines,
-    Cell,
-    ProgramLog,
     RepairError,
     assign,
     listed,
@@ -33,7 +32,7 @@ from bridgebnn.model.networks.dense import Dense
 from bridgebnn.model.networks.network import Network
 from bridgebnn.model.networks.operations import Operation
 
-from .programming import Failure, ProgramReport, program
+from .programming import ProgramReport, program
 
 __all__ = [
     "PASSES",
@@ -244,7 +243,7 @@ def program_repaired(
     for _ in range(PASSES):
         masks = mapping.masks & rows[..., None]
         reports.append(program(array, mapping.images, masks, timing, progress))
-        log.add(ProgramLog.of_report(reports[-1], masks, geometry.log_depth))
+        log.add(reports[-1].as_log(masks, geometry.log_depth))
         found = repair_chip(network, geometry, log, **options, most=most)
         rows = changed_rows(mapping, found.mapping)
         if not rows.any():

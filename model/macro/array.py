@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache, cachedmethod
 from numpy.typing import ArrayLike, NDArray
 
 from bridgebnn.hdl.spec import Geometry, ProgOp, ProgSide, VerifyRef
@@ -62,8 +62,8 @@ class Array:
         self.devices = DeviceArray(geometry, params.device, chip)
         self.reads = np.zeros((geometry.tiles, geometry.rows), np.int64)
         self._tiles = [Tile(geometry, params, self.devices, chip, t) for t in range(geometry.tiles)]
-        self._noise_cache: OrderedDict[tuple[int, int], NDArray[np.float64]] = OrderedDict()
-        self._counts_cache: dict[int, tuple[tuple[bytes, bytes], Bits, NDArray[np.float64]]] = {}
+        self._noise_kept: LRUCache[Any, NDArray[np.float64]] = LRUCache(_NOISE_VECTORS)
+        self._last_counts: dict[int, tuple[tuple[bytes, bytes], Bits, NDArray[np.float64]]] = {}
 
     # -- programming -----------------------------------------------------------------------------------------
 
@@ -341,28 +341,22 @@ class Array:
 
     # -- noise -----------------------------------------------------------------------------------------------
 
+    @cachedmethod(lambda self: self._noise_kept)
     def _noise(self, tile: int, number: int) -> NDArray[np.float64]:
         """Standard normal draws of the neuron of ``tile`` at read ``number``, one a row."""
-        key = (tile, number)
-        found = self._noise_cache.get(key)
-        if found is None:
-            found = normal(self.chip, Purpose.COMPARATOR_NOISE, tile, number, size=self.geometry.rows)
-            self._noise_cache[key] = found
-            if len(self._noise_cache) > _NOISE_VECTORS:
-                self._noise_cache.popitem(last=False)
-        return found
+        return normal(self.chip, Purpose.COMPARATOR_NOISE, tile, number, size=self.geometry.rows)
 
     def _static(self, tile: int, bl: Bits, col_en: Bits) -> NDArray[np.float64]:
         """``counts`` of all rows for one vector, kept until vector or cells change."""
         cells = (col_en.tobytes(), self.devices.row_version[tile].tobytes())
-        kept = self._counts_cache.get(tile)
+        kept = self._last_counts.get(tile)
         if kept is None or kept[0] != cells:
             x = self._tiles[tile].counts(bl, col_en, slice(0, self.geometry.rows))
         elif np.array_equal(kept[1], bl):
             return kept[2]
         else:
             x = self._tiles[tile].counts_after(bl, col_en, kept[1], kept[2])
-        self._counts_cache[tile] = cells, bl.copy(), x
+        self._last_counts[tile] = cells, bl.copy(), x
         return x
 
     def _present(

@@ -7,11 +7,11 @@ enabled columns load the rails of the drivers, so what is derived belongs to a s
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from bridgebnn.hdl.spec import Geometry
@@ -80,9 +80,9 @@ class Plane:
         self.turned: NDArray[Any] | None = None  # ``slope`` with columns first, where asked for
         self.live: dict[int, LiveCells] = {}
         self.version = np.full(rows, -1, np.int64)
-        self.constant: dict[bytes, NDArray[np.float64]] = {}
-        self.live_enabled: dict[bytes, dict[int, LiveCells]] = {}
-        self.live_rows: dict[bytes, LiveRows | None] = {}
+        self.constant: LRUCache[bytes, NDArray[np.float64]] = LRUCache(_KEPT)
+        self.live_enabled: LRUCache[bytes, dict[int, LiveCells]] = LRUCache(_KEPT)
+        self.live_rows: LRUCache[bytes, LiveRows | None] = LRUCache(_KEPT)
 
 
 class Tile:
@@ -114,7 +114,7 @@ class Tile:
         self.neuron, self.threshold_V = self.circuit.neuron, self.circuit.threshold_V
         self._devices = devices
         self._rails = has_rails(params.bridge)
-        self._planes: OrderedDict[bytes, Plane] = OrderedDict()
+        self._planes: LRUCache[bytes, Plane] = LRUCache(_KEPT_PLANES)
         # Without mismatch every term is a multiple of 1/2: float32 is exact as well, and twice as fast.
         alike = bool((self.neuron.w == 2).all() and (self.neuron.v == 1).all())
         self._dtype = np.float32 if alike else np.float64
@@ -136,10 +136,6 @@ class Tile:
         plane = self._planes.get(key)
         if plane is None:
             plane = self._planes[key] = Plane(*self._shape, self._dtype)
-            if len(self._planes) > _KEPT_PLANES:
-                self._planes.popitem(last=False)
-        else:
-            self._planes.move_to_end(key)
         now = self._devices.row_version[self.tile]
         if row is not None:
             if plane.version[row] != now[row]:
@@ -211,8 +207,6 @@ class Tile:
                 if (cells := plane.live[row].among(col_en)) is not None:
                     found[row] = cells
             plane.live_enabled[key] = found
-            if len(plane.live_enabled) > _KEPT:
-                plane.live_enabled.pop(next(iter(plane.live_enabled)))
         return found
 
     def bits(
@@ -279,8 +273,6 @@ class Tile:
             enabled = col_en.astype(self._dtype)
             found = (plane.base @ enabled).astype(np.float64) - float(self._v @ enabled)
             plane.constant[key] = found
-            if len(plane.constant) > _KEPT:
-                plane.constant.pop(next(iter(plane.constant)))
         return found
 
     def live_rows(self, col_en: NDArray[np.bool_]) -> LiveRows | None:
@@ -297,8 +289,6 @@ class Tile:
                 weight = self._w[cells.columns].astype(np.float64)
                 found = LiveRows(rows, owner, cells, (plane.s0[at], plane.s1[at]), weight)
             plane.live_rows[key] = found
-            if len(plane.live_rows) > _KEPT:
-                plane.live_rows.pop(next(iter(plane.live_rows)))
         return plane.live_rows[key]
 
     def add_live(

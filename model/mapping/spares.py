@@ -7,21 +7,19 @@ physical, as in the log, but where plain ones are named (``bridgebnn.hdl.spec.Re
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bridgebnn.hdl.spec import Geometry, Repairs
-from bridgebnn.model.flows.programming import Failure, ProgramReport
+
+from .program_log import Cell, ProgramLog
 
 __all__ = [
     "LINE_SHARE",
     "BrokenLines",
-    "Cell",
-    "ProgramLog",
     "RepairError",
     "assign",
     "listed",
@@ -38,69 +36,9 @@ that is stuck contradicts half of the weights, and of two such columns a row nam
 LINE_LEAST = 3
 """Failing cells that a broken line has at least [ours]: on a short line one stuck device is a large share."""
 
-Cell = tuple[int, int, int]
-"""(tile, row, column)."""
-
 
 class RepairError(ValueError):
     """The spares, or the limit of wrong cells, do not suffice; the message says by how much."""
-
-
-@dataclass(kw_only=True, eq=False)
-class ProgramLog:
-    """What the host learns of a chip by programming it, once or several times.
-
-    Parameters
-    ----------
-    asked : bool, (T, R, C)
-        Cells that were programmed.
-    failures : list of Failure
-        The failure log; of a row with more entries than the log is deep, its first ones.
-    counts : dict of (tile, row) to int
-        Entries of each row that did not converge, those that the log had no room for included.
-    mismatches : list of Cell
-        Lowest column that READBACK_MISMATCH named, of each such row.
-    """
-
-    asked: NDArray[np.bool_]
-    failures: list[Failure] = field(default_factory=list)
-    counts: Counter[tuple[int, int]] = field(default_factory=Counter)
-    mismatches: list[Cell] = field(default_factory=list)
-
-    @classmethod
-    def empty(cls, geometry: Geometry) -> ProgramLog:
-        """Of a chip that was never programmed."""
-        return cls(asked=np.zeros((geometry.tiles, geometry.rows, geometry.columns), bool))
-
-    def add(self, other: ProgramLog) -> None:
-        """Take in what one more run showed."""
-        self.asked |= other.asked
-        self.failures += other.failures
-        self.counts += other.counts
-        self.mismatches += other.mismatches
-
-    def same(self, other: ProgramLog) -> bool:
-        """Whether two runs showed the same."""
-        return (
-            np.array_equal(self.asked, other.asked)
-            and self.failures == other.failures
-            and self.counts == other.counts
-            and self.mismatches == other.mismatches
-        )
-
-    @classmethod
-    def of_report(cls, report: ProgramReport, masks: NDArray[np.bool_], depth: int) -> ProgramLog:
-        """What a host sees of a run of ``model.flows.programming.program``: ``depth`` entries a row at most."""
-        counts: Counter[tuple[int, int]] = Counter()
-        seen = []
-        for failure in report.failures:
-            counts[failure[:2]] += 1
-            if counts[failure[:2]] <= depth:
-                seen.append(failure)
-        lowest: dict[tuple[int, int], Cell] = {}
-        for cell in sorted(report.mismatches):
-            lowest.setdefault(cell[:2], cell)
-        return cls(asked=masks.astype(bool), failures=seen, counts=counts, mismatches=list(lowest.values()))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -250,7 +250,6 @@ class StrobeAgent(MacroAgent):
         self.on_evaluate: list[Any] = []  # callables (tiles, row)
         self._fresh = False
         self._open: tuple[list[int], int] | None = None  # tiles and row under evaluation
-        self._least: dict[int, int] = {}
         self._columns: dict[int, tuple[str, str, np.ndarray, np.ndarray]] = {}
 
     def start(self) -> None:
@@ -307,7 +306,6 @@ class StrobeAgent(MacroAgent):
             self.row_reads += 1
             self.array.begin_read(tiles, row)
             self._open = tiles, row
-            self._least = {}
             self._look(tiles)
             for listener in self.on_evaluate:
                 listener(tiles, row)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from cocotb.triggers import RisingEdge
@@ -149,7 +149,3 @@ class WishboneMaster:
     async def fields(self, name: str) -> dict[str, int]:
         """Read a register and take it apart."""
         return self.map.register(name).unpack(await self.read(name))
-
-    def register_names(self) -> Sequence[str]:
-        """Names of all registers."""
-        return [r.name for r in self.map.registers]

@@ -22,8 +22,7 @@ from bridgebnn.hdl.spec import (
     Timing,
     words,
 )
-from bridgebnn.model.flows.programming import Failure
-from bridgebnn.model.mapping.spares import ProgramLog
+from bridgebnn.model.mapping.program_log import Failure, ProgramLog
 from bridgebnn.tb.bus.wishbone import WishboneMaster
 
 __all__ = ["CommandError", "HostDriver", "HostTimeout", "VectorResult"]

@@ -17,7 +17,7 @@ from bridgebnn.model.flows import inference, programming
 from bridgebnn.model.flows.repair import PASSES, Repair, RepairError, changed_rows, repair_chip
 from bridgebnn.model.macro.array import Array
 from bridgebnn.model.mapping.mapping import Mapping
-from bridgebnn.model.mapping.spares import ProgramLog
+from bridgebnn.model.mapping.program_log import ProgramLog
 from bridgebnn.tb.env import Env
 from bridgebnn.tb.runs.job import Progress
 from bridgebnn.tb.runs.jobs import InferJob
@@ -115,7 +115,7 @@ def program_alone(alone: Array, mapping: Mapping, passes: list[Pass], timing: Ti
             "failures": len(done.failures),
             "failed_rows": done.failed_rows,
         }
-        log = ProgramLog.of_report(done, masks, alone.geometry.log_depth)
+        log = done.as_log(masks, alone.geometry.log_depth)
         same = counters == step.counters and log.same(step.log)
         record["equal"] = record["equal"] and same
         for name, value in counters.items():

@@ -18,7 +18,6 @@ from bridgebnn.hdl.spec import (
 from bridgebnn.hdl.spec.program_cycles import PhaseWork, program_row_cycles
 from bridgebnn.model.devices.device import DeviceArray, DeviceParams, Stuck
 from bridgebnn.model.flows.programming import (
-    Failure,
     levels,
     program,
     program_row,
@@ -26,6 +25,7 @@ from bridgebnn.model.flows.programming import (
     targets,
 )
 from bridgebnn.model.macro.array import Array
+from bridgebnn.model.mapping.program_log import Failure
 from bridgebnn.model.parameters.params import MacroParams
 
 GEOMETRY = Geometry(tiles=2, rows=4, inputs=300, bias=10)

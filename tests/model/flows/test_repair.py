@@ -5,9 +5,10 @@ import pytest
 
 from bridgebnn.hdl.spec import Combine, Geometry, ProgOp, ProgSide, Timing
 from bridgebnn.model.devices.device import DeviceArray, DeviceParams
-from bridgebnn.model.flows.programming import Failure, program
+from bridgebnn.model.flows.programming import program
 from bridgebnn.model.flows.repair import RepairError, needed_weights, repair
 from bridgebnn.model.mapping.mapping import map_network
+from bridgebnn.model.mapping.program_log import Failure
 from bridgebnn.model.networks import golden
 from tests.model.reference import random_network
 

@@ -7,13 +7,13 @@ import pytest
 
 from bridgebnn.hdl.spec import Combine, Geometry, ProgOp, ProgSide, ReadMode, Repairs, Timing
 from bridgebnn.model.flows import inference
-from bridgebnn.model.flows.programming import Failure, program
+from bridgebnn.model.flows.programming import program
 from bridgebnn.model.flows.repair import program_repaired
 from bridgebnn.model.macro.broken_lines import FaultyArray, LineFault
 from bridgebnn.model.mapping.mapping import map_network
+from bridgebnn.model.mapping.program_log import Failure, ProgramLog
 from bridgebnn.model.mapping.spares import (
     BrokenLines,
-    ProgramLog,
     RepairError,
     assign,
     relocate,
