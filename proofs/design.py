@@ -40,7 +40,7 @@ from bridgebnn.hdl.control.arbiter import CommandArbiter, UnlockSequence
 from bridgebnn.hdl.spec import Geometry, Timing
 from bridgebnn.hdl.layers.descriptor_table import DescriptorCheck
 from bridgebnn.hdl.layers.layer_sequencer import LayerSequencer
-from bridgebnn.hdl.programming.program_sequencer import ProgramSequencer
+from bridgebnn.hdl.programming.activity import BLOCKS
 from bridgebnn.hdl.layers.read_sequencer import ReadSequencer
 from bridgebnn.hdl.layers.repair_table import RepairTable
 from bridgebnn.hdl.layers.vectors import InputBanks
@@ -53,7 +53,6 @@ ops = {op: dataclasses.replace(getattr(usual, op), width_cyc=2, attempts=1) for 
 timing = dataclasses.replace(usual, **ops, **json.loads(sys.argv[4]))
 open(text, "w").write(verilog_text(geometry, timing))
 blocks = {
-    "program.fsm_state": ProgramSequencer(geometry),
     "layer.fsm_state": LayerSequencer(geometry),
     "layer.reader.fsm_state": ReadSequencer(geometry),
     "layer.check.fsm_state": DescriptorCheck(geometry),
@@ -63,6 +62,8 @@ blocks = {
     "unlock.unlock_state": UnlockSequence(),
     "wishbone.responder_state": WishboneResponder(),
 }
+for name, block in BLOCKS.items():
+    blocks[".".join(filter(None, ("program", name, "fsm_state")))] = block(geometry)
 machines = {}
 for path, block in blocks.items():
     machine, = block.elaborate(None)._generated.values()

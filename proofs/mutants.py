@@ -17,7 +17,9 @@ LAYER, READER, LOG = (
     "hdl/layers/read_sequencer.py",
     "hdl/programming/fail_log.py",
 )
-WALK, COLUMNS = "hdl/programming/column_walk.py", "hdl/layers/column_registers.py"
+WALK, GROUPS = "hdl/programming/column_walk.py", "hdl/programming/group_choice.py"
+DRIVER, RAILS = "hdl/programming/pin_driver.py", "hdl/programming/rails.py"
+ROW_LOG, COLUMNS = "hdl/programming/row_log.py", "hdl/layers/column_registers.py"
 
 MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
     "pulse_guarded": (
@@ -56,20 +58,20 @@ MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
         "the side follows the comparator",
         (Patch(SAFETY, "self.prog_side.eq(program.side)", "self.prog_side.eq(program.side ^ self.cmp[0])"),),
     ),
-    "pulse_hold": ("no hold", (Patch(PROGRAM, "m.next = State.HOLD", "m.next = State.SET_UP"),)),
+    "pulse_hold": ("no hold", (Patch(DRIVER, "m.next = PinState.HOLD", "m.next = PinState.SET_UP"),)),
     "pulse_setup": (
         "no set-up",
         (
             Patch(
-                PROGRAM,
-                "m.next = State.SET_UP\n                    with m.If(~c",
-                "m.next = State.PULSE\n                    with m.If(~c",
+                DRIVER,
+                "m.next = PinState.SET_UP\n                with m.If(self.step.payload",
+                "m.next = PinState.PULSE\n                with m.If(self.step.payload",
             ),
         ),
     ),
     "pulse_width": (
         "one cycle longer",
-        (Patch(PROGRAM, "limit.eq(conditions.width_cyc)", "limit.eq(conditions.width_cyc + 1)"),),
+        (Patch(DRIVER, "drive_for(self.width_cyc,", "drive_for(self.width_cyc + 1,"),),
     ),
     "abort_ends": ("abort is not seen", (Patch(PROGRAM, "m.If(self.cmd.abort)", "m.If(0)"),)),
     "reset_ends": (
@@ -90,15 +92,32 @@ MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
             ),
         ),
     ),
-    "lost_unlock_ends": ("lost unlock is not seen", (Patch(PROGRAM, "armed & ~self.unlocked", "0"),)),
-    "lost_rails_end": ("lost rails are not seen", (Patch(PROGRAM, "rails_on & ~pins.hv_ready", "0"),)),
+    "lost_unlock_ends": (
+        "lost unlock is not seen",
+        (
+            Patch(
+                RAILS,
+                "[self.locked.eq(~self.unlocked), self.lost.eq(~self.hv_ready)]",
+                "self.lost.eq(~self.hv_ready)",
+            ),
+            Patch(
+                RAILS,
+                "[self.locked.eq(~self.unlocked), self.pending.eq(~settled)]",
+                "self.pending.eq(~settled)",
+            ),
+        ),
+    ),
+    "lost_rails_end": (
+        "lost rails are not seen",
+        (Patch(RAILS, "self.lost.eq(~self.hv_ready)", "self.lost.eq(0)"),),
+    ),
     "error_ends": (
         "rails stay up after a timeout",
         (
             Patch(
-                PROGRAM,
-                "end_code.eq(ErrorCode.RAILS_TIMEOUT), pins.hv_en.eq(0),",
-                "end_code.eq(ErrorCode.RAILS_TIMEOUT),",
+                RAILS,
+                "m.Elif(self.timeout):\n                        m.d.sync += self.hv_en.eq(0)",
+                "m.Elif(self.timeout):\n                        m.d.sync += self.hv_en.eq(1)",
             ),
             Patch(SAFETY, "self.hv_en.eq(program.active & program.hv_en)", "self.hv_en.eq(program.hv_en)"),
         ),
@@ -227,8 +246,8 @@ MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
         (
             Patch(
                 PROGRAM,
-                "(self.failures, self.log_push)",
-                "(self.failures, self.log_push & ~columns.column[0])",
+                "(self.failures, log.push)",
+                "(self.failures, log.push & ~log.failed.payload[0])",
             ),
         ),
     ),
@@ -238,7 +257,7 @@ MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
     ),
     "failure_is_error": (
         "one failure is none",
-        (Patch(PROGRAM, "m.Elif(failed_now.any())", "m.Elif(failed_now[1:].any())"),),
+        (Patch(ROW_LOG, "m.If(failed_now.any())", "m.If(failed_now[1:].any())"),),
     ),
     "pulse_addressed": (
         "a row past the last is taken",
@@ -248,7 +267,7 @@ MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
         "one column more",
         (
             Patch(
-                WALK,
+                GROUPS,
                 "budget.eq(Mux(self.max_parallel == 0, 1, self.max_parallel))",
                 "budget.eq(self.max_parallel + 1)",
             ),
@@ -267,8 +286,8 @@ MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
         (
             Patch(
                 WALK,
-                "lowest.taken.any()),\n            self.differs",
-                "(lowest.taken & ~8).any()),\n            self.differs",
+                "groups.taken.any()),\n            self.differing",
+                "(groups.taken & ~8).any()),\n            self.differing",
             ),
         ),
     ),
@@ -277,8 +296,8 @@ MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
         (
             Patch(
                 PROGRAM,
-                "columns.differs & programming & ~mismatch",
-                "columns.differs & refreshing & ~mismatch",
+                "log.compared.eq(programming)",
+                "log.compared.eq(refreshing)",
             ),
         ),
     ),
@@ -356,9 +375,9 @@ MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
         "the log walk stays at its word",
         (
             Patch(
-                "hdl/programming/column_walk.py",
-                "scan.hold.eq(partly & logging)",
-                "scan.hold.eq(scan.valid & logging)",
+                GROUPS,
+                "self.hold.eq(partly & self.singly)",
+                "self.hold.eq(self.valid & self.singly)",
             ),
         ),
     ),

@@ -20,7 +20,8 @@ __all__ = ["Model", "Result", "prove", "reach", "refute", "run_all"]
 
 PINS = ("rst", "wb_cyc", "wb_stb", "wb_we", "wb_adr", "wb_dat_w", "wb_sel", "wb_ack", "wb_err", "hv_ready")
 PINS += ("hv_en", "wl_en", "row", "pulse", "verify", "precharge", "evaluate", "sense", "prog_op", "prog_side")
-STATES = ("dut.arbiter.arbiter_state", "dut.program_.fsm_state", "dut.layer.fsm_state")
+STATES = ("dut.arbiter.arbiter_state", "dut.program_.fsm_state", "dut.program_.rails.fsm_state")
+STATES += ("dut.program_.attempts.fsm_state", "dut.program_.driver.fsm_state", "dut.layer.fsm_state")
 
 
 @dataclass(frozen=True, kw_only=True)

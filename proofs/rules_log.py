@@ -2,6 +2,7 @@
 
 from amaranth.hdl import Mux, Signal
 
+from .activity import doing
 from .observer import Check, View
 from .structure import COMMAND, holds
 
@@ -54,13 +55,13 @@ def logged_now(v: View) -> Signal:
 def failure_is_error(v: View):
     # 2**24 entries in one command would take a row of 4 million columns.
     number = logged_now(v)
-    ended = v.tap("arbiter.ended_done") & ~v.state("program", "IDLE")
+    ended = v.tap("arbiter.ended_done") & ~doing(v, "IDLE")
     return ended & number.any() & ~number.all()
 
 
 def failure_is_error_lemmas(v: View):
     number = logged_now(v)
-    return [~v.state("program", "IDLE") & ~number.all() & (v.tap("program.failed_now") != number)]
+    return [~doing(v, "IDLE") & ~number.all() & (v.tap("program.log.failed_now") != number)]
 
 
 CHECKS = [

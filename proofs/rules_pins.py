@@ -2,6 +2,7 @@
 
 from amaranth.hdl import Cat, Mux, Value
 
+from .activity import doing
 from .observer import Check, View
 from .structure import holds
 
@@ -67,8 +68,8 @@ def pulse_width(v: View):
 def pulse_width_lemmas(v: View):
     # The timer of the state PULSE runs one cycle ahead of the pin.
     p, high = v.pin, pulse_length(v)
-    timer, width = v.tap("program.timer"), width_cyc(v)
-    pulsing, holding = v.state("program", "PULSE"), v.state("program", "HOLD")
+    timer, width = v.tap("program.driver.timer"), width_cyc(v)
+    pulsing, holding = doing(v, "PULSE"), doing(v, "HOLD")
     return [
         pulsing & (timer >= width),
         pulsing & (high + 1 > timer) & (timer != 0),
@@ -92,12 +93,12 @@ def pulse_setup(v: View):
 def pulse_setup_lemmas(v: View):
     p, (held, _) = v.pin, selection_held(v)
     moved = v.wire("selection_changed", v.changed(*selection(v)))
-    timer, setup = v.tap("program.timer"), setting(v, "TIMING_PROGRAM", "wl_setup_cyc")
-    waiting, pulsing = v.state("program", "SET_UP"), v.state("program", "PULSE")
+    timer, setup = v.tap("program.driver.timer"), setting(v, "TIMING_PROGRAM", "wl_setup_cyc")
+    waiting, pulsing = doing(v, "SET_UP"), doing(v, "PULSE")
     return [
         waiting & (timer >= setup),
         waiting & (timer >= 1) & ~p.wl_en.any(),
-        waiting & (timer >= 1) & (p.prog_level != v.tap("program.levels.prog_level")),
+        waiting & (timer >= 1) & (p.prog_level != v.tap("program.attempts.levels.prog_level")),
         waiting & (timer >= 2) & (moved | (held + 2 < timer)),
         pulsing & (timer == 0) & ((held + 2 < setup) | p.pulse),
         pulsing & (timer == 0) & (setup >= 2) & moved,

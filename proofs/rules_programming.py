@@ -3,12 +3,13 @@
 from amaranth.hdl import Cat, Const, Mux, Signal, Value
 
 from bridgebnn.hdl.programming.column_walk import Walk
-from bridgebnn.hdl.programming.program_sequencer import REFERENCES
+from bridgebnn.hdl.programming.phases import REFERENCES
 from bridgebnn.hdl.spec import ErrorCode, ProgOp, VerifyRef
 
+from .activity import doing
 from .observer import Check, View
 from .rules_pins import setting
-from .rules_termination import columns_logged, columns_pulsed, ones, program_ends_lemmas
+from .rules_termination import columns_logged, columns_pulsed, ones, phase_now, program_ends_lemmas
 from .structure import COMMAND, holds
 
 __all__ = ["CHECKS", "COVERS"]
@@ -39,7 +40,7 @@ def pulse_addressed(v: View):
 
 def pulse_addressed_lemmas(v: View):
     tile, row = address(v)
-    working, checking = ~v.state("program", "IDLE", "FINISH"), v.state("program", "CHECK_ADDRESS")
+    working, checking = ~doing(v, "IDLE", "FINISH"), doing(v, "CHECK_ADDRESS")
     lines = [(tap(v, "pins__tile"), tile), (tap(v, "pins__row"), row)]
     moved = Cat(pin != wanted[: len(pin)] for pin, wanted in lines).any()
     legal = (tile < v.geometry.tiles) & (row < v.geometry.rows)
@@ -56,9 +57,9 @@ def pulse_budget(v: View):
 
 def pulse_budget_lemmas(v: View):
     most, select, stage = budget(v), tap(v, "pins__select"), tap(v, "columns.columns.staged_0")
-    group = v.state("program", *GROUP)
-    fresh = v.state("program", "SET_UP") & (tap(v, "timer") == 0)
-    next_group = group & ~fresh & ~tap(v, "last_group") & tap(v, "staged")
+    group = doing(v, *GROUP)
+    fresh = doing(v, "SET_UP") & (tap(v, "driver.timer") == 0)
+    next_group = group & ~fresh & ~tap(v, "attempts.last_group") & tap(v, "attempts.staged")
     walking = tap(v, "columns.scan.valid") & (tap(v, "columns.scan.index") == 0)
     grouping = (tap(v, "columns.walk") == Walk.DROP) | (tap(v, "columns.walk") == Walk.CHOOSE)
     return [
@@ -66,7 +67,7 @@ def pulse_budget_lemmas(v: View):
         fresh & (ones(stage, 4) > most),
         group & ~fresh & (ones(select, 4) > most),
         next_group & (ones(stage, 4) > most),
-        grouping & walking & (tap(v, "columns.budget") != most),
+        grouping & walking & (tap(v, "columns.groups.budget") != most),
     ]
 
 
@@ -112,7 +113,7 @@ class Column:
             self.verified.append(
                 self.kept(f"verified_{side}", self.fell & (self.side == side), passed, start | pulsed)
             )
-            push = tap(v, "log_push") & (tap(v, "columns.column") == self.index)
+            push = tap(v, "log_push") & (tap(v, "columns.failed__payload") == self.index)
             here = push & (tap(v, "pins__side") == side)
             self.logged.append(v.register(f"logged_{side}", 1, lambda was, here=here: ~start & (was | here)))
         self.was_pulsed = v.past(v.wire("column_pulsed", pulsed))
@@ -151,12 +152,12 @@ def pulse_needed(v: View):
 
 def pulse_needed_lemmas(v: View):
     c = Column(v)
-    at = lambda *names: v.state("program", *names)  # noqa: E731
+    at = lambda *names: doing(v, *names)  # noqa: E731
     select, stage = tap(v, "pins__select"), tap(v, "columns.columns.staged_0")
     pending, pulsed = v.memory("program.columns.pending", 0), columns_pulsed(v)
-    fresh_group = at("SET_UP") & (tap(v, "timer") == 0)
+    fresh_group = at("SET_UP") & (tap(v, "driver.timer") == 0)
     loaded_group = at(*GROUP) & ~fresh_group
-    next_group = loaded_group & ~tap(v, "last_group") & tap(v, "staged")
+    next_group = loaded_group & ~tap(v, "attempts.last_group") & tap(v, "attempts.staged")
     here = c.index < v.geometry.columns
     return [
         *program_ends_lemmas(v),
@@ -165,38 +166,40 @@ def pulse_needed_lemmas(v: View):
         fresh_group & (stage & ~pending).any(),
         loaded_group & (select & (pulsed | ~pending)).any(),
         next_group & (stage & (pulsed | select | ~pending)).any(),
-        loaded_group & tap(v, "last_group") & tap(v, "staged") & (stage != pending),
+        loaded_group & tap(v, "attempts.last_group") & tap(v, "attempts.staged") & (stage != pending),
         (tap(v, "columns.walk") == Walk.SELECT)
         & tap(v, "columns.scan.valid")
         & (tap(v, "columns.columns.w_data") != pending),
-        at("VERIFY") & ~tap(v, "first") & (tap(v, "timer") == 0) & (stage != pending),
-        at("VERIFY") & ~tap(v, "first") & (tap(v, "timer") != 0) & (select != pending),
-        at("DROP_PASSED") & ~tap(v, "first") & (select != pending),
+        at("VERIFY") & ~tap(v, "attempts.first_verify") & (tap(v, "driver.timer") == 0) & (stage != pending),
+        at("VERIFY") & ~tap(v, "attempts.first_verify") & (tap(v, "driver.timer") != 0) & (select != pending),
+        at("DROP_PASSED") & ~tap(v, "attempts.first_verify") & (select != pending),
         # Failed and not pulsed yet: so it stays until the pulse has fallen.
         loaded_group & c.fell,
-        at("PULSE") & (tap(v, "timer") == 0) & (tap(v, "pins__pulse") | c.was_pulsed),
-        at("PULSE") & (tap(v, "timer") != 0) & ~tap(v, "pins__pulse"),
-        at("SET_UP") & (tap(v, "timer") != 0) & c.was_pulsed,
+        at("PULSE") & (tap(v, "driver.timer") == 0) & (tap(v, "pins__pulse") | c.was_pulsed),
+        at("PULSE") & (tap(v, "driver.timer") != 0) & ~tap(v, "pins__pulse"),
+        at("SET_UP") & (tap(v, "driver.timer") != 0) & c.was_pulsed,
         at(*GROUP) & c.was_pulsed & ~c.enabled,
         here & fresh_group & c.was_pulsed & ~c.bit(pulsed),
         at("DROP_PASSED") & c.was_pulsed,
         here & at(*GROUP) & c.bit(pending) & ~c.bit(pulsed) & ~c.denied & ~(at("HOLD") & c.bit(select)),
         here & at(*GROUP, "LOG_FAILED") & c.bit(pending) & ~c.asked,
-        here & at("VERIFY", "DROP_PASSED") & ~tap(v, "first") & c.bit(pending) & ~c.asked,
+        here & at("VERIFY", "DROP_PASSED") & ~tap(v, "attempts.first_verify") & c.bit(pending) & ~c.asked,
     ]
 
 
 def column_lemmas(v: View) -> list[Value]:
     """What is staged and selected for the column in each phase; a walk sees what the memories hold."""
     c = Column(v)
-    at = lambda *names: v.state("program", *names)  # noqa: E731
-    op, side, fresh, first = (tap(v, n) for n in ("pins__op", "pins__side", "fresh", "first"))
-    valid, timer = tap(v, "columns.scan.valid"), tap(v, "timer")
+    at = lambda *names: doing(v, *names)  # noqa: E731
+    op, side, fresh, first = (
+        tap(v, n) for n in ("pins__op", "pins__side", "phases.fresh", "attempts.first_verify")
+    )
+    valid, timer = tap(v, "columns.scan.valid"), tap(v, "driver.timer")
     select, stage = c.bit(tap(v, "pins__select")), c.bit(tap(v, "columns.columns.staged_0"))
     memory = {name: v.memory(f"program.columns.{name}.memory", 0) for name in ("mask", "image")}
     here, working = c.index < v.geometry.columns, ~at("IDLE")
     target = c.target(op, side)
-    raising = at("RAISE_RAILS") & tap(v, "staged")
+    raising = at("RAISE_RAILS") & tap(v, "attempts.found")
     first_op = Mux(tap(v, "command") == COMMAND["REFRESH_ROW"], ProgOp.RESET, ProgOp.FORM)
     ref = Mux(op == ProgOp.SET, REFERENCES[ProgOp.SET], REFERENCES[ProgOp.RESET])
     ref = Mux(op == ProgOp.FORM, REFERENCES[ProgOp.FORM], ref)
@@ -212,9 +215,9 @@ def column_lemmas(v: View) -> list[Value]:
         & ~at("IDLE", "CHECK_ADDRESS", "RAISE_RAILS", "FIND_TARGETS", "FINISH")
         & (tap(v, "command") != COMMAND["READ_ROW"]),
         at("RAISE_RAILS") & ~fresh,
-        at("CHECK_ADDRESS") & (tap(v, "staged") | ~fresh),
+        at("CHECK_ADDRESS") & (tap(v, "attempts.found") | ~fresh),
         here & raising & (stage != c.target(first_op, Const(0, 1))),
-        here & raising & c.target(first_op, Const(0, 1)) & ~tap(v, "columns.any_ahead"),
+        here & raising & c.target(first_op, Const(0, 1)) & ~tap(v, "columns.ahead_before"),
         at("FIND_TARGETS") & ~fresh & target,
         here & at("VERIFY") & first & (timer == 0) & (stage != target),
         here & verifying & first & ~(at("VERIFY") & (timer == 0)) & (select != target),
@@ -224,7 +227,7 @@ def column_lemmas(v: View) -> list[Value]:
 def ran_to_its_end(v: View) -> Value:
     """The sequencer reports a command that nothing has stopped."""
     codes = (ErrorCode.NONE, ErrorCode.NOT_CONVERGED, ErrorCode.READBACK_MISMATCH)
-    return v.state("program", "FINISH") & Cat(tap(v, "cmd__code") == code for code in codes).any()
+    return doing(v, "FINISH") & Cat(tap(v, "cmd__code") == code for code in codes).any()
 
 
 def failures_named(v: View):
@@ -237,9 +240,14 @@ def failures_named(v: View):
 
 def failures_named_lemmas(v: View):
     c = Column(v)
-    at = lambda *names: v.state("program", *names)  # noqa: E731
-    op, side, final, fresh = (tap(v, n) for n in ("pins__op", "pins__side", "final", "fresh"))
-    valid, walk, taken = (tap(v, "columns." + n) for n in ("scan.valid", "walk", "taken"))
+    at = lambda *names: doing(v, *names)  # noqa: E731
+    op, side, final, fresh = (
+        tap(v, "pins__op"),
+        tap(v, "pins__side"),
+        phase_now(v).final,
+        tap(v, "phases.fresh"),
+    )
+    valid, walk, taken = (tap(v, "columns." + n) for n in ("scan.valid", "walk", "groups.done"))
     held = v.memory("program.columns.logged", 0)
     marks = [c.bit(held[32 * s : 32 * s + 32]) for s in (0, 1)]
     pending = c.bit(v.memory("program.columns.pending", 0))
@@ -262,10 +270,10 @@ def failures_named_lemmas(v: View):
         in_phase & at("LOG_FAILED") & c.target(op, side) & ~of(side) & ~logging,
         looked & over & c.asked & ~(known[0] & known[1]),
         final & at(*GROUP),
-        at("VERIFY", "DROP_PASSED") & final & ~tap(v, "first"),
+        at("VERIFY", "DROP_PASSED") & final & ~tap(v, "attempts.first_verify"),
         here & at("LOG_FAILED") & c.bit(columns_logged(v)) & ~Mux(side, c.logged[1], c.logged[0]),
         # The marks of what is logged.
-        *(here & at("RAISE_RAILS") & tap(v, "staged") & marks[s] for s in (0, 1)),
+        *(here & at("RAISE_RAILS") & tap(v, "attempts.found") & marks[s] for s in (0, 1)),
         *(
             here
             & ~at("IDLE", "CHECK_ADDRESS", "RAISE_RAILS", "FINISH")
@@ -282,16 +290,16 @@ def failures_named_lemmas(v: View):
 def bridges_named(v: View):
     c = Column(v)
     programmed = (tap(v, "command") == COMMAND["PROGRAM_ROW"]) | (tap(v, "command") == COMMAND["REFRESH_ROW"])
-    done = v.state("program", "FINISH") & (tap(v, "cmd__code") == ErrorCode.NONE) & programmed
+    done = doing(v, "FINISH") & (tap(v, "cmd__code") == ErrorCode.NONE) & programmed
     answered = v.past(v.pin.evaluate & c.enabled) & (v.past(c.answer) == c.image)
     return done & c.asked & ~answered
 
 
 def bridges_named_lemmas(v: View):
     c = Column(v)
-    at = lambda *names: v.state("program", *names)  # noqa: E731
+    at = lambda *names: doing(v, *names)  # noqa: E731
     select, stage = c.bit(tap(v, "pins__select")), c.bit(tap(v, "columns.columns.staged_0"))
-    loading = at("PRECHARGE") & (tap(v, "timer") == 0)
+    loading = at("PRECHARGE") & (tap(v, "driver.timer") == 0)
     return [
         *program_ends_lemmas(v),
         *column_lemmas(v),

@@ -11,8 +11,10 @@ from amaranth.utils import bits_for
 
 from bridgebnn.hdl.layers.descriptor_table import RawDescriptor, plan_layout
 from bridgebnn.hdl.programming.column_walk import Walk
+from bridgebnn.hdl.programming.phases import Phase
 from bridgebnn.hdl.spec import ErrorCode, ReadMode
 
+from .activity import doing
 from .observer import Check, View
 from .structure import COMMAND, holds
 
@@ -20,16 +22,17 @@ __all__ = ["CHECKS", "COVERS"]
 
 GROUP = ("SET_UP", "PULSE", "HOLD")
 PHASE = ("VERIFY", "DROP_PASSED", *GROUP, "LOG_FAILED")
-TIMED = ("VERIFY", "SET_UP", "PULSE", "PRECHARGE", "EVALUATE", "RAISE_RAILS")
+TIMED = ("VERIFY", "SET_UP", "PULSE", "PRECHARGE", "EVALUATE")
 WALKS = ("FIND_TARGETS", "DROP_PASSED", "HOLD", "LOG_FAILED", "SELECT_READ", "CAPTURE")
 
 
 def choose(v: View, block: str, numbers: dict[str, int | Value], width: int) -> Value:
-    """A number by state; 0 for the states that are not there."""
+    """A number by state (of the program sequencer: by activity); 0 for those that are not there."""
     total = Const(0, width)
     for state, number in numbers.items():
         value = Value.cast(number)
-        total = total | Mux(v.state(block, state), value[: min(width, len(value))], 0)
+        here = doing(v, state) if block == "program" else v.state(block, state)
+        total = total | Mux(here, value[: min(width, len(value))], 0)
     return total[:width]
 
 
@@ -46,45 +49,51 @@ def word(*members: Value) -> Value:
 # --- PROGRAM_ROW, REFRESH_ROW, VERIFY_ROW, READ_ROW -------------------------------------------------------
 
 
+def phase_now(v: View) -> data.View:
+    """The phase that was taken last."""
+    return data.View(Phase, v.tap("program.phases.now"))
+
+
 def columns_pulsed(v: View) -> Value:
     """Columns that have had their pulse in this attempt."""
     select = v.tap("program.pins__select")
-    over = v.state("program", "HOLD") & (v.tap("program.staged") | v.tap("program.columns.last"))
+    over = doing(v, "HOLD") & (v.tap("program.attempts.staged") | v.tap("program.columns.scan.last"))
     return v.register(
         "columns_pulsed",
         len(select),
-        lambda done: Mux(v.state("program", "DROP_PASSED"), 0, done | Mux(over, select, 0)),
+        lambda done: Mux(doing(v, "DROP_PASSED"), 0, done | Mux(over, select, 0)),
     )
 
 
 def columns_logged(v: View) -> Value:
     """Columns that have been logged in this visit of LOG_FAILED."""
-    column, count = v.tap("program.columns.column"), v.geometry.columns
+    column, count = v.tap("program.columns.failed__payload"), v.geometry.columns
     pushed = Mux(v.tap("program.log_push"), (Const(1) << column[: bits_for(count - 1)])[:count], 0)
-    at = v.state("program", "LOG_FAILED")
+    at = doing(v, "LOG_FAILED")
     return v.register("columns_logged", count, lambda done: Mux(at, done | pushed, 0))
 
 
 def program_rank(v: View) -> Value:
-    op, side, final = v.tap("program.pins__op"), v.tap("program.pins__side"), v.tap("program.final")
-    timer, first = v.tap("program.timer"), v.tap("program.first")
+    op, side, final = v.tap("program.pins__op"), v.tap("program.pins__side"), phase_now(v).final
+    timer, first = v.tap("program.driver.timer"), v.tap("program.attempts.first_verify")
     phase = word(Mux(op == 0, Const(0, 2), Mux(op == 2, Const(1, 2), Const(2, 2))), side) + Mux(final, 4, 0)
     stage = {state: Const(28, 5) - phase for state in PHASE}
-    stage["FIND_TARGETS"] = Mux(v.tap("program.fresh"), 29, (Const(28, 5) - phase)[:5])
+    stage["FIND_TARGETS"] = Mux(v.tap("program.phases.fresh"), 29, (Const(28, 5) - phase)[:5])
     stage |= {"CHECK_ADDRESS": 31, "RAISE_RAILS": 30, "LOWER_RAILS": 8, "SELECT_READ": 7, "PRECHARGE": 6}
     stage |= {"EVALUATE": 5, "CAPTURE": 4, "FINISH": 1}
     # The first cycle of VERIFY counts the attempt.
-    used = v.tap("program.levels.used")
-    now = Mux(v.state("program", "VERIFY") & (timer == 0), Mux(first, 0, (used + 1)[:8]), used)
+    used = v.tap("program.attempts.levels.used")
+    now = Mux(doing(v, "VERIFY") & (timer == 0), Mux(first, 0, (used + 1)[:8]), used)
     attempt = {state: word(Const(1, 1), ~now) for state in ("VERIFY", "DROP_PASSED", *GROUP)}
     attempt["FIND_TARGETS"] = 0x3FF
     part = {"VERIFY": 3, "DROP_PASSED": 2} | {state: 1 for state in GROUP}
     bits = bits_for(v.geometry.columns)
-    groups = Mux(v.state("program", *GROUP), ones(~columns_pulsed(v), bits), 0)
+    groups = Mux(doing(v, *GROUP), ones(~columns_pulsed(v), bits), 0)
     step = {"SET_UP": 3, "PULSE": 2, "HOLD": 1}
     valid, index = v.tap("program.columns.scan.valid"), v.tap("program.columns.scan.index")
     scan = word(~valid, Mux(valid, ~index, 1), ones(~columns_logged(v), bits))
-    time = {state: word(~timer, ~v.tap("program.pins__hv_en")) for state in TIMED}
+    hv_en, raising = v.tap("program.pins__hv_en"), v.tap("program.rails.timer")
+    time = {state: word(~timer, ~hv_en) for state in TIMED} | {"RAISE_RAILS": word(~raising, ~hv_en)}
     time |= {state: scan for state in WALKS}
     return word(
         choose(v, "program", stage, 5),
@@ -98,20 +107,25 @@ def program_rank(v: View) -> Value:
 
 def program_ends(v: View):
     rank = v.wire("program_rank", program_rank(v))
-    running = v.wire("program_running", ~v.state("program", "IDLE") & ~v.rst)
+    running = v.wire("program_running", ~doing(v, "IDLE") & ~v.rst)
     return running & v.past(running) & (rank >= v.past(rank))
 
 
 def program_ends_lemmas(v: View):
-    at = lambda *names: v.state("program", *names)  # noqa: E731
+    at = lambda *names: doing(v, *names)  # noqa: E731
     tap = lambda name: v.tap("program." + name)  # noqa: E731
-    timer, first, staged, last_group = tap("timer"), tap("first"), tap("staged"), tap("last_group")
+    timer, raising, first = tap("driver.timer"), tap("rails.timer"), tap("attempts.first_verify")
+    staged, last_group, exhausted = (
+        tap("attempts." + n) for n in ("staged", "last_group", "levels.exhausted")
+    )
+    final = phase_now(v).final
     valid, index, address = (tap("columns.scan." + name) for name in ("valid", "index", "addr"))
-    more, taken, cursor, budget = (tap("columns." + name) for name in ("more", "taken", "cursor", "budget"))
+    names = ("group_follows", "done", "cursor", "budget")
+    more, taken, cursor, budget = (tap("columns.groups." + name) for name in names)
     walk = tap("columns.walk")
     select, stage = tap("pins__select"), tap("columns.columns.staged_0")
     pulsed, pending = columns_pulsed(v), v.memory("program.columns.pending", 0)
-    offered, count, last = tap("columns.lowest.offered"), v.geometry.columns, v.geometry.row_words - 1
+    offered, count, last = tap("columns.groups.lowest.offered"), v.geometry.columns, v.geometry.row_words - 1
     fresh_group = at("SET_UP") & (timer == 0)
     loaded_group = v.wire("group_loaded", at(*GROUP) & ~fresh_group)
     rest = (pending & ~taken).any()
@@ -121,20 +135,21 @@ def program_ends_lemmas(v: View):
         ~valid & (address > last),
         cursor > last,
         tap("columns.columns.blank") > last,
-        valid & (index == 0) & ((budget == 0) | tap("columns.cut") | tap("columns.any_left")),
+        valid & (index == 0) & ((budget == 0) | tap("columns.groups.cut") | tap("columns.pending_before")),
         ~at(*TIMED) & timer.any(),
-        at("RAISE_RAILS") & ~tap("pins__hv_en") & timer.any(),
+        ~at("RAISE_RAILS") & raising.any(),
+        at("RAISE_RAILS") & ~tap("pins__hv_en") & raising.any(),
         at("VERIFY", "PRECHARGE", "EVALUATE", "LOWER_RAILS", "CHECK_ADDRESS") & valid,
         at(*GROUP) & staged & valid,
         fresh_group & valid,
         # Phases that there are.
         tap("pins__op") == 3,
-        tap("final") & (tap("pins__op") == 0),
+        final & (tap("pins__op") == 0),
         # Attempts: an operation is not exhausted when it is tried again.
-        at(*GROUP) & (tap("levels.exhausted") | tap("final")),
-        at("VERIFY") & (timer == 0) & ~first & (tap("levels.exhausted") | tap("final")),
+        at(*GROUP) & (exhausted | final),
+        at("VERIFY") & (timer == 0) & ~first & (exhausted | final),
         loaded_group & first,
-        at(*PHASE) & tap("fresh"),
+        at(*PHASE) & tap("phases.fresh"),
         # Groups: what is staged and not yet pulsed is not empty, and what is taken is what was staged.
         fresh_group & ~(stage & ~pulsed).any(),
         fresh_group & more & ((taken != (pulsed | stage)) | ~rest),
@@ -362,7 +377,7 @@ COVERS = [
         "cover_second_attempt",
         "3.8",
         "an operation is tried a second time",
-        lambda v: v.pin.pulse & (v.tap("program.levels.used") == 1),
+        lambda v: v.pin.pulse & (v.tap("program.attempts.levels.used") == 1),
     ),
     Check(
         "cover_second_trial",

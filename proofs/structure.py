@@ -8,6 +8,7 @@ from amaranth.hdl import Cat, Mux, Value
 
 from bridgebnn.hdl.spec import Command
 
+from .activity import doing
 from .observer import Check, View
 
 __all__ = ["CHECKS", "holds", "violations"]
@@ -44,7 +45,7 @@ def commands(v: View) -> list[Value]:
     code = v.tap("arbiter.program__command")
     at_program = Cat(code == COMMAND[name] for name in COMMAND if name.endswith("_ROW")).any()
     awaiting, checking = v.state("arbiter", "AWAIT_END"), v.state("arbiter", "CHECK_COMMAND")
-    program_idle, layer_idle = v.state("program", "IDLE"), v.state("layer", "IDLE")
+    program_idle, layer_idle = doing(v, "IDLE"), v.state("layer", "IDLE")
     return [
         ~(awaiting | checking | v.state("arbiter", "AWAIT_COMMAND")),
         (awaiting & at_program) != ~program_idle,
@@ -54,16 +55,37 @@ def commands(v: View) -> list[Value]:
     ]
 
 
+def program_blocks(v: View) -> list[Value]:
+    """Which states of the program sequencer's blocks go together; no step of the pins is lost."""
+    of = lambda block, *names: v.state(f"program.{block}", *names)  # noqa: E731
+    sequencer = lambda *names: v.state("program", *names)  # noqa: E731
+    blocks = ("rails", "attempts", "driver", "bridges")
+    step = [v.tap(f"program.driver.step__{name}") for name in ("valid", "ready")]
+    waiting = of("attempts", "PULSE_PENDING") & of("driver", *PULSING)
+    return [
+        v.no_state("program"),
+        *(v.no_state(f"program.{block}") for block in blocks),
+        sequencer("RUN_PHASES") == of("attempts", "IDLE"),
+        sequencer("READ_BRIDGES") == of("bridges", "IDLE"),
+        of("attempts", "DROP_PASSED") != of("driver", "VERIFY", "ANSWER_VERIFY"),
+        of("attempts", "PULSE_PENDING") != of("driver", *PULSING),
+        of("bridges", "CAPTURE") != of("driver", "PRECHARGE", "EVALUATE", "ANSWER_READ"),
+        of("rails", "RAISE") & ~of("attempts", "FIND_TARGETS"),
+        of("rails", "WATCH") & ~sequencer("RUN_PHASES", "LOWER_RAILS"),
+        step[0] & ~step[1] & ~waiting,
+    ]
+
+
 def program(v: View) -> list[Value]:
     """Which pins the program sequencer may drive in which state."""
-    at = lambda *names: v.state("program", *names)  # noqa: E731
+    at = lambda *names: doing(v, *names)  # noqa: E731
     pin = lambda name: v.tap(f"program.pins__{name}")  # noqa: E731
     code = v.tap("program.command")
     programming = (code == COMMAND["PROGRAM_ROW"]) | (code == COMMAND["REFRESH_ROW"])
-    armed, rails_on = v.tap("program.armed"), v.tap("program.rails_on")
+    armed, rails_on = ~v.state("program.rails", "IDLE"), v.state("program.rails", "WATCH")
     hv_en, wl_en = pin("hv_en"), pin("wl_en")
     return [
-        v.no_state("program"),
+        *program_blocks(v),
         pin("pulse") & ~at("PULSE", "HOLD"),
         pin("verify") & ~at("VERIFY", "DROP_PASSED"),
         at("DROP_PASSED") & ~pin("verify"),

@@ -1,5 +1,6 @@
 """docs/testplan.toml names tests and properties that exist, and leaves nothing of the controller out."""
 
+import functools
 import gc
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from bridgebnn.hdl.layers.layer_sequencer import LayerSequencer
 from bridgebnn.hdl.layers.read_sequencer import ReadSequencer
 from bridgebnn.hdl.layers.repair_table import RepairTable
 from bridgebnn.hdl.layers.vectors import InputBanks
-from bridgebnn.hdl.programming.program_sequencer import ProgramSequencer
+from bridgebnn.hdl.programming.activity import BLOCKS
 from bridgebnn.hdl.spec import ErrorCode, Geometry
 from bridgebnn.hdl.spec.register_map import register_map
 from bridgebnn.proofs.rules import PROPERTIES
@@ -25,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PLAN = tomllib.loads((ROOT / "docs" / "testplan.toml").read_text())
 SPARED = Geometry(spare_columns=1, spare_rows=1)
 MACHINES = {
-    "program": lambda: ProgramSequencer(SPARED),
+    **{f"program.{name}".rstrip("."): functools.partial(make, SPARED) for name, make in BLOCKS.items()},
     "layer": lambda: LayerSequencer(SPARED),
     "layer.reader": lambda: ReadSequencer(SPARED),
     "layer.check": lambda: DescriptorCheck(SPARED),

@@ -1,32 +1,24 @@
-"""Programs, verifies and reads back one row of bridges: column groups, program-and-verify, stepped levels."""
+"""Programs, verifies and reads back one row of bridges: starts, wires and stops the blocks that do it."""
 
 import contextlib
 from enum import StrEnum
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib.wiring import Component, In, Out, connect
 from amaranth.utils import bits_for
 
-from bridgebnn.hdl.signatures import (
-    CommandPort,
-    ProgramPins,
-    ProgramSettings,
-    PulseSettings,
-    WindowPort,
-)
-from bridgebnn.hdl.spec import Command, ErrorCode, Geometry, ProgOp, VerifyRef
+from bridgebnn.hdl.signatures import CommandPort, ProgramPins, ProgramSettings, PulseSettings, WindowPort
+from bridgebnn.hdl.spec import Command, ErrorCode, Geometry, ProgOp
 
-from .column_walk import ColumnWalk, Walk
-from .step_levels import StepLevels
+from .attempts import Attempts
+from .bridge_read import BridgeRead
+from .column_walk import ColumnWalk
+from .phases import PhaseOrder
+from .pin_driver import PinDriver
+from .rails import Rails
+from .row_log import RowLog
 
 __all__ = ["ProgramSequencer", "State"]
-
-REFERENCES = {
-    ProgOp.FORM: VerifyRef.FORMED,
-    ProgOp.SET: VerifyRef.LRS_MAX,
-    ProgOp.RESET: VerifyRef.HRS_MIN,
-}
-"""The verify read that says whether an operation has brought its device to the state it is for."""
 
 
 class State(StrEnum):
@@ -34,20 +26,18 @@ class State(StrEnum):
 
     IDLE = "idle"
     CHECK_ADDRESS = "check address"
-    RAISE_RAILS = "raise rails"
-    FIND_TARGETS = "find targets"
-    VERIFY = "verify"
-    DROP_PASSED = "drop passed"
-    SET_UP = "set up"
-    PULSE = "pulse"
-    HOLD = "hold"
-    LOG_FAILED = "log failed"
+    RUN_PHASES = "run phases"
     LOWER_RAILS = "lower rails"
-    SELECT_READ = "select read"
-    PRECHARGE = "precharge"
-    EVALUATE = "evaluate"
-    CAPTURE = "capture"
+    READ_BRIDGES = "read bridges"
     FINISH = "finish"
+
+
+def merge(m: Module, sink, *sources) -> None:
+    """Connect streams of which at most one is valid at a time to ``sink``, the last one strongest."""
+    for source in sources:
+        with m.If(source.valid):
+            m.d.comb += [sink.valid.eq(1), sink.payload.eq(source.payload)]
+        m.d.comb += source.ready.eq(sink.ready)
 
 
 class ProgramSequencer(Component):
@@ -70,8 +60,10 @@ class ProgramSequencer(Component):
     ``prog_level`` is the margin of the references: ``verify_margin`` in REFRESH_ROW, else 0. In the cycle
     of a ``done`` without error the last read phase may still be high; it is low in the next.
 
-    What comes next is staged beside what runs now: the next group, or the columns of the verify, beside a
-    pulse; the columns of the next phase beside the answers; those of the first phase beside the rails.
+    A chain of small blocks does the work. `PhaseOrder` gives phases, `Attempts` takes them and gives steps of
+    the pins, `PinDriver` takes those and gives answers, `ColumnWalk` takes the answers, and columns that fail
+    go to `RowLog`. `BridgeRead` gives the steps and walks of a read-back; `Rails` powers the row. The blocks
+    wait for each other on streams; here they are wired, started and stopped.
 
     Latency, from the cycle of ``start`` to that of ``done``: `bridgebnn.hdl.spec.program_cycles`. Of one pulse:
     ``wl_setup_cyc + width_cyc + 1`` cycles, at least ``row_words + 2``; of one verify: ``verify_cyc +
@@ -132,169 +124,53 @@ class ProgramSequencer(Component):
     def elaborate(self, platform):
         m = Module()
         g, s, pins = self.geometry, self.settings, self.pins
-
-        # --- the command and the phase it is in ----------------------------------------------------
         command = Signal(Command)
         programming, refreshing, reading = Signal(), Signal(), Signal()
-        final = Signal()  # the verify of step 3
-        fresh = Signal()  # no phase has begun
-        first = Signal()  # the phase's first verify
-        ahead_final = Signal()
-        ahead_op, ahead_side, ahead_ref = Signal(ProgOp), Signal(), Signal(VerifyRef)
-        advance, phases_over = Signal(), Signal()
-        legal = Signal()
+        legal, begin, active = Signal(), Signal(), Signal()
         m.d.comb += [
             programming.eq((command == Command.PROGRAM_ROW) | refreshing),
             refreshing.eq(command == Command.REFRESH_ROW),
             reading.eq(command == Command.READ_ROW),
             legal.eq((s.tile < g.tiles) & (s.row < g.rows)),
-            phases_over.eq(~fresh & final & (pins.op == ProgOp.SET) & pins.side),
         ]
-        # P, then N, of FORM (not to refresh), RESET, SET, and of RESET, SET once more.
-        m.d.comb += [ahead_op.eq(pins.op), ahead_side.eq(~pins.side), ahead_final.eq(final)]
-        with m.If(fresh):
-            m.d.comb += [ahead_side.eq(0), ahead_final.eq(~programming)]
-            m.d.comb += ahead_op.eq(Mux(programming & ~refreshing, ProgOp.FORM, ProgOp.RESET))
-        with m.Elif(pins.side & (pins.op == ProgOp.RESET)):
-            m.d.comb += ahead_op.eq(ProgOp.SET)
-        with m.Elif(pins.side):
-            m.d.comb += [ahead_op.eq(ProgOp.RESET), ahead_final.eq(pins.op == ProgOp.SET)]
-        with m.Switch(ahead_op):
-            for op, ref in REFERENCES.items():
-                with m.Case(op):
-                    m.d.comb += ahead_ref.eq(ref)
-        with m.If(advance):
-            m.d.sync += [pins.op.eq(ahead_op), pins.side.eq(ahead_side), pins.verify_ref.eq(ahead_ref)]
-            m.d.sync += [final.eq(ahead_final), first.eq(1), fresh.eq(0)]
-
-        # --- what ends a command at once -----------------------------------------------------------
-        armed = Signal()  # unlock needed
-        rails_on = Signal()  # hv_ready needed
-        stop = Signal()
-        stop_code, end_code = Signal(ErrorCode), Signal(ErrorCode)
-        with m.If(self.cmd.abort):
-            m.d.comb += [stop.eq(1), stop_code.eq(ErrorCode.ABORTED)]
-        with m.Elif(armed & ~self.unlocked):
-            m.d.comb += [stop.eq(1), stop_code.eq(ErrorCode.LOCKED)]
-        with m.Elif(rails_on & ~pins.hv_ready):
-            m.d.comb += [stop.eq(1), stop_code.eq(ErrorCode.RAILS_LOST)]
-
-        # --- timers: ``expired`` in the last of ``limit`` cycles of ``timing`` ---------------------
-        timing, expired, limit = Signal(), Signal(), Signal(16)
-        timer = Signal(16)
-        m.d.comb += expired.eq(timing & (timer + 1 >= limit))
-        m.d.sync += timer.eq(Mux(timing & ~expired, timer + 1, 0))
-        raising, settled, ready_for = Signal(), Signal(), Signal(16)
-        ready = raising & pins.hv_en & pins.hv_ready
-        m.d.comb += settled.eq(ready & (ready_for + 1 >= s.rail_settle_cyc))
-        m.d.sync += ready_for.eq(Mux(ready & ~settled, ready_for + 1, 0))
-
-        # --- the columns and the levels ------------------------------------------------------------
-        m.submodules.columns = columns = ColumnWalk(g.columns)
-        for host, inner in ((self.image, columns.image), (self.mask, columns.mask)):
-            m.d.comb += [inner.addr.eq(host.addr), inner.w_en.eq(host.w_en), inner.w_data.eq(host.w_data)]
-            m.d.comb += [inner.r_en.eq(host.r_en), host.r_data.eq(inner.r_data)]
-        m.d.comb += [
-            columns.busy.eq(self.cmd.busy),
-            columns.op.eq(pins.op),
-            columns.side.eq(pins.side),
-            columns.ahead_op.eq(ahead_op),
-            columns.ahead_side.eq(ahead_side),
-            columns.first.eq(first),
-            columns.known.eq(final & programming),
-            columns.forget.eq(fresh),
-            columns.whole.eq(reading),
-            columns.max_parallel.eq(s.max_parallel),
-            columns.sl.eq(pins.sl),
-            pins.select.eq(columns.select),
-        ]
-        m.submodules.levels = levels = StepLevels()
-        conditions = Signal(PulseSettings)
-        with m.Switch(pins.op):
-            for op in ProgOp:
-                with m.Case(op):
-                    m.d.comb += conditions.eq(s.ops[op])
-        m.d.comb += [
-            levels.settings.eq(conditions),
-            pins.wl_level.eq(levels.wl_level),
-        ]
-
-        # --- results -------------------------------------------------------------------------------
-        failed_now = Signal(24)
-        mismatch, mismatch_column = Signal(), Signal(13)
-        m.d.comb += [
-            self.log_push.eq(columns.push),
-            self.log_entry[0:13].eq(columns.column),
-            self.log_entry[13:25].eq(pins.row),
-            self.log_entry[25].eq(pins.side),
-            self.log_entry[26:28].eq(pins.op),
-            self.log_entry[31].eq(1),
-            self.log_entry[32:].eq(pins.tile),
-        ]
-        with m.If(self.log_push):
-            m.d.sync += failed_now.eq(failed_now + 1)
-        with m.If(columns.differs & programming & ~mismatch):
-            m.d.sync += [mismatch.eq(1), mismatch_column.eq(columns.column)]
-        with m.If(end_code != ErrorCode.NONE):
-            m.d.comb += self.cmd.code.eq(end_code)
-        with m.Elif(failed_now.any()):
-            m.d.comb += [self.cmd.code.eq(ErrorCode.NOT_CONVERGED), self.cmd.detail.eq(failed_now)]
-        with m.Elif(mismatch):
-            m.d.comb += [self.cmd.code.eq(ErrorCode.READBACK_MISMATCH), self.cmd.detail.eq(mismatch_column)]
-
-        # --- output registers: low unless a running state drives them ------------------------------
-        driven = ("wl_en", "pulse", "verify", "precharge", "evaluate")
-        drive = {name: Signal(name=f"drive_{name}") for name in driven}
-        for name, value in drive.items():
-            m.d.sync += getattr(pins, name).eq(value)
-        active = Signal()
         m.d.sync += pins.active.eq(active)
-        for total, event in (
-            (self.pulses, drive["pulse"] & ~pins.pulse),
-            (self.verifies, drive["verify"] & ~pins.verify),
-            (self.failures, self.log_push),
-        ):
-            with m.If(self.clear):
-                m.d.sync += total.eq(0)
-            with m.Elif(event & ~total.all()):
-                m.d.sync += total.eq(total + 1)
 
-        # --- staging -------------------------------------------------------------------------------
-        loaded = Signal()  # the first cycle of a timed state, in which what was staged is taken over
-        staged = Signal()
-        last_group = Signal()
-        m.d.comb += loaded.eq(~timer.any())
-        with m.If(columns.load):
-            m.d.sync += [staged.eq(0), last_group.eq(~columns.more)]
-        with m.Elif(columns.last):
-            m.d.sync += staged.eq(1)
+        m.submodules.phases = phases = PhaseOrder()
+        m.submodules.attempts = attempts = Attempts()
+        m.submodules.bridges = bridges = BridgeRead()
+        m.submodules.rails = rails = Rails()
+        m.submodules.driver = driver = PinDriver(g.columns)
+        m.submodules.columns = columns = ColumnWalk(g.columns)
+        m.submodules.log = log = RowLog(pins.tile.shape(), pins.row.shape())
+        self._streams(m, phases, attempts, bridges, rails, driver, columns, log)
+        self._settings(m, phases, attempts, rails, driver, columns)
+        self._pins(m, phases, attempts, rails, driver, columns)
+        self._windows(m, columns)
+        self._reports(m, phases, driver, log)
+        m.d.comb += [
+            phases.start.eq(begin),
+            phases.pulses.eq(programming),
+            phases.forms.eq(~refreshing),
+            columns.drop_logged.eq(phases.now.final & programming),
+            columns.whole_row.eq(reading),
+            driver.margin.eq(Mux(refreshing, s.verify_margin, 0)),
+            log.start.eq(begin),
+            log.compared.eq(programming),
+        ]
 
-        def stage_beside_pulse():
-            """Walks for what follows this pulse: the next group, or after the last all that are pending."""
-            with m.If(~columns.load & ~staged):
-                m.d.comb += columns.walk.eq(Mux(last_group, Walk.SELECT, Walk.CHOOSE))
-
-        def go_to_next_phase():
-            """The phase ahead is known now: verify its columns, or look past it when it has none."""
-            with m.If(phases_over):
-                m.next = State.FINISH
-                with m.If(programming):
-                    m.next = State.LOWER_RAILS
-            with m.Else():
-                m.d.comb += advance.eq(1)
-                m.next = State.FIND_TARGETS
-                with m.If(columns.ahead):
-                    m.next = State.VERIFY
+        stop, stop_code, end_code = Signal(), Signal(ErrorCode), Signal(ErrorCode)
+        self._ends(m, rails, log, stop, stop_code, end_code)
+        m.d.comb += [block.stop.eq(stop | rails.timeout) for block in (attempts, bridges, driver)]
 
         @contextlib.contextmanager
         def running(state):
             """A state of a running command: when that has to stop, it drives nothing and goes to FINISH."""
             with m.State(state):
                 with m.If(stop):
-                    m.d.sync += [end_code.eq(stop_code), pins.hv_en.eq(0), armed.eq(0), rails_on.eq(0)]
+                    m.d.comb += rails.lower.eq(1)
+                    m.d.sync += end_code.eq(stop_code)
                     m.next = State.FINISH
                 with m.Else():
-                    m.d.comb += active.eq(1)
                     yield
 
         m.d.comb += self.cmd.busy.eq(1)
@@ -303,134 +179,45 @@ class ProgramSequencer(Component):
             with m.State(State.IDLE):
                 m.d.comb += self.cmd.busy.eq(0)
                 with m.If(self.cmd.start):
+                    m.d.comb += begin.eq(1)
                     m.d.sync += [command.eq(self.cmd.command), pins.tile.eq(s.tile), pins.row.eq(s.row)]
-                    m.d.sync += [end_code.eq(ErrorCode.NONE), failed_now.eq(0), mismatch.eq(0)]
-                    m.d.sync += [fresh.eq(1), staged.eq(0)]
+                    m.d.sync += end_code.eq(ErrorCode.NONE)
                     m.next = State.CHECK_ADDRESS
 
-            # One cycle: refuses a row outside the geometry, else goes where the command begins.
+            # One cycle: refuses a row outside the geometry, else begins what the command begins with.
             with running(State.CHECK_ADDRESS):
-                m.d.comb += active.eq(0)
                 m.next = State.FINISH
                 with m.If(~legal):
                     m.d.sync += end_code.eq(ErrorCode.BAD_ADDRESS)
-                with m.Elif(programming):
-                    m.d.sync += armed.eq(1)
-                    m.next = State.RAISE_RAILS
-                with m.Elif(command == Command.VERIFY_ROW):
-                    m.next = State.FIND_TARGETS
+                with m.Elif(programming | (command == Command.VERIFY_ROW)):
+                    m.d.comb += [rails.start.eq(programming), attempts.start.eq(1)]
+                    m.next = State.RUN_PHASES
                 with m.Elif(reading):
-                    m.next = State.SELECT_READ
+                    m.d.comb += bridges.start.eq(1)
+                    m.next = State.READ_BRIDGES
                 with m.Else():
                     m.d.sync += end_code.eq(ErrorCode.BAD_COMMAND)
 
-            # Drives hv_en and stages the first phase; waits until hv_ready has stayed high long enough, or
-            # the limit is over.
-            with running(State.RAISE_RAILS):
-                m.d.comb += [raising.eq(1), timing.eq(pins.hv_en & ~settled), limit.eq(s.rail_limit_cyc)]
-                m.d.sync += pins.hv_en.eq(1)
-                with m.If(~staged):
-                    m.d.comb += columns.walk.eq(Walk.FIND)
-                with m.If(settled):
-                    m.d.sync += rails_on.eq(1)
-                    m.next = State.FIND_TARGETS
-                    with m.If(staged | columns.last):
-                        go_to_next_phase()
-                with m.Elif(expired):
-                    m.d.sync += [end_code.eq(ErrorCode.RAILS_TIMEOUT), pins.hv_en.eq(0), armed.eq(0)]
+            # Waits until every phase has been attempted, or the rails do not come.
+            with running(State.RUN_PHASES):
+                m.d.comb += active.eq(1)
+                with m.If(rails.timeout):
+                    m.d.sync += end_code.eq(ErrorCode.RAILS_TIMEOUT)
                     m.next = State.FINISH
-
-            # Walks mask and image: stages the columns of the phase ahead.
-            with running(State.FIND_TARGETS):
-                m.d.comb += columns.walk.eq(Walk.FIND)
-                with m.If(columns.last):
-                    go_to_next_phase()
-
-            # Drives verify for the time the macro needs; columns and levels change before it rises.
-            with running(State.VERIFY):
-                m.d.comb += [drive["wl_en"].eq(1), drive["verify"].eq(1), columns.load.eq(loaded)]
-                m.d.comb += [levels.begin.eq(loaded & first), levels.step.eq(loaded & ~first)]
-                with m.If(loaded):
-                    m.d.sync += pins.prog_level.eq(Mux(refreshing, s.verify_margin, 0))
-                m.d.comb += [timing.eq(1), limit.eq(s.verify_cyc)]
-                with m.If(expired):
-                    m.next = State.DROP_PASSED
-
-            # Walks the answers while verify stays high: only what failed remains pending. May that be pulsed?
-            with running(State.DROP_PASSED):
-                m.d.comb += [drive["wl_en"].eq(~columns.last), drive["verify"].eq(~columns.last)]
-                m.d.comb += columns.walk.eq(Walk.DROP)
-                with m.If(columns.last):
-                    m.next = State.SET_UP
-                    with m.If(~columns.left):
-                        go_to_next_phase()
-                    with m.Elif(final | levels.exhausted):
-                        m.next = State.LOG_FAILED
-
-            # Drives the word line of the next group and waits for it to settle.
-            with running(State.SET_UP):
-                m.d.comb += [drive["wl_en"].eq(1), columns.load.eq(loaded)]
-                m.d.comb += [timing.eq(1), limit.eq(s.wl_setup_cyc)]
-                m.d.sync += [first.eq(0), pins.prog_level.eq(levels.prog_level)]
-                stage_beside_pulse()
-                with m.If(expired):
-                    m.next = State.PULSE
-
-            # Drives the pulse for its width.
-            with running(State.PULSE):
-                m.d.comb += [drive["wl_en"].eq(1), drive["pulse"].eq(1)]
-                m.d.comb += [timing.eq(1), limit.eq(conditions.width_cyc)]
-                stage_beside_pulse()
-                with m.If(expired):
-                    m.next = State.HOLD
-
-            # The pulse falls, everything else stays: for one cycle, or until what follows is staged.
-            with running(State.HOLD):
-                m.d.comb += drive["wl_en"].eq(1)
-                stage_beside_pulse()
-                with m.If(staged | columns.last):
-                    m.next = State.SET_UP
-                    with m.If(last_group):
-                        m.next = State.VERIFY
-
-            # Walks the pending columns one at a time: pushes each to the log and marks it.
-            with running(State.LOG_FAILED):
-                m.d.comb += columns.walk.eq(Walk.LOG)
-                with m.If(columns.last):
-                    go_to_next_phase()
+                with m.Elif(attempts.done):
+                    m.next = State.FINISH
+                    with m.If(programming):
+                        m.next = State.LOWER_RAILS
 
             # One cycle: takes the rails away before the bridges are read.
             with running(State.LOWER_RAILS):
-                m.d.sync += [pins.hv_en.eq(0), armed.eq(0), rails_on.eq(0)]
-                m.next = State.SELECT_READ
+                m.d.comb += [active.eq(1), rails.lower.eq(1), bridges.start.eq(1)]
+                m.next = State.READ_BRIDGES
 
-            # Walks the mask: stages the columns that the bridge read asks.
-            with running(State.SELECT_READ):
-                m.d.comb += columns.walk.eq(Walk.ASK)
-                with m.If(columns.last):
-                    m.next = State.FINISH
-                    with m.If(columns.ahead):
-                        m.next = State.PRECHARGE
-
-            # Drives the first read phase.
-            with running(State.PRECHARGE):
-                m.d.comb += [drive["wl_en"].eq(1), drive["precharge"].eq(1), columns.load.eq(loaded)]
-                m.d.comb += [timing.eq(1), limit.eq(s.wl_setup_cyc)]
-                with m.If(expired):
-                    m.next = State.EVALUATE
-
-            # Drives the second read phase until sl is valid.
-            with running(State.EVALUATE):
-                m.d.comb += [drive["wl_en"].eq(1), drive["evaluate"].eq(1)]
-                m.d.comb += [timing.eq(1), limit.eq(s.wl_setup_cyc)]
-                with m.If(expired):
-                    m.next = State.CAPTURE
-
-            # Walks the answers while evaluate stays high: to the image, or against it.
-            with running(State.CAPTURE):
-                m.d.comb += [drive["wl_en"].eq(1), drive["evaluate"].eq(1)]
-                m.d.comb += columns.walk.eq(Walk.CAPTURE)
-                with m.If(columns.last):
+            # Waits until the bridges have been read.
+            with running(State.READ_BRIDGES):
+                m.d.comb += active.eq(1)
+                with m.If(bridges.done):
                     m.next = State.FINISH
 
             # One cycle: says how the command ended.
@@ -438,3 +225,97 @@ class ProgramSequencer(Component):
                 m.d.comb += self.cmd.done.eq(1)
                 m.next = State.IDLE
         return m
+
+    def _ends(self, m: Module, rails, log, stop, stop_code, end_code):
+        """What ends a command at once, and what is told of its end."""
+        with m.If(self.cmd.abort):
+            m.d.comb += [stop.eq(1), stop_code.eq(ErrorCode.ABORTED)]
+        with m.Elif(rails.locked):
+            m.d.comb += [stop.eq(1), stop_code.eq(ErrorCode.LOCKED)]
+        with m.Elif(rails.lost):
+            m.d.comb += [stop.eq(1), stop_code.eq(ErrorCode.RAILS_LOST)]
+        with m.If(end_code != ErrorCode.NONE):
+            m.d.comb += self.cmd.code.eq(end_code)
+        with m.Else():
+            m.d.comb += [self.cmd.code.eq(log.code), self.cmd.detail.eq(log.detail)]
+
+    def _streams(self, m: Module, phases, attempts, bridges, rails, driver, columns, log):
+        """The chain: phases, attempts, steps of the pins, answers, and the columns that failed."""
+        connect(m, phases.ahead, attempts.phase)
+        merge(m, driver.step, attempts.step, bridges.step)
+        merge(m, columns.walk, attempts.walk, bridges.walk)
+        connect(m, driver.answers, columns.answers)
+        connect(m, columns.failed, log.failed)
+        connect(m, columns.differing, log.differing)
+        m.d.comb += [
+            attempts.now.eq(phases.now),
+            attempts.rails_pending.eq(rails.pending),
+            attempts.load.eq(driver.load),
+            attempts.any_pending.eq(columns.any_pending),
+            attempts.group_follows.eq(columns.group_follows),
+            attempts.any_ahead.eq(columns.any_ahead),
+            bridges.any_ahead.eq(columns.any_ahead),
+            columns.busy.eq(self.cmd.busy),
+            columns.now.eq(phases.now),
+            columns.ahead.eq(phases.ahead.payload),
+            columns.forget_logged.eq(phases.fresh),
+            columns.first_verify.eq(attempts.first_verify),
+            columns.load.eq(driver.load),
+        ]
+
+    def _settings(self, m: Module, phases, attempts, rails, driver, columns):
+        s, conditions = self.settings, Signal(PulseSettings)
+        with m.Switch(phases.now.op):
+            for op in ProgOp:
+                with m.Case(op):
+                    m.d.comb += conditions.eq(s.ops[op])
+        m.d.comb += [
+            attempts.settings.eq(conditions),
+            columns.max_parallel.eq(s.max_parallel),
+            driver.wl_setup_cyc.eq(s.wl_setup_cyc),
+            driver.verify_cyc.eq(s.verify_cyc),
+            driver.width_cyc.eq(conditions.width_cyc),
+            driver.level.eq(attempts.prog_level),
+            rails.settle_cyc.eq(s.rail_settle_cyc),
+            rails.limit_cyc.eq(s.rail_limit_cyc),
+            rails.unlocked.eq(self.unlocked),
+        ]
+
+    def _pins(self, m: Module, phases, attempts, rails, driver, columns):
+        pins = self.pins
+        strobes = ("wl_en", "pulse", "verify", "precharge", "evaluate")
+        m.d.comb += [getattr(pins, name).eq(getattr(driver, name)) for name in strobes]
+        m.d.comb += [
+            pins.op.eq(phases.now.op),
+            pins.side.eq(phases.now.side),
+            pins.verify_ref.eq(phases.now.verify_ref),
+            pins.wl_level.eq(attempts.wl_level),
+            pins.prog_level.eq(driver.prog_level),
+            pins.select.eq(columns.select),
+            pins.hv_en.eq(rails.hv_en),
+            rails.hv_ready.eq(pins.hv_ready),
+            driver.sl.eq(pins.sl),
+        ]
+
+    def _windows(self, m: Module, columns):
+        for host, inner in ((self.image, columns.image), (self.mask, columns.mask)):
+            m.d.comb += [inner.addr.eq(host.addr), inner.w_en.eq(host.w_en), inner.w_data.eq(host.w_data)]
+            m.d.comb += [inner.r_en.eq(host.r_en), host.r_data.eq(inner.r_data)]
+
+    def _reports(self, m: Module, phases, driver, log):
+        m.d.comb += [
+            log.tile.eq(self.pins.tile),
+            log.row.eq(self.pins.row),
+            log.phase.eq(phases.now),
+            self.log_push.eq(log.push),
+            self.log_entry.eq(log.entry),
+        ]
+        for total, event in (
+            (self.pulses, driver.pulse_rises),
+            (self.verifies, driver.verify_rises),
+            (self.failures, log.push),
+        ):
+            with m.If(self.clear):
+                m.d.sync += total.eq(0)
+            with m.Elif(event & ~total.all()):
+                m.d.sync += total.eq(total + 1)

@@ -13,24 +13,24 @@ class StepLevels(Component):
 
     Nothing wraps: sums are formed one bit wider than a level. ``limit < start`` is legal and gives ``limit``.
 
-    Latency: 1 cycle from ``begin`` or ``step`` to the outputs. Throughput: one attempt a cycle.
+    Latency: 1 cycle from ``start`` or ``step`` to the outputs. Throughput: one attempt a cycle.
 
     Members
     -------
     settings : In(PulseSettings)
-        Registers of the operation; stable from ``begin`` on. ``attempts`` 0 acts as 1.
-    begin : In(1)
+        Registers of the operation; stable from ``start`` on. ``attempts`` 0 acts as 1.
+    start : In(1)
         Levels of attempt 0, no attempt used; may stay high for any number of cycles.
     step : In(1)
         One attempt is over: levels of the next one.
     wl_level, prog_level : Out(8)
-        Registers. Undefined before the first ``begin``, but 0 after a reset.
+        Registers. Undefined before the first ``start``, but 0 after a reset.
     exhausted : Out(1)
-        As many ``step`` as attempts allowed since ``begin``.
+        As many ``step`` as attempts allowed since ``start``.
     """
 
     settings: In(PulseSettings)
-    begin: In(1)
+    start: In(1)
     step: In(1)
     wl_level: Out(8)
     prog_level: Out(8)
@@ -41,7 +41,7 @@ class StepLevels(Component):
         s = self.settings
         used = Signal(8)
         m.d.comb += self.exhausted.eq((used >= s.attempts) & (used != 0))
-        with m.If(self.begin):
+        with m.If(self.start):
             m.d.sync += used.eq(0)
         with m.Elif(self.step & ~self.exhausted):
             m.d.sync += used.eq(used + 1)
@@ -50,7 +50,7 @@ class StepLevels(Component):
             (self.prog_level, s.prog_start, s.prog_step, s.prog_limit),
         ):
             wanted = Signal(9, name=f"{level.name}_wanted")
-            m.d.comb += wanted.eq(Mux(self.begin, start, level + step))
-            with m.If(self.begin | self.step):
+            m.d.comb += wanted.eq(Mux(self.start, start, level + step))
+            with m.If(self.start | self.step):
                 m.d.sync += level.eq(Mux(wanted > limit, limit, wanted))
         return m

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import hashlib
+import itertools
 import re
 import warnings
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from amaranth.hdl import UnusedElaboratable
 
 from bridgebnn.hdl.layers.layer_sequencer import LayerSequencer, LayerState
 from bridgebnn.hdl.layers.read_sequencer import ReadSequencer, ReadState
-from bridgebnn.hdl.programming.program_sequencer import ProgramSequencer, State
+from bridgebnn.hdl.programming.activity import BLOCKS, Activity, activity
 from bridgebnn.hdl.spec import Geometry, Timing
 from bridgebnn.hdl.spec.pins import MACRO_OUTPUTS
 from bridgebnn.hdl.spec.register_map import Access, register_map
@@ -49,8 +51,8 @@ _WRITTEN = ("cmp", "cmp_valid", "sl", "hv_ready", "watch_clear", "watch_shape")
 _WRITTEN += ("flip_go", "flip_target", "flip_word", "flip_bit")
 _READ = ("broken", "busy", "program_state", "layer_state", "read_state")
 _READ += ("struck", "program_struck", "layer_struck", "read_struck")
-SEQUENCERS = {"program": State, "layer": LayerState, "read": ReadState}
-"""State machines that the monitor follows."""
+SEQUENCERS = {"program": Activity, "layer": LayerState, "read": ReadState}
+"""Sequencers that the monitor follows, and what each can be doing."""
 _MEMORIES = {
     "ROW_IMAGE": "program_.columns.image.memory.words",
     "ROW_MASK": "program_.columns.mask.memory.words",
@@ -118,16 +120,33 @@ def targets(geometry: Geometry) -> tuple[Target, ...]:
 
 
 def codes(geometry: Geometry) -> dict[str, dict[int, str]]:
-    """Names of the states of each sequencer by their code in the generated Verilog."""
-    blocks = {"program": ProgramSequencer, "layer": LayerSequencer, "read": ReadSequencer}
+    """What each sequencer is doing, by the value of its state signal of the monitor.
+
+    That of the program sequencer has one byte per block of `BLOCKS`, the first one lowest.
+    """
     found = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnusedElaboratable)  # only the state machines are looked at
-        for name, block in blocks.items():
-            (machine,) = block(geometry).elaborate(None)._generated.values()
-            found[name] = {code: state.name for state, code in machine.encoding.items()}
+        for name, block in {"layer": LayerSequencer, "read": ReadSequencer}.items():
+            found[name] = _states(block(geometry))
+        blocks = [
+            {code: (name, state) for code, state in _states(make(geometry)).items()}
+            for name, make in BLOCKS.items()
+        ]
         gc.collect()
+    found["program"] = {}
+    for values in itertools.product(*blocks):
+        states = dict(block[code] for block, code in zip(blocks, values, strict=True))
+        with contextlib.suppress(ValueError):  # states that do not go together
+            number = sum(code << 8 * place for place, code in enumerate(values))
+            found["program"][number] = activity(states).name
     return found
+
+
+def _states(block) -> dict[int, str]:
+    """Names of the states of a block's state machine by their code in the generated Verilog."""
+    (machine,) = block.elaborate(None)._generated.values()
+    return {code: state.name for state, code in machine.encoding.items()}
 
 
 def rules_of(broken: int) -> list[str]:

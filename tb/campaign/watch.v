@@ -21,9 +21,9 @@ module bridgebnn_watch #(
   input flip_go,              // flip one bit in the middle of this cycle
   input [7:0] flip_target, input [7:0] flip_word, input [7:0] flip_bit,
   output reg [15:0] broken,   // rules broken since watch_clear
-  output busy, output [7:0] program_state, output [7:0] layer_state, output [7:0] read_state,
+  output busy, output [39:0] program_state, output [7:0] layer_state, output [7:0] read_state,
   output reg struck,          // a running command was reset, aborted or locked since watch_clear, in these states
-  output reg [7:0] program_struck, output reg [7:0] layer_struck, output reg [7:0] read_struck
+  output reg [39:0] program_struck, output reg [7:0] layer_struck, output reg [7:0] read_struck
 );
 
   bridgebnn dut(
@@ -34,7 +34,12 @@ module bridgebnn_watch #(
     .verify(verify), .verify_ref(verify_ref), .cmp(cmp), .cmp_valid(cmp_valid), .sl(sl), .hv_ready(hv_ready));
 
   assign busy = dut.arbiter.busy;
-  assign program_state = dut.program_.fsm_state;
+  // One byte per block: the sequencer lowest, then rails, attempts, driver, bridges.
+  assign program_state[7:0] = dut.program_.fsm_state;
+  assign program_state[15:8] = dut.program_.rails.fsm_state;
+  assign program_state[23:16] = dut.program_.attempts.fsm_state;
+  assign program_state[31:24] = dut.program_.driver.fsm_state;
+  assign program_state[39:32] = dut.program_.bridges.fsm_state;
   assign layer_state = dut.layer.fsm_state;
   assign read_state = dut.layer.reader.fsm_state;
 

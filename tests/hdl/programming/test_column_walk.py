@@ -13,6 +13,7 @@ from tests.hdl.programming.program_row import bits, lowest
 class Walker:
     def __init__(self, columns: int):
         self.dut, self.words = ColumnWalk(columns), words(columns)
+        self.rng = random.Random(columns + 1)
 
     def run(self, testbench) -> None:
         sim = Simulator(self.dut)
@@ -33,28 +34,38 @@ class Walker:
 
     async def walk(self, ctx, walk: Walk) -> dict:
         """One walk: its cycles, how it ended, what it pushed; then what it staged is loaded."""
-        ctx.set(self.dut.walk, walk)
+        answered = walk in (Walk.DROP, Walk.CAPTURE)
+        ctx.set(self.dut.walk.payload, walk)
+        ctx.set(self.dut.walk.valid, 1)
+        if answered:  # it waits for them
+            for _ in range(self.rng.randrange(3)):
+                assert not ctx.get(self.dut.walk.ready)
+                await ctx.tick()
+            ctx.set(self.dut.answers.valid, 1)
         select = ctx.get(self.dut.select)
         pushed, differs = [], []
         cycles = last = 0
         while not last:
             cycles += 1
             assert cycles < 2000
-            if ctx.get(self.dut.push):
-                pushed.append(ctx.get(self.dut.column))
-            if ctx.get(self.dut.differs):
-                differs.append(ctx.get(self.dut.column))
-            last, left, ahead = (ctx.get(s) for s in (self.dut.last, self.dut.left, self.dut.ahead))
+            if ctx.get(self.dut.failed.valid):
+                pushed.append(ctx.get(self.dut.failed.payload))
+            if ctx.get(self.dut.differing.valid):
+                differs.append(ctx.get(self.dut.differing.payload))
+            last, left = ctx.get(self.dut.walk.ready), ctx.get(self.dut.any_pending)
+            ahead = ctx.get(self.dut.any_ahead)
+            assert ctx.get(self.dut.answers.ready) == (last and answered)
             await ctx.tick()
             assert ctx.get(self.dut.select) == select  # only ``load`` changes it
-        ctx.set(self.dut.walk, Walk.NONE)
+        ctx.set(self.dut.walk.valid, 0)
+        ctx.set(self.dut.answers.valid, 0)
         seen = {"cycles": cycles, "left": left, "ahead": ahead, "pushed": pushed, "differs": differs}
         if walk is not Walk.CAPTURE:
             ctx.set(self.dut.load, 1)
             await ctx.tick()
             ctx.set(self.dut.load, 0)
             seen["select"] = ctx.get(self.dut.select)
-            seen["more"] = ctx.get(self.dut.more)
+            seen["more"] = ctx.get(self.dut.group_follows)
         return seen
 
 
@@ -69,7 +80,7 @@ def test_walks(columns):
     dut, w = walker.dut, walker.words
 
     async def testbench(ctx):
-        ctx.set(dut.forget, 1)  # of what the memory holds from reset on
+        ctx.set(dut.forget_logged, 1)  # of what the memory holds from reset on
         for n in range(12):
             image, mask = rng.getrandbits(columns), rng.getrandbits(columns)
             side, op = rng.choice(list(ProgSide)), rng.choice(list(ProgOp))
@@ -77,23 +88,23 @@ def test_walks(columns):
             parallel = rng.choice([0, 1, 3, 31, 32, 33, columns])
             await walker.fill(ctx, dut.image, image)
             await walker.fill(ctx, dut.mask, mask)
-            for name, value in (("side", side), ("op", op), ("max_parallel", parallel)):
-                ctx.set(getattr(dut, name), value)
-            ctx.set(dut.ahead_side, ahead_side)
-            ctx.set(dut.ahead_op, ahead_op)
+            ctx.set(dut.max_parallel, parallel)
+            for phase, of_op, of_side in ((dut.now, op, side), (dut.ahead, ahead_op, ahead_side)):
+                ctx.set(phase.op, of_op)
+                ctx.set(phase.side, of_side)
             ahead = targets(image, mask, ahead_op, ahead_side)
             found = await walker.walk(ctx, Walk.FIND)
             assert (found["select"], found["ahead"], found["cycles"]) == (ahead, ahead != 0, w + 1)
-            ctx.set(dut.forget, n % 2)
+            ctx.set(dut.forget_logged, n % 2)
 
             asked = targets(image, mask, op, side)
             pending = asked
-            ctx.set(dut.known, 1)  # nothing is
+            ctx.set(dut.drop_logged, 1)  # nothing is
             for first in (1, 0, 0):  # attempts; few or none are left in the end
-                ctx.set(dut.first, first)
+                ctx.set(dut.first_verify, first)
                 # the lowest columns answer: words without a pending column come before others
                 sl = rng.getrandbits(columns) | (1 << rng.randrange(columns + 1)) - 1
-                ctx.set(dut.sl, sl)
+                ctx.set(dut.answers.payload, sl)
                 rest = pending = pending & ~sl
                 group = await walker.walk(ctx, Walk.DROP)
                 assert (group["left"], group["ahead"]) == (rest != 0, ahead != 0)
@@ -118,28 +129,28 @@ def test_walks(columns):
                 assert log["cycles"] == 1 + sum(max(1, n) for n in counts)
                 assert (log["select"], log["ahead"]) == (ahead, ahead != 0)
                 assert not (await walker.walk(ctx, Walk.DROP))["left"]  # all that fail are known now
-                ctx.set(dut.side, 1 - side)  # the other side is not
-                ctx.set(dut.first, 1)
+                ctx.set(dut.now.side, 1 - side)  # the other side is not
+                ctx.set(dut.first_verify, 1)
                 others = targets(image, mask, op, ProgSide(1 - side)) & ~sl
                 assert (await walker.walk(ctx, Walk.DROP))["left"] == (others != 0)
-                ctx.set(dut.side, side)
+                ctx.set(dut.now.side, side)
                 forgets = n % 2
                 await walker.walk(ctx, Walk.FIND)
                 again = asked & ~sl & ~(0 if forgets else pending)
                 assert (await walker.walk(ctx, Walk.DROP))["left"] == (again != 0)
-            ctx.set(dut.forget, 1)
+            ctx.set(dut.forget_logged, 1)
 
-            ctx.set(dut.known, 0)
+            ctx.set(dut.drop_logged, 0)
             asked = await walker.walk(ctx, Walk.ASK)
             assert (asked["select"], asked["ahead"]) == (mask, mask != 0)
             differing = mask & (image ^ sl)
             captured = await walker.walk(ctx, Walk.CAPTURE)
             firsts = [bits(differing >> 32 * i & 0xFFFFFFFF) for i in range(w)]
             assert captured["differs"] == [32 * i + word[0] for i, word in enumerate(firsts) if word]
-            ctx.set(dut.whole, 1)
+            ctx.set(dut.whole_row, 1)
             assert (await walker.walk(ctx, Walk.ASK))["select"] == (1 << columns) - 1
             await walker.walk(ctx, Walk.CAPTURE)
             assert not (await walker.walk(ctx, Walk.CAPTURE))["differs"]  # the image is what was read
-            ctx.set(dut.whole, 0)
+            ctx.set(dut.whole_row, 0)
 
     walker.run(testbench)

@@ -11,7 +11,21 @@ import warnings
 import pytest
 from amaranth.hdl import UnusedElaboratable
 
-from bridgebnn.hdl.programming import column_walk, group_scan, program_sequencer, row_memory, step_levels
+from bridgebnn.hdl.programming import (
+    attempts,
+    bridge_read,
+    column_walk,
+    group_choice,
+    group_scan,
+    phase_targets,
+    phases,
+    pin_driver,
+    program_sequencer,
+    rails,
+    row_log,
+    row_memory,
+    step_levels,
+)
 from bridgebnn.hdl.spec import Command, Geometry, ProgOp, ProgSide
 from tests.hdl.programming.program_bench import Bench
 from tests.hdl.programming.program_row import HRS, LRS, NEVER, Device, Row
@@ -21,77 +35,77 @@ GEOMETRY = Geometry(tiles=1, rows=2, inputs=34, bias=0)
 
 MUTANTS = {
     "verify is skipped": (
-        program_sequencer,
-        "m.next = State.VERIFY",
-        "m.next = State.DROP_PASSED",
+        pin_driver,
+        "m.next = PinState.VERIFY",
+        "m.next = PinState.ANSWER_VERIFY",
     ),
     "pulse one cycle longer": (
-        program_sequencer,
-        "conditions.width_cyc)",
-        "conditions.width_cyc + 1)",
+        pin_driver,
+        "drive_for(self.width_cyc,",
+        "drive_for(self.width_cyc + 1,",
     ),
     "pulse one cycle shorter": (
-        program_sequencer,
-        "conditions.width_cyc)",
-        "conditions.width_cyc - 1)",
+        pin_driver,
+        "drive_for(self.width_cyc,",
+        "drive_for(self.width_cyc - 1,",
     ),
-    "no hold": (program_sequencer, "m.next = State.HOLD", "m.next = State.SET_UP"),
+    "no hold": (pin_driver, "m.next = PinState.HOLD", "m.next = PinState.SET_UP"),
     "hold does not wait for the group": (
-        program_sequencer,
-        "with m.If(staged | columns.last):",
+        attempts,
+        "with m.If(staged | walked):",
         "with m.If(1):",
     ),
     "last group is forgotten": (
-        program_sequencer,
-        "last_group.eq(~columns.more)",
+        attempts,
+        "last_group.eq(~self.group_follows)",
         "last_group.eq(1)",
     ),
     "levels do not step": (
-        program_sequencer,
-        "levels.step.eq(loaded & ~first)",
+        attempts,
+        "levels.step.eq(self.load & ~self.first_verify)",
         "levels.step.eq(0)",
     ),
     "columns move at the end of the pulse": (
-        program_sequencer,
-        "stage_beside_pulse()\n                with m.If(staged |",
-        "m.d.comb += columns.load.eq(1)\n                with m.If(staged |",
+        pin_driver,
+        'drive["wl_en"].eq(1)\n                take_step()',
+        'drive["wl_en"].eq(1)\n                m.d.comb += self.load.eq(1)\n                take_step()',
     ),
     "verify falls late": (
-        program_sequencer,
-        'drive["verify"].eq(~columns.last)',
-        'drive["verify"].eq(1)',
+        pin_driver,
+        'drive[name].eq(~self.answers.ready) for name in ("wl_en", "verify")',
+        'drive[name].eq(~self.answers.ready if name == "wl_en" else 1) for name in ("wl_en", "verify")',
     ),
     "all columns are verified again": (
         column_walk,
-        "Mux(self.first, targets, pending_words.r_data)",
-        "targets",
+        "Mux(self.first_verify, targets.targets, pending_words.r_data)",
+        "targets.targets",
     ),
     "words before the group are not blank": (row_memory, "self.blank > w", "0"),
-    "group begins anew": (column_walk, "scan.index == cursor)", "0)"),
+    "group begins anew": (group_choice, "self.index == cursor)", "0)"),
     "phase ahead is that of now": (
         column_walk,
-        "(self.ahead_op, self.ahead_side,",
-        "(self.op, self.side,",
+        "(targets_ahead, self.ahead)",
+        "(targets_ahead, self.now)",
     ),
     "empty phase is verified": (
-        program_sequencer,
-        "with m.If(columns.ahead):\n                    m.next = State.VERIFY",
-        "with m.If(1):\n                    m.next = State.VERIFY",
+        attempts,
+        "with m.If(self.any_ahead):",
+        "with m.If(1):",
     ),
     "rails are not awaited by the walk": (
-        program_sequencer,
-        "rails_on.eq(1)\n",
-        "rails_on.eq(0)\n",
+        rails,
+        "m.next = RailState.WATCH",
+        "m.next = RailState.RAISE",
     ),
     "log of the command before": (
         column_walk,
-        "(scan.valid & self.forget)",
+        "(scan.valid & self.forget_logged)",
         "(scan.valid & 0)",
     ),
     "refresh forms": (
-        program_sequencer,
-        "programming & ~refreshing, ProgOp.FORM",
-        "programming, ProgOp.FORM",
+        phases,
+        "self.pulses & self.forms, ProgOp.FORM",
+        "self.pulses, ProgOp.FORM",
     ),
     "refresh at the nominal reference": (
         program_sequencer,
@@ -104,46 +118,46 @@ MUTANTS = {
         "s.verify_margin",
     ),
     "pulses at the margin code": (
-        program_sequencer,
-        ", pins.prog_level.eq(levels.prog_level)]",
-        "]",
+        pin_driver,
+        "m.d.sync += self.prog_level.eq(self.level)",
+        "pass",
     ),
     "log mixes the sides": (
         column_walk,
-        "logged_words.r_data.word_select(self.side, WORD_WIDTH)",
+        "logged_words.r_data.word_select(self.now.side, WORD_WIDTH)",
         "logged_words.r_data.word_select(0, WORD_WIDTH)",
     ),
     "word line falls with the pulse": (
-        program_sequencer,
-        'm.d.comb += drive["wl_en"].eq(1)\n                stage_beside',
-        "stage_beside",
+        pin_driver,
+        'm.d.comb += drive["wl_en"].eq(1)\n                take_step',
+        "take_step",
     ),
     "no set-up": (
-        program_sequencer,
-        "m.next = State.SET_UP",
-        "m.next = State.PULSE",
+        pin_driver,
+        "m.next = PinState.SET_UP",
+        "m.next = PinState.PULSE",
     ),
     "rails stay up": (
         program_sequencer,
-        "m.next = State.LOWER_RAILS",
-        "m.next = State.SELECT_READ",
+        "rails.lower.eq(1), bridges",
+        "rails.lower.eq(0), bridges",
     ),
     "rails are not awaited": (
-        program_sequencer,
-        "with m.If(settled):",
-        "with m.If(pins.hv_en):",
+        rails,
+        "settled.eq(ready & (ready_for + 1 >= self.settle_cyc))",
+        "settled.eq(raising & self.hv_en)",
     ),
     "lost rails are not seen": (
-        program_sequencer,
-        "rails_on & ~pins.hv_ready",
-        "0",
+        rails,
+        "self.lost.eq(~self.hv_ready)",
+        "self.lost.eq(0)",
     ),
-    "lost unlock is not seen": (program_sequencer, "armed & ~self.unlocked", "0"),
+    "lost unlock is not seen": (rails, "self.locked.eq(~self.unlocked)", "self.locked.eq(0)"),
     "abort is not seen": (program_sequencer, "m.If(self.cmd.abort)", "m.If(0)"),
     "P and N swapped": (
-        column_walk,
-        "to_lrs = image.data ^",
-        "to_lrs = ~image.data ^",
+        phase_targets,
+        "to_lrs = self.image ^",
+        "to_lrs = ~self.image ^",
     ),
     "no last attempt": (
         step_levels,
@@ -163,8 +177,8 @@ MUTANTS = {
     ),
     "logged twice": (column_walk, "& ~forgiven", ""),
     "read-back is not compared": (
-        program_sequencer,
-        "columns.differs & programming",
+        row_log,
+        "self.differing.valid & self.compared",
         "0",
     ),
 }
@@ -178,11 +192,8 @@ def broken(module, old: str, new: str):
     copy.__package__ = "bridgebnn.hdl.programming"
     code = compile(ast.parse(source.replace(old, new)), f"<{module.__name__}, broken>", "exec")
     chain = [
-        group_scan,
-        row_memory,
-        column_walk,
-        step_levels,
-        program_sequencer,
+        *(group_scan, group_choice, phases, phase_targets, row_memory, column_walk, step_levels, pin_driver),
+        *(attempts, bridge_read, rails, row_log, program_sequencer),
     ]
     saved = {m.__name__: sys.modules[m.__name__] for m in chain}
     try:

@@ -24,9 +24,9 @@ def test_levels_and_attempts(seed):
                 ctx.set(getattr(dut.settings, name), field)
             attempts = rng.choice([0, 1, 2, 5, 255])
             ctx.set(dut.settings.attempts, attempts)
-            ctx.set(dut.begin, 1)
+            ctx.set(dut.start, 1)
             await ctx.tick().repeat(rng.randint(1, 3))
-            ctx.set(dut.begin, 0)
+            ctx.set(dut.start, 0)
             for attempt in range(max(1, attempts)):
                 await ctx.tick().repeat(rng.randint(1, 2))
                 for kind in ("prog", "wl"):
