@@ -132,11 +132,6 @@ class Geometry:
         return max(self.tiles * self.row_words, self.map_words)
 
     @property
-    def descriptor_words(self) -> int:
-        """Words of a descriptor: four, and four more where there are maps."""
-        return 8 if self.map_words else 4
-
-    @property
     def ref_width(self) -> int:
         """Bits of the signed comparison reference: holds -C..C."""
         return self.columns.bit_length() + 1

@@ -28,12 +28,12 @@ WALK_FIELDS = (
     ("out_width", 2, 0, 10),
     ("out_height", 2, 16, 10),
 )
-"""Fields of the four words behind a descriptor: name, word, lowest bit, width. The fourth word is 0."""
+"""Fields of a layer's four words of window WALK: name, word, lowest bit, width. The fourth word is 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MapWalk:
-    """How one layer reads and writes activation maps: words 4 to 7 of its descriptor.
+    """How one layer reads and writes activation maps: its four words of window WALK.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ class MapWalk:
         return count
 
     def words(self) -> list[int]:
-        """Words 4 to 7 of the descriptor."""
+        """The four words of window WALK."""
         packed = [0, 0, 0, 0]
         for name, word, low, _ in WALK_FIELDS:
             packed[word] |= int(getattr(self, name)) << low
