@@ -14,11 +14,9 @@ from bridgebnn.hdl.spec.walks import WALK_FIELDS
 
 from .window_gather import RawWalk
 
-__all__ = ["WALK_CHECK_CYC", "WalkCheck", "WalkTable"]
+__all__ = ["WalkCheck", "WalkTable"]
 
 FACTOR_BITS = 16
-WALK_CHECK_CYC = 3 * (FACTOR_BITS + 1) + 1
-"""Cycles of the check of one walk."""
 
 
 class WalkTable(wiring.Component):
@@ -91,7 +89,7 @@ class WalkCheck(wiring.Component):
     The rules are those of `bridgebnn.hdl.spec.walks.MapWalk.check`, and: the first layer reads the input, a later one a
     map exactly where the layer before writes one, of as many bits; the last layer writes none.
 
-    Latency: ``done`` comes ``WALK_CHECK_CYC`` cycles after ``start``.
+    Latency: ``done`` comes ``hdl.spec.latency.WALK_CHECK_CYC`` cycles after ``start``.
 
     Parameters
     ----------
