@@ -182,7 +182,7 @@ MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
     ),
     "lanes_refused": (
         "one byte lane is enough",
-        (Patch(WISHBONE, "m.If(~self.sel.all())", "m.If(~self.sel.any())"),),
+        (Patch(WISHBONE, "m.If(self.we & ~self.sel.all())", "m.If(self.we & ~self.sel.any())"),),
     ),
     "map_refused": (
         "a window answers past its end",

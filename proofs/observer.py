@@ -222,7 +222,7 @@ class View:
         # 0: an access may begin; 1: the cycle after; 2: the cycle after that of a window's read.
         self.bus_phase = phase = Signal(2, name="bus_phase")
         self.access = pin.wb_cyc & pin.wb_stb & (phase == 0) & ~self.rst
-        self.request = self.access & pin.wb_sel.all()
+        self.request = self.access & (~pin.wb_we | pin.wb_sel.all())
         self.address = Signal.like(pin.wb_adr, name="bus_address")
         self.is_write = Signal(name="bus_is_write")
         self.word = Signal(32, name="bus_word")

@@ -23,7 +23,7 @@ def unasked(v: View):
 
 
 def lanes(v: View):
-    return (v.bus_phase == 1) & ~v.selected & ~v.pin.wb_err
+    return (v.bus_phase == 1) & v.is_write & ~v.selected & ~v.pin.wb_err
 
 
 def unknown_address(v: View):
@@ -108,7 +108,7 @@ CHECKS = [
         unasked,
         holds,
     ),
-    Check("lanes_refused", "3.11", "an access without all byte lanes ends in `wb_err`", lanes, holds),
+    Check("lanes_refused", "3.11", "a write without all byte lanes ends in `wb_err`", lanes, holds),
     Check(
         "map_refused",
         "3.11",

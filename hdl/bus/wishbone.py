@@ -27,10 +27,13 @@ class State(StrEnum):
 class WishboneResponder(wiring.Component):
     """Answer single Wishbone B4 classic cycles with one access to the register bank each.
 
-    Every access ends in one cycle of ``ack`` or of ``err``, never both. ``err``: the bank refuses, or not
-    every byte lane is selected; the access then changes nothing. Block cycles work as a series of single
-    ones. An initiator that withdraws ``cyc`` or ``stb`` early gets no answer; a write has then been done all
-    the same.
+    Every access ends in one cycle of ``ack`` or of ``err``, never both. ``err``: the bank refuses, or a write
+    does not select every byte lane; the access then changes nothing. Reads ignore ``sel``: small cores drive 0
+    there. Block cycles work as a series of single ones.
+
+    An initiator that withdraws ``cyc`` or ``stb`` after the first cycle of the read of a window gets no answer.
+    Every other access is done in its first cycle, and ``ack`` or ``err`` follows in the next one even when it
+    was withdrawn.
 
     *Latency* from ``cyc & stb`` to the termination: 1 cycle; 2 for the read of a window. *Throughput*: one
     access in 2 cycles, 3 for window reads.
@@ -42,6 +45,7 @@ class WishboneResponder(wiring.Component):
         Word address.
     dat_w : In(32)
     sel : In(4)
+        Byte lanes of a write.
     dat_r : Out(32)
         Valid with ``ack`` of a read.
     ack, err : Out(1)
@@ -64,7 +68,7 @@ class WishboneResponder(wiring.Component):
             # Waits for an access and passes it on; a window's word is not there yet.
             with m.State(State.AWAIT_REQUEST), m.If(active):
                 m.next = State.TERMINATE
-                with m.If(~self.sel.all()):
+                with m.If(self.we & ~self.sel.all()):
                     m.d.sync += self.err.eq(1)
                 with m.Else():
                     m.d.comb += bus.request.eq(1)

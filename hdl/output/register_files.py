@@ -21,7 +21,7 @@ INTRODUCTION = """\
 
 <!-- Generated from hdl/spec/registers.rdl by `bridgebnn hdl registers`. Do not edit. -->
 
-32-bit words at byte addresses; every byte lane must be selected. Sizes and reset values below are those of
+32-bit words at byte addresses; a write selects every byte lane. Sizes and reset values below are those of
 the default geometry ({tiles} tile, {rows} rows, {inputs} + {bias} columns) with one spare column and one
 spare row, and of the default timing; W = ceil(columns / 32) = {row_words}. Without spares GEOMETRY3,
 REPAIR_ROW and REPAIR_COLUMN do not exist.
@@ -34,7 +34,8 @@ REPAIR_ROW and REPAIR_COLUMN do not exist.
 | RW1S | yes | 1 sets, 0 keeps; only reset clears |
 | WO | `wb_err` | yes |
 
-An access outside the map, or with a byte lane unselected, ends in `wb_err` and changes nothing. *While busy*
+An access outside the map, or a write with a byte lane unselected, ends in `wb_err` and changes nothing.
+Reads ignore the byte lanes. *While busy*
 says whether the host may write a register, or use a window at all, while a command runs; where it may not,
 the access ends in `wb_err` and changes nothing. Registers can always be read. Bits outside of fields read 0.
 Under LOCK.read_lock, writes of {network} end in `wb_err`, too.

@@ -123,7 +123,7 @@ BUS_PORTS = (
         wb_we=(1, "the access is a write"),
         wb_adr=(ADDRESS_WIDTH, "word address (byte address / 4)"),
         wb_dat_w=(WORD_WIDTH, "write data"),
-        wb_sel=(4, "byte lanes; every one must be selected"),
+        wb_sel=(4, "byte lanes; a write selects every one, reads ignore them"),
     ),
     *_group(
         Group.BUS,

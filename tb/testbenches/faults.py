@@ -120,7 +120,7 @@ async def bad_size(b: Bench) -> None:
     await b.bus.write("IRQ_ENABLE", 3)
     for sel in (1, 2, 3, 8, 12, 14, 0):
         await b.refused(b.bus.access(0x020, 0, sel=sel), f"a write with sel = {sel}")
-        await b.refused(b.bus.access(0x020, sel=sel), f"a read with sel = {sel}")
+        check(await b.bus.access(0x020, sel=sel) == 3, f"a read with sel = {sel} is not the whole word")
     check(await b.bus.read("IRQ_ENABLE") == 3, "a refused write changed IRQ_ENABLE")
 
 

@@ -48,9 +48,11 @@ class Bus:
         (result,) = await self.master.send_cycle([WBOp(adr=address // 4, dat=data, sel=sel, acktimeout=20)])
         return int(result.ack), int(result.datrd) if data is None and result.ack == ACK else 0
 
-    async def read(self, address: int, expected: int, what: str, mask: int = WORD_MASK) -> None:
+    async def read(
+        self, address: int, expected: int, what: str, mask: int = WORD_MASK, sel: int = FULL
+    ) -> None:
         """A read that must be acknowledged and give ``expected`` in the bits of ``mask``."""
-        end, word = await self.access(address, None)
+        end, word = await self.access(address, None, sel)
         self._judge(
             end == ACK and word & mask == expected & mask, f"{what}: read {end}/{word:#x}, not {expected:#x}"
         )
@@ -128,7 +130,9 @@ async def check_refusals(bus: Bus, regs: RegisterMap) -> None:
             await bus.refused(register.offset, None, register.name)
         for sel in range(FULL):
             await bus.refused(register.offset, WORD_MASK, register.name, sel)
-            await bus.refused(register.offset, None, register.name, sel)
+            if register.access.readable:
+                what = f"{register.name} with lanes {sel:#x}"
+                await bus.read(register.offset, register.reset, what, sel=sel)
     for window in regs.windows:
         for word in (0, window.words - 1):
             if window.access is Access.RO:

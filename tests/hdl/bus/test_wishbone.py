@@ -70,13 +70,20 @@ def test_terminations(gap):
 
 
 @pytest.mark.parametrize("sel", range(15))
-@pytest.mark.parametrize("write", [0, 1])
-def test_every_byte_lane_is_needed(sel, write):
+def test_a_write_needs_every_byte_lane_and_a_read_none(sel):
     dut = WishboneResponder()
 
+    async def between(ctx):
+        ctx.set(dut.stb, 0)
+        await ctx.tick()
+
     async def scenario(ctx):
-        cycles, ack, err, _, requests = await access(ctx, dut, write=write, sel=sel)
+        cycles, ack, err, _, requests = await access(ctx, dut, write=1, sel=sel)
         assert (cycles, ack, err, requests) == (1, 0, 1, 0)
+        await between(ctx)
+        assert await access(ctx, dut, write=0, sel=sel, early=0x1234) == (1, 1, 0, 0x1234, 1)
+        await between(ctx)
+        assert await access(ctx, dut, write=0, sel=sel, late=1, after=0x5678) == (2, 1, 0, 0x5678, 1)
 
     clocked(dut, scenario)
 
@@ -110,5 +117,27 @@ def test_withdrawn_window_read_does_not_answer_the_next_access():
         assert not ctx.get(dut.ack) | ctx.get(dut.err)
         cycles, ack, *_ = await access(ctx, dut, write=1)
         assert (cycles, ack) == (2, 1)
+
+    clocked(dut, scenario)
+
+
+@pytest.mark.parametrize("error", [0, 1])
+@pytest.mark.parametrize("write", [0, 1])
+def test_withdrawn_write_or_register_read_is_done_and_ends_all_the_same(write, error):
+    """Only the read of a window waits, and gets no answer."""
+    dut = WishboneResponder()
+
+    async def scenario(ctx):
+        for signal, value in (("cyc", 1), ("stb", 1), ("we", write), ("sel", 0xF)):
+            ctx.set(getattr(dut, signal), value)
+        ctx.set(dut.bus.error, error)
+        assert ctx.get(dut.bus.request)
+        await ctx.tick()
+        ctx.set(dut.cyc, 0)
+        ctx.set(dut.stb, 0)
+        assert (ctx.get(dut.ack), ctx.get(dut.err)) == (1 - error, error)
+        assert not ctx.get(dut.bus.request)
+        await ctx.tick()
+        assert not ctx.get(dut.ack) | ctx.get(dut.err)
 
     clocked(dut, scenario)
