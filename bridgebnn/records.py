@@ -22,7 +22,8 @@ class _Kind(msgspec.StructMeta):
 
     def __call__(cls, **given: Any) -> Any:
         check_names(cls.__name__, given, cls.__struct_fields__)
-        if missing := [f.name for f in msgspec.structs.fields(cls) if f.required and f.name not in given]:
+        known: Any = cls
+        if missing := [f.name for f in msgspec.structs.fields(known) if f.required and f.name not in given]:
             raise UnknownName(f"{cls.__name__} needs {', '.join(missing)}")
         return super().__call__(**given)
 

@@ -26,6 +26,7 @@ GEOMETRY_HELP = {
     "log_depth": "entries of the failure log",
     "spare_columns": "columns of a tile, after the bias columns, that can stand in for others",
     "spare_rows": "word lines, the last ones of the rows, that can stand in for others",
+    "map_words": "32-bit words of each of the two activation maps, for convolutions",
 }
 
 

@@ -17,6 +17,8 @@ from bridgebnn.hdl.layers.layer_sequencer import LayerSequencer
 from bridgebnn.hdl.layers.read_sequencer import ReadSequencer
 from bridgebnn.hdl.layers.repair_table import RepairTable
 from bridgebnn.hdl.layers.vectors import InputBanks
+from bridgebnn.hdl.layers.walk_table import WalkCheck
+from bridgebnn.hdl.layers.window_gather import WindowGather
 from bridgebnn.hdl.programming.activity import BLOCKS
 from bridgebnn.hdl.spec import ErrorCode, Geometry
 from bridgebnn.hdl.spec.register_map import register_map
@@ -24,13 +26,16 @@ from bridgebnn.proofs.rules import PROPERTIES
 
 ROOT = Path(__file__).resolve().parents[1]
 PLAN = tomllib.loads((ROOT / "docs" / "testplan.toml").read_text())
-SPARED = Geometry(spare_columns=1, spare_rows=1)
+SPARED = Geometry(spare_columns=1, spare_rows=1, map_words=2)
+"""With every option, so that every state is there."""
 MACHINES = {
     **{f"program.{name}".rstrip("."): functools.partial(make, SPARED) for name, make in BLOCKS.items()},
     "layer": lambda: LayerSequencer(SPARED),
     "layer.reader": lambda: ReadSequencer(SPARED),
     "layer.check": lambda: DescriptorCheck(SPARED),
     "layer.repairs": lambda: RepairTable(SPARED),
+    "layer.walk_check": lambda: WalkCheck(SPARED),
+    "layer.maps.gather": lambda: WindowGather(SPARED),
     "layer.inputs": lambda: InputBanks(SPARED),
     "arbiter": CommandArbiter,
     "unlock": UnlockSequence,

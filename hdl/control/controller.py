@@ -21,7 +21,7 @@ __all__ = ["Controller"]
 
 PROGRAM_WINDOWS = {"row_image": "image", "row_mask": "mask"}
 LAYER_WINDOWS = {name: name for name in ("descriptor", "scores", "result_bits", "input", "threshold")}
-REPAIR_WINDOWS = ("repair_column", "repair_row")
+OPTIONAL_WINDOWS = ("repair_column", "repair_row", "walk")
 SETTINGS_OF_OP = {
     "pulse": {"width_cyc": "width_cyc", "attempts": "attempts"},
     "prog": {"start": "prog_start", "step": "prog_step", "limit": "prog_limit"},
@@ -151,8 +151,8 @@ class Controller(wiring.Component):
             connect(m, getattr(bank, name).port, getattr(self.program, member))
         for name, member in LAYER_WINDOWS.items():
             connect(m, getattr(bank, name).port, getattr(self.layer, member))
-        for name in REPAIR_WINDOWS:
-            if hasattr(bank, name):  # only where there are spares
+        for name in OPTIONAL_WINDOWS:
+            if hasattr(bank, name):  # only where there are spares, maps
                 connect(m, getattr(bank, name).port, getattr(self.layer, name))
         connect(m, bank.fail_log.port, log.window)
         m.d.comb += [

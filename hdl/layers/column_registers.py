@@ -40,6 +40,8 @@ class ColumnRegisters(wiring.Component):
         Words past the tile's inputs are dropped. Not together with ``move``.
     spares : In(ArrayLayout(RepairEntry)); forget, replace, tile, column : In
         Only with spare columns: from :class:`~bridgebnn.hdl.layers.repair_table.RepairTable`, while nothing is enabled.
+    again : In(1)
+        Only with ``map_words``: ``back`` of the tiles that are enabled to ``front``; enables stay.
     bl, col_en : Out(T*C)
         Bias columns of ``bl`` are always 1. ``col_en`` is the AND of registers: it changes once a layer, while
         nothing is evaluated.
@@ -64,6 +66,7 @@ class ColumnRegisters(wiring.Component):
                 "col_en": Out(g.tiles * g.columns),
             }
             | (spares if g.spare_columns else {})
+            | ({"again": In(1)} if g.map_words else {})
         )
 
     def elaborate(self, platform):
@@ -88,7 +91,10 @@ class ColumnRegisters(wiring.Component):
         for tile in range(g.tiles):
             front = Signal(g.inputs, name=f"front_{tile}")
             back = Signal(g.inputs, name=f"back_{tile}")
-            with m.If(self.move & plan.used[tile]):
+            moved = self.move & plan.used[tile]
+            if g.map_words:
+                moved = moved | (self.again & (roles[0][tile] | roles[1][tile]))
+            with m.If(moved):
                 m.d.sync += front.eq(back)
             with m.If(write.en & (write.tile == tile)), m.Switch(write.word):
                 for word in range(words(g.inputs)):
@@ -126,11 +132,10 @@ class ColumnRegisters(wiring.Component):
             with m.If(write.en & (write.tile == tile) & (write.word == word)):
                 m.d.sync += back[k].eq(write.bits.bit_select(place, 1))
             is_bias = entry.line >= g.inputs
+            with m.If(self.move | self.again if g.map_words else self.move):
+                m.d.sync += front[k].eq(back[k] | is_bias)
             with m.If(self.move):
-                m.d.sync += [
-                    front[k].eq(back[k] | is_bias),
-                    enables[k].eq(
-                        entry.valid & Mux(is_bias, entry.line < g.inputs + bias, entry.line < cols)
-                    ),
-                ]
+                m.d.sync += enables[k].eq(
+                    entry.valid & Mux(is_bias, entry.line < g.inputs + bias, entry.line < cols)
+                )
         return front, enables, replaced

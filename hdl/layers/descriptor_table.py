@@ -160,6 +160,7 @@ class CheckState(StrEnum):
     FETCH = "FETCH"
     FIELDS = "FIELDS"
     INPUTS = "INPUTS"
+    WALK = "WALK"
 
 
 class DescriptorCheck(wiring.Component):
@@ -187,6 +188,9 @@ class DescriptorCheck(wiring.Component):
     raw : In(RawDescriptor)
     done, bad : Out(1)
         One cycle: all good; the descriptor ``index`` breaks a rule.
+    inputs, first, last, walk_start : Out; walk_done, walk_bad, reads_map : In(1)
+        Only with ``map_words``: to and from :class:`~bridgebnn.hdl.layers.walk_table.WalkCheck`. A layer that reads
+        a map has its link to the layer before judged there.
     """
 
     def __init__(self, geometry: Geometry):
@@ -201,6 +205,19 @@ class DescriptorCheck(wiring.Component):
                 "done": Out(1),
                 "bad": Out(1),
             }
+            | (
+                {
+                    "inputs": Out(bits_for(g.tiles * g.inputs)),
+                    "first": Out(1),
+                    "last": Out(1),
+                    "walk_start": Out(1),
+                    "walk_done": In(1),
+                    "walk_bad": In(1),
+                    "reads_map": In(1),
+                }
+                if g.map_words
+                else {}
+            )
         )
 
     def elaborate(self, platform):
@@ -246,6 +263,18 @@ class DescriptorCheck(wiring.Component):
         with m.If(following):
             m.d.sync += [self.index.eq(self.index + 1), rows_before.eq(raw.row_count)]
 
+        def judge(known, bad):
+            """The verdict on this descriptor, in the cycle in which it is known."""
+            m.d.comb += [
+                self.bad.eq(known & bad),
+                self.done.eq(known & ~bad & last),
+                following.eq(known & ~bad & ~last),
+            ]
+            with m.If(following):
+                m.next = CheckState.FETCH
+            with m.Elif(self.bad | self.done):
+                m.next = CheckState.IDLE
+
         with m.FSM():
             # Waits for the start of INFER.
             with m.State(CheckState.IDLE):
@@ -264,16 +293,18 @@ class DescriptorCheck(wiring.Component):
                     m.next = CheckState.IDLE
             # Waits for the sum, a tile a cycle; then judges the link to the layer before.
             with m.State(CheckState.INPUTS):
-                m.d.comb += [
-                    add.eq(~summed),
-                    self.bad.eq(summed & link_bad),
-                    self.done.eq(summed & ~link_bad & last),
-                    following.eq(summed & ~link_bad & ~last),
-                ]
-                with m.If(following):
-                    m.next = CheckState.FETCH
-                with m.Elif(self.bad | self.done):
-                    m.next = CheckState.IDLE
+                m.d.comb += add.eq(~summed)
+                if g.map_words:
+                    m.d.comb += self.walk_start.eq(summed)
+                    with m.If(summed):
+                        m.next = CheckState.WALK
+                else:
+                    judge(summed, link_bad)
+            if g.map_words:
+                m.d.comb += [self.inputs.eq(total), self.first.eq(self.index == 0), self.last.eq(last)]
+                # Waits for the check of the walk; then judges the link, of a layer that reads no map.
+                with m.State(CheckState.WALK):
+                    judge(self.walk_done, self.walk_bad | (link_bad & ~self.reads_map))
         return m
 
 

@@ -12,11 +12,13 @@ from bridgebnn.hdl.spec import ErrorCode, Geometry, words
 
 from .column_registers import ColumnRegisters
 from .descriptor_table import DescriptorCheck, DescriptorTable, ThresholdMemory
+from .maps import ActivationMaps
 from .popcount import ScoreAdder, SliceCounter
 from .read_sequencer import ReadSequencer
 from .repair_table import RepairTable
 from .results import ResultBanks
 from .vectors import InputBanks, ResultWriter
+from .walk_table import WalkCheck
 
 __all__ = ["BAD_INFER_COUNT", "BAD_LAYER_COUNT", "BAD_REPAIR", "LayerSequencer", "LayerState"]
 
@@ -75,6 +77,8 @@ class LayerSequencer(wiring.Component):
         Written only while idle.
     repair_column, repair_row : In(WindowPort)
         Only with spare columns or rows. Written only while idle.
+    walk : In(WindowPort)
+        Only with ``map_words``. Written only while idle.
     input, input_push, input_ready : In(WindowPort), In(1), Out(1)
         Fill and commit an input bank; the host has one.
     scores, result_bits, result_pop, result_valid, result_class, result_index
@@ -96,8 +100,10 @@ class LayerSequencer(wiring.Component):
             repairs["repair_column"] = window(g.tiles * g.spare_columns)
         if g.spare_rows:
             repairs["repair_row"] = window(g.spare_rows)
+        maps = {"walk": window(4 * g.layers)} if g.map_words else {}
         super().__init__(
             repairs
+            | maps
             | {
                 "cmd": In(CommandPort()),
                 "settings": In(ReadSettings),
@@ -108,7 +114,7 @@ class LayerSequencer(wiring.Component):
                 "col_en": Out(g.tiles * g.columns),
                 "active": Out(1),
                 "descriptor": window(4 * g.layers),
-                "input": window(g.tiles * g.row_words),
+                "input": window(g.input_words),
                 "threshold": window(g.thresholds),
                 "scores": window(g.scores),
                 "result_bits": window(words(g.rows)),
@@ -141,6 +147,7 @@ class LayerSequencer(wiring.Component):
         m.submodules.inputs, m.submodules.results = inputs, results
 
         repairs = self._repairs(m, reader, columns, halt) if g.repair_entries else None
+        maps = self._maps(m, check, halted) if g.map_words else None
 
         connect(m, flipped(self.descriptor), table.window)
         connect(m, flipped(self.threshold), thresholds.window)
@@ -176,16 +183,25 @@ class LayerSequencer(wiring.Component):
         # starts.
         reading, fetch_layer, fetch_threshold = Signal(), Signal(), Signal()
         to_next_layer = fetch_threshold | reader.row_last
+        restart_base, restart_uses = table.plan.threshold_base, table.plan.use_threshold
+        if (
+            maps is not None
+        ):  # the last row of a window is followed by the layer's first one, if windows follow
+            running_base = Signal.like(table.plan.threshold_base)
+            with m.If(start_layer):
+                m.d.sync += running_base.eq(table.plan.threshold_base)
+            within = ~maps.last_window & ~fetch_threshold
+            restart_base = Mux(within, running_base, restart_base)
+            restart_uses = Mux(within, reader.use_threshold, restart_uses)
         m.d.comb += [
             check.layer_count.eq(self.layer_count),
             check.raw.eq(table.raw),
             table.fetch.eq(check.fetch | fetch_layer | start_layer),
             table.index.eq(Mux(check.fetch, check.index, Mux(start_layer, layer_after, layer_index))),
-            thresholds.base.eq(table.plan.threshold_base),
+            thresholds.base.eq(restart_base),
             thresholds.restart.eq(to_next_layer),
             thresholds.fetch.eq(
-                (fetch_threshold | reader.row_first)
-                & Mux(to_next_layer, table.plan.use_threshold, reader.use_threshold)
+                (fetch_threshold | reader.row_first) & Mux(to_next_layer, restart_uses, reader.use_threshold)
             ),
         ]
 
@@ -211,14 +227,14 @@ class LayerSequencer(wiring.Component):
             adder.threshold.eq(thresholds.value),
             adder.sample.eq(reader.sample),
             adder.sample_last.eq(reader.sample_last),
-            adder.layer_last.eq(reader.row_last),
+            adder.layer_last.eq(reader.row_last & (maps.last_window if maps is not None else 1)),
             adder.cmp.eq(self.pins.cmp),
             adder.wl_en.eq(reader.pins.wl_en),
             adder.hit.eq(reader.hit),
             writer.plan.eq(table.plan),
             writer.begin.eq(begun),
             writer.final.eq(running_final),
-            writer.valid.eq(adder.valid),
+            writer.valid.eq(adder.valid & (~maps.writes if maps is not None else 1)),
             writer.bit.eq(adder.bit),
             writer.last.eq(adder.last),
             columns.plan.eq(table.plan),
@@ -230,7 +246,7 @@ class LayerSequencer(wiring.Component):
             self.col_en.eq(columns.col_en),
             inputs.plan.eq(table.plan),
             inputs.push.eq(self.input_push),
-            inputs.take.eq(start_layer & first),
+            inputs.take.eq(start_layer & first if maps is None else self._taken(maps, start_layer, first)),
             inputs.halt.eq(halt),
             self.input_ready.eq(inputs.ready),
             results.begin.eq(start_layer & final),
@@ -263,16 +279,49 @@ class LayerSequencer(wiring.Component):
 
         # The command.
         bad_layers, bad_vectors, able = Signal(), Signal(), Signal()
+        sourced = Signal()  # the next layer's inputs are in the back registers
         unresolved = Signal(24)
         m.d.comb += [
             bad_layers.eq((self.layer_count == 0) | (self.layer_count > g.layers)),
             bad_vectors.eq(self.infer_count == 0),
-            able.eq((~first | inputs.loaded) & (~final | results.free)),
+            able.eq(sourced & (~final | results.free)),
             unresolved[:16].eq(reader.pins.row),
             unresolved[16:].eq(reader.timeout_tile),
             self.active.eq(self.cmd.busy),
             self.cmd.busy.eq(1),
         ]
+
+        starting = Signal()  # between two layers
+        free_for_input = Signal()  # the back registers of the first layer's tiles
+        if maps is None:
+            m.d.comb += [sourced.eq(~first | inputs.loaded), inputs.enable.eq(free_for_input)]
+        else:
+            by_map = maps.walk.reads_map
+            m.d.comb += [
+                sourced.eq(Mux(by_map, maps.ready, ~first | inputs.loaded)),
+                inputs.enable.eq(free_for_input & ~by_map),
+                maps.source_ready.eq(Mux(first, free_for_input & inputs.available, starting)),
+                maps.fetch.eq(table.fetch),
+                maps.index.eq(table.index),
+                maps.plan.eq(table.plan),
+                maps.rows.eq(table.raw.row_count),
+                maps.first.eq(first),
+                maps.start_layer.eq(start_layer),
+                maps.next_window.eq(reader.window_next),
+                maps.clear.eq(clear),
+                maps.halt.eq(halt),
+                maps.stored.eq(stored),
+                maps.valid.eq(adder.valid & ~halt),
+                maps.bit.eq(adder.bit),
+                maps.input_word.eq(inputs.word),
+                inputs.address.eq(maps.input_address),
+                inputs.fetch.eq(maps.input_enable),
+                reader.again.eq(~maps.last_window),
+                reader.window_ready.eq(maps.ready),
+                columns.again.eq(reader.window_next),
+            ]
+            with m.If(maps.write.en):
+                m.d.comb += columns.write.eq(maps.write)
 
         def fail(code, detail):
             m.d.comb += halt.eq(1)
@@ -324,8 +373,9 @@ class LayerSequencer(wiring.Component):
             # front.
             with m.State(LayerState.START_LAYER), unless_aborted():
                 m.d.comb += [
-                    waiting.eq(~first | inputs.loaded),
-                    inputs.enable.eq(first),
+                    starting.eq(1),
+                    waiting.eq(~first | sourced),
+                    free_for_input.eq(first),
                     start_layer.eq(able),
                 ]
                 with m.If(able):
@@ -334,7 +384,7 @@ class LayerSequencer(wiring.Component):
             with m.State(LayerState.READ), unless_aborted():
                 m.d.comb += [
                     reading.eq(1),
-                    inputs.enable.eq(first & ~last_vector),
+                    free_for_input.eq(first & ~last_vector),
                 ]
                 with m.If(reader.timeout):
                     fail(ErrorCode.COMPARATOR_TIMEOUT, unresolved)
@@ -347,6 +397,31 @@ class LayerSequencer(wiring.Component):
                 m.d.comb += [self.cmd.done.eq(1), halt.eq(1)]
                 m.next = LayerState.IDLE
         return m
+
+    def _maps(self, m: Module, check, halted) -> ActivationMaps:
+        """Activation maps and the check of walks, as far as nothing but their host and the check is concerned."""
+        g = self.geometry
+        m.submodules.maps = maps = ActivationMaps(g)
+        walk_check = WalkCheck(g)
+        m.submodules.walk_check = halted(walk_check)
+        connect(m, flipped(self.walk), maps.window)
+        m.d.comb += [
+            walk_check.walk.eq(maps.walk),
+            walk_check.rows.eq(check.raw.row_count),
+            walk_check.inputs.eq(check.inputs),
+            walk_check.first.eq(check.first),
+            walk_check.last.eq(check.last),
+            walk_check.start.eq(check.walk_start),
+            check.walk_done.eq(walk_check.done),
+            check.walk_bad.eq(walk_check.bad),
+            check.reads_map.eq(maps.walk.reads_map),
+        ]
+        return maps
+
+    @staticmethod
+    def _taken(maps: ActivationMaps, start_layer, first):
+        """The vector's input bank is free: its first layer started, or has gathered its last window."""
+        return (start_layer & first & ~maps.walk.reads_map) | maps.input_taken
 
     def _repairs(self, m: Module, reader, columns, halt) -> RepairTable:
         """The repair table, wired to the two blocks that use it."""

@@ -29,6 +29,7 @@ class ReadState(StrEnum):
     EVALUATE = "EVALUATE"
     SENSE = "SENSE"
     RESOLVE = "RESOLVE"
+    AWAIT_WINDOW = "AWAIT_WINDOW"
     COUNT = "COUNT"
 
 
@@ -61,6 +62,9 @@ class ReadSequencer(wiring.Component):
     spares : In(ArrayLayout(RepairEntry))
         Only with spare rows: a row that a valid entry names is read at the spare's address instead. Stable
         while reading.
+    again, window_ready, window_next : In(1), In(1), Out(1)
+        Only with ``map_words``: after its last row the layer begins anew with the next window, as soon as that is
+        ready; in the last cycle before.
     pins : Out(ReadPins)
     mode, use_threshold : Out
         Of the layer being read.
@@ -81,8 +85,10 @@ class ReadSequencer(wiring.Component):
     def __init__(self, geometry: Geometry):
         self.geometry = g = geometry
         spares = {"spares": In(data.ArrayLayout(RepairEntry, g.spare_rows))} if g.spare_rows else {}
+        windows = {"again": In(1), "window_ready": In(1), "window_next": Out(1)} if g.map_words else {}
         super().__init__(
             spares
+            | windows
             | {
                 "settings": In(ReadSettings),
                 "plan": In(plan_layout(g)),
@@ -143,7 +149,7 @@ class ReadSequencer(wiring.Component):
             m.d.sync += timer.eq(settings.sense_cyc - settings.sense_cyc.any())
         with m.Elif(to[ReadState.RESOLVE]):
             m.d.sync += timer.eq(settings.resolve_limit_cyc - settings.resolve_limit_cyc.any())
-        with m.Elif(to[ReadState.IDLE]):
+        with m.Elif(to[ReadState.IDLE] | to[ReadState.AWAIT_WINDOW] if g.map_words else to[ReadState.IDLE]):
             m.d.sync += [pins.evaluate.eq(0), pins.sense.eq(0), pins.wl_en.eq(0)]
         with m.Elif(~over):
             m.d.sync += timer.eq(timer - 1)
@@ -184,7 +190,8 @@ class ReadSequencer(wiring.Component):
         one_tile = layer.first == layer.last
         limit = Const(g.columns, signed(g.ref_width))
         clamped = Mux(self.threshold > limit, limit, Mux(self.threshold < -limit, -limit, self.threshold))
-        row_after = Mux(self.start, layer.row_first, row + 1)
+        restart = self.start | self.window_next if g.map_words else self.start
+        row_after = Mux(restart, layer.row_first, row + 1)
         with m.If(next_row):
             if g.spare_rows:
                 m.d.sync += pins.row.eq(self._line(m, row_after))
@@ -227,8 +234,17 @@ class ReadSequencer(wiring.Component):
             with m.Elif(~self.row_last):
                 m.d.comb += next_row.eq(1)
                 go(ReadState.PRECHARGE)
+            if g.map_words:
+                with m.Elif(self.again & self.window_ready):
+                    begin_window()
+                with m.Elif(self.again):
+                    go(ReadState.AWAIT_WINDOW)
             with m.Else():
                 go(ReadState.IDLE)
+
+        def begin_window():
+            m.d.comb += [next_row.eq(1), self.window_next.eq(1)]
+            go(ReadState.PRECHARGE)
 
         with m.FSM():
             # Waits for `start`; everything low.
@@ -263,6 +279,11 @@ class ReadSequencer(wiring.Component):
                 with m.Elif(over):
                     m.d.sync += unresolved.eq(pins.wl_en & ~pins.cmp_valid)
                     go(ReadState.IDLE)
+            if g.map_words:
+                # Waits for the next window; everything low.
+                with m.State(ReadState.AWAIT_WINDOW):
+                    with m.If(self.window_ready):
+                        begin_window()
             # Waits for the last slice; drives evaluate.
             with m.State(ReadState.COUNT):
                 m.d.comb += [self.counting.eq(1), self.sample.eq(1), self.sample_last.eq(slice_last)]

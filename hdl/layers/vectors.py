@@ -138,13 +138,15 @@ class InputBanks(wiring.Component):
     loaded : Out(1)
         The older vector is in the back registers.
     write : Out(write_layout(geometry))
+    available : Out(1); address, fetch, word : In, In(1), Out(32)
+        Only with ``map_words``: a bank is pushed; its words, one cycle after ``fetch``, while nothing is loaded.
     """
 
     def __init__(self, geometry: Geometry):
         self.geometry = g = geometry
         super().__init__(
             {
-                "window": In(WindowPort(max(1, bits_for(g.tiles * g.row_words - 1)))),
+                "window": In(WindowPort(max(1, bits_for(g.input_words - 1)))),
                 "push": In(1),
                 "ready": Out(1),
                 "plan": In(plan_layout(g)),
@@ -154,12 +156,22 @@ class InputBanks(wiring.Component):
                 "loaded": Out(1),
                 "write": Out(write_layout(g)),
             }
+            | (
+                {
+                    "available": Out(1),
+                    "address": In(max(1, bits_for(g.input_words - 1))),
+                    "fetch": In(1),
+                    "word": Out(WORD_WIDTH),
+                }
+                if g.map_words
+                else {}
+            )
         )
 
     def elaborate(self, platform):
         g = self.geometry
         m = Module()
-        bank_words = g.tiles * g.row_words
+        bank_words = g.input_words
         m.submodules.memory = memory = SyncMemory(width=WORD_WIDTH, depth=2 * bank_words)
 
         # Banks: who owns which.
@@ -187,6 +199,11 @@ class InputBanks(wiring.Component):
             memory.r_en.eq(read),
             self.write.bits.eq(memory.r_data),
         ]
+        if g.map_words:
+            m.d.comb += [self.available.eq(pushed != 0), self.word.eq(memory.r_data)]
+            with m.If(self.fetch):
+                m.d.comb += memory.r_addr.eq(self.address + Mux(own_bank, bank_words, 0))
+                m.d.comb += memory.r_en.eq(1)
         m.d.sync += self.write.en.eq(read)
         with m.If(begin):
             m.d.sync += [address.eq(Mux(own_bank, bank_words, 0)), tile.eq(self.plan.tile_first), word.eq(0)]

@@ -19,6 +19,7 @@ from .geometry import Geometry, bias_columns
 from .presets import PRESETS, Preset, preset
 from .repairs import REPAIR_VALID, Repairs
 from .timing import DAC_LSB_V, MARGIN_UNIT, PulseConditions, Timing, margin_factor
+from .walks import MapWalk
 
 __all__ = [
     "DAC_LSB_V",
@@ -31,6 +32,7 @@ __all__ = [
     "Descriptor",
     "ErrorCode",
     "Geometry",
+    "MapWalk",
     "Preset",
     "ProgOp",
     "ProgSide",

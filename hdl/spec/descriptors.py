@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from .codes import WORD_WIDTH, Combine, ReadMode, check_range
 from .geometry import Geometry
+from .walks import MapWalk
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,8 @@ class Descriptor:
         SIGN: ``cmp_ref`` is the threshold entry (else 0). COUNT, SEARCH: the entry is added to the score.
     score : bool
         This layer's scores and class go to the result bank; only on the last layer.
+    walk : MapWalk, optional
+        How the layer walks over activation maps: its four words of window WALK. None: it reads and writes none.
 
     Raises
     ------
@@ -53,6 +56,7 @@ class Descriptor:
     combine: Combine = Combine.ADD
     use_threshold: bool = False
     score: bool = False
+    walk: MapWalk | None = None
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -80,6 +84,38 @@ class Descriptor:
         if not 0 <= tile < self.tile_count:
             raise ValueError(f"tile {tile}: the layer has {self.tile_count}")
         return self.cols_last + self.bias_last if tile == self.tile_count - 1 else self.cols + self.bias
+
+    @property
+    def reads_map(self) -> bool:
+        """Inputs come from a map; from the input bank, in the first layer."""
+        return self.walk is not None and self.walk.reads_map
+
+    @property
+    def writes_map(self) -> bool:
+        """Bits go to a map."""
+        return self.walk is not None and self.walk.writes_map
+
+    @property
+    def windows(self) -> int:
+        """Times that all rows are read per vector."""
+        return self.walk.windows if self.walk is not None else 1
+
+    @property
+    def map_bits(self) -> int:
+        """Bits of the map that is written, 0 where none is."""
+        return (
+            self.walk.out_width * self.walk.out_height * self.row_count
+            if self.walk and self.walk.writes_map
+            else 0
+        )
+
+    def slices(self) -> list[int]:
+        """Inputs of each tile."""
+        return [self.cols] * (self.tile_count - 1) + [self.cols_last]
+
+    def walk_words(self) -> list[int]:
+        """The four 32-bit words of window WALK."""
+        return self.walk.words() if self.walk is not None else [0, 0, 0, 0]
 
     def words(self) -> list[int]:
         """The four 32-bit words of window DESCRIPTOR."""
@@ -149,10 +185,25 @@ def check_descriptors(descriptors: Sequence[Descriptor], geometry: Geometry) -> 
                 f"score only on the last layer, of at most {g.scores} rows",
             ),
             (
-                index == 0 or descriptors[index - 1].row_count == d.inputs,
+                index == 0 or d.reads_map or descriptors[index - 1].row_count == d.inputs,
                 "inputs equal the previous layer's row_count",
             ),
+            (d.walk is None or g.map_words > 0, "maps need a geometry with map_words"),
+            (
+                index == 0 or d.reads_map == descriptors[index - 1].writes_map,
+                "a map is read exactly where the layer before writes one",
+            ),
+            (
+                index == 0 or not d.reads_map or d.walk.map_bits == descriptors[index - 1].map_bits,
+                "the map that is read has the bits of the one that was written",
+            ),
+            (not d.writes_map or index < len(descriptors) - 1, "the last layer writes no map"),
         )
         for holds, rule in rules:
             if not holds:
                 raise ValueError(f"descriptor {index} ({d}): {rule}")
+        if d.walk is not None:
+            capacity = WORD_WIDTH * (g.map_words if index else g.input_words)
+            broken = d.walk.check(d.row_count, d.inputs, capacity, WORD_WIDTH * g.map_words)
+            if broken:
+                raise ValueError(f"descriptor {index} ({d}): {broken}")

@@ -42,6 +42,9 @@ class Geometry:
         controller has nothing of it.
     spare_rows : int, 0..16, below ``rows``
         Word lines, the last ones of ``rows``, that can stand in for others.
+    map_words : int, 0..4096
+        32-bit words of each of the two memories for activation maps, for convolutions. With 0 the controller has
+        nothing of them.
 
     Raises
     ------
@@ -60,6 +63,7 @@ class Geometry:
     log_depth: int = 64
     spare_columns: int = 0
     spare_rows: int = 0
+    map_words: int = 0
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -74,6 +78,7 @@ class Geometry:
             ("log_depth", 1, 1024),
             ("spare_columns", 0, 8),
             ("spare_rows", 0, 16),
+            ("map_words", 0, 4096),
         ):
             check_range("Geometry", name, getattr(self, name), low, high)
         if self.spare_rows >= self.rows:
@@ -120,6 +125,11 @@ class Geometry:
     def tile_width(self) -> int:
         """Bits of a tile number."""
         return max(1, (self.tiles - 1).bit_length())
+
+    @property
+    def input_words(self) -> int:
+        """Words of an input bank: of all tiles, or of a map where that takes more."""
+        return max(self.tiles * self.row_words, self.map_words)
 
     @property
     def ref_width(self) -> int:

@@ -205,6 +205,8 @@ def rdl_parameters(geometry: Geometry, timing: Timing) -> dict[str, int]:
         "GEO_RESULT_WORDS": words(geometry.rows),
         "GEO_SPARE_COLUMNS": geometry.spare_columns,
         "GEO_SPARE_ROWS": geometry.spare_rows,
+        "GEO_MAP_WORDS": geometry.map_words,
+        "GEO_INPUT_WORDS": geometry.input_words,
     }
     for field in dataclasses.fields(timing):
         value = getattr(timing, field.name)

@@ -55,6 +55,10 @@ def send(job: Job, folder: Path) -> dict[str, Any]:
 def receive(kind: type[Kind], sent: Values[str, Any]) -> Kind:
     """The job that `send` was given, checked again; an `InferJob` has its mapping already."""
     check_names(kind.__name__, sent, [*fields(kind), FOLDER])
+    if FOLDER not in sent:
+        raise ValueError(
+            f"{kind.__name__} without {FOLDER!r}: must come from bridgebnn.tb.runs.exchange.send"
+        )
     folder = Path(sent[FOLDER])
     values = {name: value for name, value in sent.items() if name != FOLDER}
     if issubclass(kind, InferJob):

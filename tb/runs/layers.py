@@ -96,31 +96,33 @@ def run_layers(
         The run did not end well.
     """
     network = network_of(weights, thresholds)
-    job = InferJob(
-        network=network,
-        geometry=_geometry(network, inputs, bias),
-        images=check_bits(_array("vectors", vectors, 2, "(batch, n_in)"), network.n_in, "vectors"),
-        labels=labels,
-        timing=timing,
-        combine=combine,
-        final_mode=final_mode,
-        sim=sim,
-        attach=attach,
-        macro=macro,
-        chip=chip,
-        program=program,
-        seed=seed,
-        waves=waves,
-        waves_program=waves_program,
-        waves_tile=waves_tile,
-        waves_column=waves_column,
-        repair=repair,
-        broken_lines=broken_lines,
-        faults=faults or MacroFaults(),
-        bus_gaps=bus_gaps,
-        push_gaps=push_gaps,
-        pop_gaps=pop_gaps,
-        verilog=verilog,
+    job = InferJob.from_dict(
+        {
+            "network": network,
+            "geometry": _geometry(network, inputs, bias),
+            "images": check_bits(_array("vectors", vectors, 2, "(batch, n_in)"), network.n_in, "vectors"),
+            "labels": labels,
+            "timing": timing,
+            "combine": combine,
+            "final_mode": final_mode,
+            "sim": sim,
+            "attach": attach,
+            "macro": macro,
+            "chip": chip,
+            "program": program,
+            "seed": seed,
+            "waves": waves,
+            "waves_program": waves_program,
+            "waves_tile": waves_tile,
+            "waves_column": waves_column,
+            "repair": repair,
+            "broken_lines": broken_lines,
+            "faults": faults or MacroFaults(),
+            "bus_gaps": bus_gaps,
+            "push_gaps": push_gaps,
+            "pop_gaps": pop_gaps,
+            "verilog": verilog,
+        }
     )
     report = infer(job, show=show, timeout_s=timeout_s)
     return report.replace(golden_scores=forward(network, job.images).scores)
@@ -137,12 +139,12 @@ def network_of(weights: Sequence[ArrayLike], thresholds: Sequence[ArrayLike] | N
     count = _count("weights", weights)
     if count == 0:
         raise ValueError("weights hold no layer: at least one matrix (n_out, n_in) is needed")
-    if thresholds is not None and (given := _count("thresholds", thresholds)) != count:
-        raise ValueError(f"thresholds have {given} entries: must be one per layer, {count}")
+    if thresholds is not None and (entries := _count("thresholds", thresholds)) != count:
+        raise ValueError(f"thresholds have {entries} entries: must be one per layer, {count}")
     layers = []
     for index in range(count):
         matrix = _array(f"weights[{index}]", weights[index], 2, "(n_out, n_in)")
-        given = np.zeros(len(matrix), int) if thresholds is None else thresholds[index]
+        given: ArrayLike = np.zeros(len(matrix), int) if thresholds is None else thresholds[index]
         values = _array(f"thresholds[{index}]", given, 1, "(n_out,)")
         try:
             layers.append(

@@ -28,8 +28,6 @@ __all__ = [
     "verdict",
 ]
 
-SCHEMA_VERSION = 1
-
 
 class Report(Record, frozen=True, kw_only=True):
     """What every report has.
@@ -45,7 +43,7 @@ class Report(Record, frozen=True, kw_only=True):
         Path of the simulator's whole output.
     """
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     sim: str = ""
     build_s: float = 0.0
     log: str = ""

@@ -131,7 +131,7 @@ def test_crash_and_errors_are_one_line(tmp_path):
     simulation = Simulation(sim="icarus", top="bridgebnn", sources=[source])
     for module, pattern in (
         ("bridgebnn.tb.testbenches.absent", r"^Crash: icarus ended without a result: ModuleNotFoundError"),
-        ("bridgebnn.tb.testbenches.infer", r"^KeyError: 'folder'"),
+        ("bridgebnn.tb.testbenches.infer", r"^ValueError: InferJob without 'folder': must come from"),
     ):
         with pytest.raises(SimulationError, match=pattern) as caught:
             run(simulation, module, {})

@@ -77,31 +77,54 @@ class Network:
 
     def infer(self, bits):
         """Reference: (bits, scores, class) of the last layer for the input ``bits``."""
-        g = self.geometry
         for d in self.descriptors:
-            scores = []
-            for i in range(d.row_count):
-                pops = []
-                for t in range(d.tile_count):
-                    part = bits[slice_of(d, t)]
-                    weight = bits_of(self.weights[d.tile_first + t][d.row_first + i], g.columns)
-                    bias = d.bias_last if t == d.tile_count - 1 else d.bias
-                    ones = sum(a == b for a, b in zip(part, weight, strict=False))
-                    pops.append((ones + sum(weight[g.inputs : g.inputs + bias]), len(part) + bias))
-                threshold = self.thresholds[d.threshold_base + i] if d.use_threshold else 0
-                if d.mode == ReadMode.SIGN:
-                    votes = sum(2 * pop - enabled + 2 * threshold >= 0 for pop, enabled in pops)
-                    scores.append(2 * votes - len(pops))
-                else:
-                    scores.append(2 * sum(pop for pop, _ in pops) + threshold)
-            bits = [int(score >= 0) for score in scores]
+            if not d.reads_map:
+                scores, bits = self.read_rows(d, bits)
+                continue
+            walk, written = d.walk, []
+            pixels = [bits[i : i + walk.channels] for i in range(0, walk.map_bits, walk.channels)]
+            pooled = []
+            for y, x in walk.positions():
+                window = []
+                for row in range(y, y + walk.kernel):
+                    for column in range(x, x + walk.kernel):
+                        inside = 0 <= row < walk.height and 0 <= column < walk.width
+                        window += pixels[row * walk.width + column] if inside else [0] * walk.channels
+                scores, of_window = self.read_rows(d, window)
+                pooled.append(of_window)
+                if len(pooled) == walk.pool**2:
+                    written += [max(bit) for bit in zip(*pooled, strict=True)]
+                    pooled = []
+            bits = written
         if not self.descriptors[-1].score:
             return bits, None, 0
         return bits, scores, scores.index(max(scores))
 
+    def read_rows(self, d, bits):
+        """Scores and bits of one layer's rows for one set of inputs."""
+        g, scores = self.geometry, []
+        for i in range(d.row_count):
+            pops = []
+            for t in range(d.tile_count):
+                part = bits[slice_of(d, t)]
+                weight = bits_of(self.weights[d.tile_first + t][d.row_first + i], g.columns)
+                bias = d.bias_last if t == d.tile_count - 1 else d.bias
+                ones = sum(a == b for a, b in zip(part, weight, strict=False))
+                pops.append((ones + sum(weight[g.inputs : g.inputs + bias]), len(part) + bias))
+            threshold = self.thresholds[d.threshold_base + i] if d.use_threshold else 0
+            if d.mode == ReadMode.SIGN:
+                votes = sum(2 * pop - enabled + 2 * threshold >= 0 for pop, enabled in pops)
+                scores.append(2 * votes - len(pops))
+            else:
+                scores.append(2 * sum(pop for pop, _ in pops) + threshold)
+        return scores, [int(score >= 0) for score in scores]
+
     def input_words(self, bits):
         """Words of window INPUT: each tile's slice from bit 0."""
         d = self.descriptors[0]
+        if d.reads_map:
+            value = sum(bit << i for i, bit in enumerate(bits))
+            return {w: value >> 32 * w & 0xFFFFFFFF for w in range(-(-len(bits) // 32))}
         out = {}
         for t in range(d.tile_count):
             part = bits[slice_of(d, t)]
@@ -290,6 +313,9 @@ class Bench:
         for index, d in enumerate(self.network.descriptors):
             for w, value in enumerate(d.words()):
                 await self.write(dut.descriptor, 4 * index + w, value)
+            if self.network.geometry.map_words:
+                for w, value in enumerate(d.walk_words()):
+                    await self.write(dut.walk, 4 * index + w, value)
         for index, value in enumerate(self.network.thresholds):
             await self.write(dut.threshold, index, value)
         self.ctx.set(dut.layer_count, len(self.network.descriptors))

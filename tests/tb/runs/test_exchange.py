@@ -69,6 +69,8 @@ def test_unknown_fields_end_the_far_side_too(tmp_path):
     values = send(job(), tmp_path)
     with pytest.raises(UnknownName, match="InferJob has no field 'sees'; did you mean 'seed'"):
         receive(InferJob, values | {"sees": 1})
+    with pytest.raises(ValueError, match="InferJob without 'folder': must come from"):
+        receive(InferJob, {})
 
 
 def test_paths_do_not_depend_on_the_folder(tmp_path, monkeypatch):
