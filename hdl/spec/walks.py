@@ -112,6 +112,8 @@ class MapWalk:
         ValueError
             The kernel, or the pooling window, does not fit.
         """
+        for name, value in (("kernel", kernel), ("stride", stride), ("pool", pool)):
+            check_range("MapWalk", name, value, 1, 15)
         sizes = []
         for name, size in (("width", width), ("height", height)):
             positions = (size + 2 * padding - kernel) // stride + 1

@@ -108,6 +108,7 @@ def run(
     """
     bits = _check(mapping, chip, images)
     parts = []
+    batch = max(1, batch // max(program.windows for program in mapping.programs))
     for start in range(0, len(bits), batch):
         parts.append(_evaluate(mapping, bits[start : start + batch], partial(_read, chip)))
         if progress is not None:
@@ -135,8 +136,8 @@ def _evaluate(mapping: Mapping, bits: NDArray[np.uint8], answers: Answers) -> Re
     given: dict[int | None, NDArray[np.uint8]] = {None: bits}  # bits by the operation that gives them
     scores: NDArray[Any] = np.zeros((len(bits), 0), np.int64)
     for program in mapping.programs:
-        scores = program.combined(answers(program, given[program.source]))
-        given[program.operation] = (scores >= 0).astype(np.uint8)
+        scores = program.combined(answers(program, program.vectors(given[program.source])))
+        given[program.operation] = program.gathered((scores >= 0).astype(np.uint8))
     last = mapping.programs[-1]
     if last.output == "sign" and last.combine is Combine.ADD:
         scores = np.where(scores >= 0, 1, -1)  # as golden: only scores are a sum
@@ -149,7 +150,8 @@ def _evaluate(mapping: Mapping, bits: NDArray[np.uint8], answers: Answers) -> Re
 
 def _join(mapping: Mapping, parts: list[Result]) -> Result:
     programs = mapping.programs
-    widths = [program.n_out for program in programs if program.output == "sign"]
+    operations = mapping.network.operations
+    widths = [operations[program.operation].n_out for program in programs if program.output == "sign"]
     scores = np.concatenate([np.zeros((0, programs[-1].n_out), np.int32), *(part.scores for part in parts)])
     return Result(
         hidden=[
@@ -166,6 +168,11 @@ def _read(chip: Evaluator, program: RowProgram, bits: NDArray[np.uint8]) -> list
 
 
 def _read_singly(array: Array, program: RowProgram, bits: NDArray[np.uint8]) -> list[NDArray[Any]]:
+    read = [_read_one(array, program, vector[None]) for vector in bits]
+    return [np.concatenate(answers) for answers in zip(*read, strict=True)]
+
+
+def _read_one(array: Array, program: RowProgram, bits: NDArray[np.uint8]) -> list[NDArray[Any]]:
     levels = [read.column_data(bits)[0] for read in program.reads]
     answers = np.empty((len(levels), 1, program.n_out), np.int64)
     for j, (row, entry) in enumerate(zip(program.rows.tolist(), program.entries.tolist(), strict=True)):

@@ -17,19 +17,24 @@ See ``placement.py`` for thresholds and places.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import singledispatch
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bridgebnn.hdl.spec import Combine, Descriptor, Geometry, ReadMode
+from bridgebnn.hdl.spec import WORD_WIDTH, Combine, Descriptor, Geometry, MapWalk, ReadMode
+from bridgebnn.model.networks.convolution import Convolution
 from bridgebnn.model.networks.dense import Dense
 from bridgebnn.model.networks.operations import Operation
 
 from .placement import MappingError, count_bias, sign_thresholds, split
 
-__all__ = ["Plan", "lower"]
+__all__ = ["Plan", "lower", "read_maps"]
+
+MAX_FLAT = 4095
+"""Bits of a map that a dense operation reads: they count as the channels of one pixel."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,6 +56,8 @@ class Plan:
         Threshold entries, where it needs any.
     ties : bool
         An even number of columns is enabled for want of bias columns, so that dV may be 0.
+    walk : MapWalk, optional
+        How it walks over activation maps.
     """
 
     operation: Operation
@@ -61,6 +68,7 @@ class Plan:
     ones: NDArray[np.int64]
     entries: NDArray[np.int64] | None
     ties: bool
+    walk: MapWalk | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -88,6 +96,7 @@ class Plan:
             combine=self.combine,
             use_threshold=self.entries is not None,
             score=self.operation.output == "score",
+            walk=self.walk,
         )
 
     def fill(
@@ -174,6 +183,55 @@ def _dense(layer: Dense, i: int, geometry: Geometry, combine: Combine, final_mod
         entries=entries,
         ties=ties,
     )
+
+
+@lower.register
+def _convolution(
+    layer: Convolution, i: int, geometry: Geometry, combine: Combine, final_mode: ReadMode
+) -> Plan:
+    """A filter is a row, a window an input vector; the map memories have to hold what goes in and comes out."""
+    plan = lower(layer.window, i, geometry, combine, final_mode)
+    words_in = geometry.input_words if i == 0 else geometry.map_words
+    for what, bits, words in (("in", layer.n_in, words_in), ("out", layer.n_out, geometry.map_words)):
+        if not geometry.map_words or bits > WORD_WIDTH * words:
+            raise MappingError(
+                f"layer {i}: a map of {bits} bits goes {what}, {bits - WORD_WIDTH * words} more than the memory "
+                f"holds; map_words = {-(-bits // WORD_WIDTH)} would fit"
+            )
+    effective = layer
+    if plan.operation is not layer.window:
+        effective = replace(layer, window=plan.operation)
+    return replace(plan, operation=effective, walk=layer.walk)
+
+
+def read_maps(plans: Sequence[Plan]) -> list[Plan]:
+    """The plans, with the walks of those that read a whole map at once: a dense operation behind a convolution.
+
+    Raises
+    ------
+    MappingError
+        A convolution that is the last, or that stands behind a dense operation.
+    """
+    found: list[Plan] = []
+    for i, plan in enumerate(plans):
+        convolution = isinstance(plan.operation, Convolution)
+        behind_map = i > 0 and isinstance(plans[i - 1].operation, Convolution)
+        if convolution and i > 0 and not behind_map:
+            raise MappingError(
+                f"layer {i}: a convolution behind a dense layer: its bits are not kept as a map"
+            )
+        if convolution and i == len(plans) - 1:
+            raise MappingError(
+                f"layer {i}: the last layer is a convolution: a dense one has to follow, for the result"
+            )
+        if behind_map and not convolution:
+            if plan.operation.n_in > MAX_FLAT:
+                raise MappingError(
+                    f"layer {i}: reads a map of {plan.operation.n_in} bits: at most {MAX_FLAT}"
+                )
+            plan = replace(plan, walk=MapWalk.flat(plan.operation.n_in))
+        found.append(plan)
+    return found
 
 
 def _cells(layer: Dense, sizes: list[int], voting: bool) -> tuple[NDArray[np.bool_], ...]:

@@ -27,7 +27,7 @@ from bridgebnn.hdl.spec import (
 from bridgebnn.model.networks.golden import check_bits
 from bridgebnn.model.networks.network import Network
 
-from .lowering import Plan, lower
+from .lowering import Plan, lower, read_maps
 from .placement import MappingError, place
 from .row_programs import RowProgram, row_program
 from .spares import relocate
@@ -149,7 +149,8 @@ class Mapping:
         Returns
         -------
         uint32, (batch, tiles of the first layer * W)
-            Word ``t*W + w`` holds columns 32*w.. of the layer's tile number t; every slice starts at bit 0.
+            Word ``t*W + w`` holds columns 32*w.. of the layer's tile number t; every slice starts at bit 0. Where the
+            first layer reads a map, (batch, words of the map): its bits in order.
 
         Raises
         ------
@@ -157,7 +158,11 @@ class Mapping:
             Wrong shape, or values other than 0 and 1.
         """
         program, words = self.programs[0], self.geometry.row_words
-        bits = check_bits(images, program.n_in)
+        bits = check_bits(images, self.network.n_in)
+        if program.walk is not None:
+            padded = np.zeros((len(bits), -(-bits.shape[1] // WORD_WIDTH) * WORD_WIDTH), np.uint8)
+            padded[:, : bits.shape[1]] = bits
+            return np.packbits(padded, axis=1, bitorder="little").view("<u4").astype(np.uint32, copy=False)
         columns = np.zeros((len(bits), len(program.reads), words * WORD_WIDTH), np.uint8)
         for k, read in enumerate(program.reads):
             here = bits[:, read.inputs]
@@ -198,7 +203,9 @@ def map_network(
     repairs.check(geometry)
     if final_mode is ReadMode.SIGN:
         raise MappingError("final_mode = SIGN: a score needs popcounts, by COUNT or SEARCH")
-    plans = [lower(op, i, geometry, combine, final_mode) for i, op in enumerate(network.operations)]
+    plans = read_maps(
+        [lower(op, i, geometry, combine, final_mode) for i, op in enumerate(network.operations)]
+    )
     _check_sizes(plans, geometry)
     places = place([plan.shape for plan in plans], geometry)
     shape = (geometry.tiles, geometry.rows, geometry.columns)

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bridgebnn.hdl.spec import Combine, Descriptor, Geometry, ReadMode, Repairs
+from bridgebnn.hdl.spec import Combine, Descriptor, Geometry, MapWalk, ReadMode, Repairs
 from bridgebnn.model.evaluator import RowRead
+from bridgebnn.model.networks.golden import pooled, windows
 from bridgebnn.model.networks.operations import Output
 
 __all__ = ["RowProgram", "TileRead", "digital_rows", "first_rows", "row_program"]
@@ -55,7 +56,7 @@ class TileRead(RowRead):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RowProgram:
-    """Row reads of several tiles in step, once per input vector.
+    """Row reads of several tiles in step, once per input vector; over a map, once per window of it.
 
     Parameters
     ----------
@@ -72,6 +73,8 @@ class RowProgram:
         SIGN: references; COUNT, SEARCH: what is added to twice the popcount.
     output : "sign" or "score"
         Bits ``score >= 0``, or the scores themselves.
+    walk : MapWalk, optional
+        The source is a map, and this is how its windows are read.
     """
 
     operation: int
@@ -80,6 +83,22 @@ class RowProgram:
     combine: Combine
     entries: NDArray[np.int64]
     output: Output
+    walk: MapWalk | None = None
+
+    @property
+    def windows(self) -> int:
+        """Times that the rows are read for each vector of the source."""
+        return self.walk.windows if self.walk is not None else 1
+
+    def vectors(self, bits: NDArray[Any]) -> NDArray[Any]:
+        """What is read, window after window, of a batch of the source: (batch, n) to (batch * windows, n_in)."""
+        return bits if self.walk is None else windows(bits, self.walk).reshape(-1, self.n_in)
+
+    def gathered(self, values: NDArray[Any]) -> NDArray[Any]:
+        """The inverse for what comes out, (batch * windows, n_out) to (batch, outputs); bits are pooled."""
+        if self.walk is None or not self.walk.writes_map:
+            return values
+        return pooled(values.reshape(-1, self.windows, values.shape[1]), self.walk.pool)
 
     @property
     def mode(self) -> ReadMode:
@@ -154,6 +173,7 @@ def row_program(
         combine=d.combine,
         entries=entries,
         output=output,
+        walk=descriptor.walk if descriptor.reads_map else None,
     )
 
 

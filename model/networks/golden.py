@@ -221,7 +221,53 @@ def _dense(layer: DenseLike) -> tuple[int, int, _Evaluate]:
     return n_in, n_out, lambda bits: (whole.signs(bits).view(np.uint8), None)
 
 
-EVALUATIONS: dict[str, Callable[[Any], tuple[int, int, _Evaluate]]] = {"dense": _dense}
+def windows(bits: NDArray[Any], walk: Any) -> NDArray[Any]:
+    """Windows of maps, in the order of the walk: positions row by row, in each its pooling windows.
+
+    Parameters
+    ----------
+    bits : (batch, height * width * channels)
+    walk : ``bridgebnn.hdl.spec.MapWalk``, or anything with its attributes
+
+    Returns
+    -------
+    dtype of ``bits``, (batch, windows, kernel * kernel * channels)
+        Bits outside of the map are 0.
+    """
+    height, width = walk.height, walk.row_bits // walk.channels
+    k, s, p, pool = walk.kernel, walk.stride, walk.padding, walk.pool
+    rows, columns = walk.out_height * pool, walk.out_width * pool
+    maps = np.zeros((len(bits), height + 2 * p + k, width + 2 * p + k, walk.channels), bits.dtype)
+    maps[:, p : p + height, p : p + width] = bits.reshape(len(bits), height, width, walk.channels)
+    view = np.lib.stride_tricks.sliding_window_view(maps, (k, k), axis=(1, 2))  # (batch, y, x, c, k, k)
+    view = view[:, : rows * s : s, : columns * s : s].transpose(0, 1, 2, 4, 5, 3)
+    view = view.reshape(len(bits), walk.out_height, pool, walk.out_width, pool, -1).swapaxes(2, 3)
+    return np.ascontiguousarray(view).reshape(len(bits), rows * columns, k * k * walk.channels)
+
+
+def pooled(bits: NDArray[Any], pool: int) -> NDArray[Any]:
+    """Maps from the bits of their windows, (batch, windows, n) to (batch, windows / pool**2 * n): OR where pooled."""
+    batch, count, n = bits.shape
+    return bits.reshape(batch, count // pool**2, pool**2, n).max(axis=2).reshape(batch, -1)
+
+
+def _convolution(layer: Any) -> tuple[int, int, _Evaluate]:
+    """Inputs, outputs and evaluation of a convolution."""
+    walk = layer.walk
+    _, _, evaluate = _dense(layer.window)
+
+    def convolve(bits: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], None]:
+        parts = windows(bits, walk)
+        values, _ = evaluate(parts.reshape(-1, parts.shape[2]))
+        return pooled(values.reshape(len(bits), parts.shape[1], -1), walk.pool), None
+
+    return walk.map_bits, layer.n_out, convolve
+
+
+EVALUATIONS: dict[str, Callable[[Any], tuple[int, int, _Evaluate]]] = {
+    "dense": _dense,
+    "convolution": _convolution,
+}
 """By kind of operation: its inputs, its outputs, and the function from the ones to the others."""
 
 

@@ -13,7 +13,7 @@ key                       dtype   value
 ``name``                  str     name of the network
 ``meta``                  str     JSON object: seed, command, test accuracy, dataset
 ``operations``            int     number of operations, at least 1
-``operation{i}_kind``     str     ``dense``
+``operation{i}_kind``     str     ``dense``, ``convolution``
 ``operation{i}_{entry}``          the entries of that kind, as in the table of its module
 ========================  ======  ==============================================================
 
@@ -34,6 +34,7 @@ from numpy.typing import ArrayLike
 
 from bridgebnn.model.npz import Entries, read_npz, write_npz
 
+from .convolution import Convolution
 from .dense import Dense
 from .operations import NetworkError, Operation
 
@@ -41,7 +42,7 @@ __all__ = ["FORMAT", "KINDS", "VERSION", "Network", "NetworkError"]
 
 FORMAT = "bridgebnn-network"
 VERSION = 2
-KINDS: dict[str, type[Operation]] = {operation.kind: operation for operation in (Dense,)}
+KINDS: dict[str, type[Operation]] = {operation.kind: operation for operation in (Dense, Convolution)}
 """Operations that a file can hold, by kind."""
 
 
