@@ -1,19 +1,31 @@
 """Bad input and bad hardware: each ends in a clear error, and leaves weights and results as they were.
 
 One run goes through the scenarios of the job, one after the other on the same chip. After each, the
-programmed devices must be in the state they were in, and an inference must give golden's results.
+programmed devices must be in the state they were in, and an inference must give golden's results. On a chip
+with spares, some of them are in use.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from bridgebnn.hdl.spec import Combine, Command, Descriptor, ErrorCode, ReadMode, Timing
+from bridgebnn.hdl.spec import (
+    REPAIR_VALID,
+    Combine,
+    Command,
+    Descriptor,
+    ErrorCode,
+    Geometry,
+    ReadMode,
+    Repairs,
+    Timing,
+)
 from bridgebnn.model.flows import inference
+from bridgebnn.model.mapping.mapping import map_network
 from bridgebnn.model.networks import golden
 from bridgebnn.names import check_names
 from bridgebnn.tb.agents.array_agent import MacroFaults
@@ -52,10 +64,15 @@ class Bench:
         devices = self.env.array.devices.snapshot()
         return {n: v[self.used] for n, v in devices.items() if v.shape[:3] == self.used.shape}
 
+    async def load(self, table: Sequence[Descriptor] | None = None) -> None:
+        """Write the network, or another descriptor table in its place."""
+        m = self.mapping
+        await self.host.load_network(table or m.descriptors, m.thresholds, m.repairs)
+
     async def infer(self) -> None:
         """All images give golden's results."""
         got: list[Any] = []
-        await self.host.load_network(self.mapping.descriptors, self.mapping.thresholds)
+        await self.load()
         await self.host.infer(self.mapping.descriptors, self.vectors, got.append)
         check(len(got) == len(self.images) > 0, f"{len(got)} results for {len(self.images)} vectors")
         for index, result in enumerate(got):
@@ -107,7 +124,8 @@ async def nothing(b: Bench) -> None:
 
 @scenario
 async def unmapped_address(b: Bench) -> None:
-    for address in (0x0A8, 0x0FC, 0x7FFC, 0x1FFFC):
+    spares = b.mapping.geometry.repair_entries
+    for address in (0x0AC if spares else 0x0A8, 0x0FC, 0x7FFC, 0x1FFFC):
         await b.refused(b.bus.access(address), f"read of 0x{address:x}")
         await b.refused(b.bus.access(address, 1), f"write to 0x{address:x}")
     await b.refused(b.bus.read("ROW_IMAGE", b.mapping.geometry.row_words), "read past ROW_IMAGE")
@@ -126,13 +144,14 @@ async def bad_size(b: Bench) -> None:
 
 @scenario
 async def command_while_busy(b: Bench) -> None:
-    await b.host.load_network(b.mapping.descriptors, b.mapping.thresholds)
+    await b.load()
     await b.bus.write("INFER_COUNT", 1)
     await b.host.enable_interrupts()
     await b.host.start(Command.INFER)  # waits for its vector
     for command in (Command.INFER, Command.PROGRAM_ROW, Command.CLEAR_LOG, Command.NOP):
         await b.refused(b.host.start(command), f"{command.name} while busy")
-    for name in ("ROW_IMAGE", "ROW_MASK", "DESCRIPTOR", "THRESHOLD", "TIMING_READ", "INFER_COUNT"):
+    names = ("ROW_IMAGE", "ROW_MASK", "DESCRIPTOR", "THRESHOLD", "TIMING_READ", "INFER_COUNT")
+    for name in (*names, *repair_windows(b)):
         await b.refused(b.bus.write(name, 0), f"a write to {name} while busy")
     pending = await b.bus.fields("IRQ_PENDING")
     check(pending["rejected"] == 1, "no interrupt for the refused command")
@@ -175,9 +194,25 @@ async def bad_descriptor(b: Bench) -> None:
     for index, descriptor in bad:
         table = list(good)
         table[index] = descriptor
-        await b.host.load_network(table, b.mapping.thresholds)
+        await b.load(table)
         await b.ends(b.host.run(Command.INFER), ErrorCode.BAD_DESCRIPTOR, index)
     check(b.env.agent.row_reads == reads, "a row was read for a table that is bad")
+    await b.safe()
+
+
+@scenario
+async def bad_repair(b: Bench) -> None:
+    g = b.mapping.geometry
+    plain = {"REPAIR_COLUMN": g.plain_columns, "REPAIR_ROW": g.plain_rows}
+    first = {"REPAIR_COLUMN": 0, "REPAIR_ROW": g.tiles * g.spare_columns}
+    await b.load()
+    reads = b.env.agent.row_reads
+    for name in repair_windows(b):
+        for entry, words in ((0, (plain[name], 0)), (1, (0, 0xFFFF)), (0, (1, 1))):
+            await b.bus.write_burst(name, [REPAIR_VALID | line if line else 0 for line in words])
+            await b.ends(b.host.run(Command.INFER), ErrorCode.BAD_SETTING, 3 | first[name] + entry << 8)
+        await b.bus.write_burst(name, (0, 0))
+    check(b.env.agent.row_reads == reads, "a row was read for a repair table that is bad")
     await b.safe()
 
 
@@ -219,7 +254,7 @@ async def read_back_lock(b: Bench) -> None:
     for command in (Command.READ_ROW, Command.VERIFY_ROW, Command.PROGRAM_ROW, Command.REFRESH_ROW):
         await b.ends(b.host.run(command), ErrorCode.READ_LOCKED)
     await b.refused(b.bus.read("ROW_IMAGE"), "a read of the hidden window")
-    for name in ("DESCRIPTOR", "THRESHOLD", "LAYER_COUNT"):
+    for name in ("DESCRIPTOR", "THRESHOLD", "LAYER_COUNT", *repair_windows(b)):
         await b.refused(b.bus.write(name, 1), f"a write of {name}")
     await b.env.reset()
 
@@ -301,7 +336,7 @@ async def result_bank_empty_and_input_banks_full(b: Bench) -> None:
 
 @scenario
 async def abort_inference(b: Bench) -> None:
-    await b.host.load_network(b.mapping.descriptors, b.mapping.thresholds)
+    await b.load()
     await b.bus.write("INFER_COUNT", 3)
     await b.host.enable_interrupts(done=1, error=1)
     await b.host.start(Command.INFER)
@@ -329,7 +364,7 @@ async def abort_programming(b: Bench) -> None:
 @scenario
 async def reset_in_inference(b: Bench) -> None:
     for wait in (3, 11, 26, 47):
-        await b.host.load_network(b.mapping.descriptors, b.mapping.thresholds)
+        await b.load()
         await b.bus.write("INFER_COUNT", 2)
         await b.host.start(Command.INFER)
         await b.host.push(b.vectors[0])
@@ -352,6 +387,20 @@ async def reset_in_programming(b: Bench) -> None:
     check((await b.host.status())["unlocked"] == 0, "unlocked after reset")
 
 
+def some_repairs(geometry: Geometry) -> Repairs:
+    """The first spare column of each tile and the first spare row in use; the other spares are free."""
+    g = geometry
+    lines = (1, g.inputs, g.inputs - 1)
+    columns = tuple((tile, 0, lines[tile % 3]) for tile in range(g.tiles if g.spare_columns else 0))
+    return Repairs(columns=columns, rows=((0, 2),) if g.spare_rows else ())
+
+
+def repair_windows(b: Bench) -> list[str]:
+    """Windows of the repair table; none on a chip without spares."""
+    g = b.mapping.geometry
+    return ["REPAIR_COLUMN"] * bool(g.spare_columns) + ["REPAIR_ROW"] * bool(g.spare_rows)
+
+
 async def drain(b: Bench) -> None:
     """Take what an ended INFER left; banks still filled are dropped by a reset."""
     while (await b.host.status())["result_valid"]:
@@ -370,6 +419,9 @@ async def faults(dut: Any, job: ScenariosJob, progress: Progress) -> ScenariosRe
     """Run the job's scenarios (default all); the report has an outcome for each, "ok" or what was wrong."""
     check_names("ScenariosJob.scenarios", job.scenarios, SCENARIOS, "scenario")
     mapping = job.mapping
+    if job.geometry.repair_entries:
+        choices = {"combine": job.combine, "final_mode": job.final_mode}
+        mapping = map_network(job.network, job.geometry, repairs=some_repairs(job.geometry), **choices)
     array = chip_of(job)
     env = environment(dut, job, array)
     bench = Bench(env, mapping, job.images)

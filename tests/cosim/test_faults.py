@@ -4,13 +4,15 @@ import functools
 
 import pytest
 
+from bridgebnn.hdl.spec import Geometry
 from bridgebnn.tb.runs.jobs import ScenariosJob
 from bridgebnn.tb.runs.runner import run_scenarios
 
-from . import small
+from . import small, test_repair
 
 NAMES = (
     *("nothing", "unmapped_address", "bad_size", "command_while_busy", "unknown_command", "bad_descriptor"),
+    "bad_repair",
     *("program_without_unlock", "lock_bit", "read_back_lock", "bad_address", "rails_never_up", "rails_lost"),
     *("devices_that_do_not_converge", "comparator_never_resolves", "comparator_resolves_late"),
     *("result_bank_empty_and_input_banks_full", "abort_inference", "abort_programming"),
@@ -18,10 +20,13 @@ NAMES = (
 )
 
 
+GEOMETRIES = {"plain": small.GEOMETRY, "spares": test_repair.GEOMETRY}
+
+
 @functools.cache
-def outcomes(sim: str, attach: str) -> dict[str, str]:
+def outcomes(sim: str, attach: str, geometry: Geometry) -> dict[str, str]:
     """All scenarios in one run."""
-    job = ScenariosJob(**small.job(sim, attach, limit_cyc=100_000))
+    job = ScenariosJob(**small.job(sim, attach, limit_cyc=100_000, geometry=geometry))
     return run_scenarios(job, timeout_s=300.0).outcomes
 
 
@@ -33,7 +38,8 @@ def outcomes(sim: str, attach: str) -> dict[str, str]:
         for attach in small.ATTACHMENTS
     ],
 )
-def test_bad_input_leaves_weights_and_results(sim, attach):
-    found = outcomes(sim, attach)
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_bad_input_leaves_weights_and_results(sim, attach, geometry):
+    found = outcomes(sim, attach, GEOMETRIES[geometry])
     assert set(found) == set(NAMES)
     assert {name: text for name, text in found.items() if text != "ok"} == {}

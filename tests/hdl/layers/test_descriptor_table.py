@@ -179,6 +179,35 @@ def bad_tables():
         yield table, "as the function says"
 
 
+FIELD_MASKS = (0xFF, 0xFF00, 0xFFFF_0000), (0xFFFF, 0xFFFF_0000), (0xFFFF, 0xFFFF_0000), (0xFFFF, 0x7FF_0000)
+"""Words of a descriptor: its fields of several bits that are numbers."""
+
+
+def edge_words():
+    """Words of tables with one bit the other way, or one field of ones, powers of two or zeros."""
+    good = [w for d in GOOD for w in d.words()]
+    for place, word in enumerate(good):
+        changed = {word ^ 1 << bit for bit in range(32)}
+        for mask in FIELD_MASKS[place % 4]:
+            powers = {1 << bit for bit in range(32)} & {mask & (1 << bit) for bit in range(32)}
+            changed |= {word & ~mask | value for value in (0, mask, *powers)}
+        for value in sorted(changed - {word}):
+            yield [*good[:place], value, *good[place + 1 :]]
+
+
+def first_bad_of_words(rows):
+    """As the function says; a descriptor that cannot even be one is bad by itself."""
+    table = []
+    for index in range(len(rows) // 4):
+        try:
+            table.append(Descriptor.from_words(rows[4 * index : 4 * index + 4]))
+        except ValueError:
+            # Those before it are judged first, though without what comes after the last of them.
+            found = first_bad([*table, GOOD[-1]]) if table else None
+            return index if found is None else min(found, index)
+    return first_bad(table)
+
+
 def first_bad(table):
     try:
         check_descriptors(table, GEOMETRY)
@@ -232,6 +261,33 @@ def test_check_agrees_with_the_function():
 
     simulate(m, testbench)
     assert compared > 80
+
+
+def test_check_of_every_bit():
+    """Every bit of every field counts: with one ignored, some table here would pass, or be another layer's fault."""
+    m = Module()
+    m.submodules.table, m.submodules.check = table, check = (
+        DescriptorTable(GEOMETRY),
+        DescriptorCheck(GEOMETRY),
+    )
+    m.d.comb += [table.fetch.eq(check.fetch), table.index.eq(check.index), check.raw.eq(table.raw)]
+    ends = []
+
+    async def testbench(ctx):
+        ctx.set(check.layer_count, len(GOOD))
+        for rows in edge_words():
+            for addr, value in enumerate(rows):
+                await write(ctx, table.window, addr, value)
+            ctx.set(check.start, 1)
+            await ctx.tick()
+            ctx.set(check.start, 0)
+            *_, done, index = await ctx.tick().sample(check.done, check.index).until(check.bad | check.done)
+            ends.append((rows, None if done else index))
+
+    simulate(m, testbench)
+    assert sum(found is not None for _, found in ends) > 300
+    for rows, found in ends:
+        assert found == first_bad_of_words(rows), [hex(word) for word in rows]
 
 
 def test_too_many_or_no_descriptors():
