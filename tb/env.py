@@ -14,10 +14,11 @@ from cocotb.triggers import Event, First, RisingEdge, Timer
 from bridgebnn.hdl.spec import Geometry, Timing
 from bridgebnn.hdl.spec.register_map import register_map
 from bridgebnn.tb.agents.array_agent import MacroAgent, MacroFaults, StrobeAgent
-from bridgebnn.tb.agents.pins import Pin
 from bridgebnn.tb.agents.prefetch_agent import PrefetchAgent
 from bridgebnn.tb.bus.wishbone import WishboneMaster
+from bridgebnn.tb.context import Dut
 from bridgebnn.tb.host.driver import HostDriver
+from bridgebnn.tb.pins import Pin
 
 __all__ = ["ATTACHMENTS", "Env", "gaps"]
 
@@ -41,7 +42,7 @@ class Env:
 
     Parameters
     ----------
-    dut : cocotb handle
+    dut : Dut
         The bare controller (attachments ``strobe`` and ``none``) or the shell (``prefetch``).
     geometry : Geometry
     array : bridgebnn.model.macro.array.Array or None
@@ -68,7 +69,7 @@ class Env:
 
     def __init__(
         self,
-        dut: Any,
+        dut: Dut,
         geometry: Geometry,
         array: Any,
         *,

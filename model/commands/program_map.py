@@ -16,10 +16,10 @@ from rich.console import Console
 
 from bridgebnn.command_line import output_folder
 from bridgebnn.model.devices.device import DeviceParams
-from bridgebnn.model.flows.chip_map import program_and_map
 from bridgebnn.model.flows.work import work_of
 from bridgebnn.model.options import add_work
 from bridgebnn.model.parameters.params import MacroParams
+from bridgebnn.model.studies.chip_map import program_and_map
 from bridgebnn.progress import counted, shown
 
 

@@ -9,7 +9,7 @@ has the other attachment. Outside the windows in which a real macro answers, inp
 from __future__ import annotations
 
 import random
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
 import numpy as np
@@ -20,9 +20,10 @@ from bridgebnn.hdl.spec import Geometry, ProgOp, ProgSide, VerifyRef, margin_fac
 from bridgebnn.hdl.spec.pins import MACRO_OUTPUTS
 from bridgebnn.model.mapping.mapping import Mapping
 from bridgebnn.model.mapping.row_programs import digital_rows
+from bridgebnn.tb.context import MacroContext, MacroModel
+from bridgebnn.tb.pins import Pin, bits_of
 
 from .misbehaviour import MacroFaults
-from .pins import Pin, bits_of
 from .protocol import Fault, ProtocolError
 
 __all__ = ["MacroAgent", "MacroFaults", "StrobeAgent"]
@@ -33,9 +34,8 @@ class MacroAgent:
 
     Parameters
     ----------
-    env : bridgebnn.tb.env.Env
-        Gives ``dut``, ``spawn`` and ``period_ns``.
-    array : bridgebnn.model.macro.array.Array
+    env : MacroContext
+    array : MacroModel
         The chip that is played.
     faults : MacroFaults, optional
     names : mapping, optional
@@ -48,13 +48,17 @@ class MacroAgent:
     """
 
     def __init__(
-        self, env: Any, array: Any, faults: MacroFaults | None = None, names: dict[str, str] | None = None
+        self,
+        env: MacroContext,
+        array: MacroModel,
+        faults: MacroFaults | None = None,
+        names: dict[str, str] | None = None,
     ):
         self.env, self.dut, self.array = env, env.dut, array
         self.geometry: Geometry = array.geometry
         self.faults = faults or MacroFaults()
         self.pulses = self.verifies = 0
-        self.on_event: list[Any] = []  # callables (kind, dict), for waveforms
+        self.on_event: list[Callable[[str, dict[str, Any]], None]] = []  # for waveforms
         names = names or {}
         self.pin = {name: Pin(getattr(self.dut, name)) for name in MACRO_OUTPUTS}
         self.sl = Pin(getattr(self.dut, names.get("sl", "sl")))
@@ -75,7 +79,7 @@ class MacroAgent:
         """From now on the macro has these faults."""
         self.faults = faults
 
-    def spawn(self, reaction: Coroutine) -> None:
+    def spawn(self, reaction: Coroutine[Any, Any, None]) -> None:
         """Run a reaction; what it raises ends the test."""
         self.env.spawn(reaction)
 
@@ -236,8 +240,8 @@ class StrobeAgent(MacroAgent):
 
     def __init__(
         self,
-        env: Any,
-        array: Any,
+        env: MacroContext,
+        array: MacroModel,
         faults: MacroFaults | None = None,
         *,
         watch: bool = True,
@@ -247,7 +251,7 @@ class StrobeAgent(MacroAgent):
         self.watch = watch
         self.cmp, self.cmp_valid = Pin(self.dut.cmp), Pin(self.dut.cmp_valid)
         self.row_reads = 0
-        self.on_evaluate: list[Any] = []  # callables (tiles, row)
+        self.on_evaluate: list[Callable[[list[int], int], None]] = []  # called with tiles and row
         self._fresh = False
         self._open: tuple[list[int], int] | None = None  # tiles and row under evaluation
         self._columns: dict[int, tuple[str, str, np.ndarray, np.ndarray]] = {}

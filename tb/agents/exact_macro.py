@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 from cocotb.triggers import FallingEdge
 
-from bridgebnn.tb.agents.pins import Pin
 from bridgebnn.tb.checks.read_trace import Chip, Cycle, Phases
-from bridgebnn.tb.env import Env
+from bridgebnn.tb.context import MacroContext
+from bridgebnn.tb.pins import Pin
 
 __all__ = ["ExactMacro"]
 
@@ -29,7 +29,7 @@ class ExactMacro:
     read is then not valid. ``deaf``: tiles that never answer on the word lines ``deaf_rows``.
     """
 
-    env: Env
+    env: MacroContext
     rng: random.Random
     phases: Phases = field(default=Phases(1, 1, 1))
     late: Sequence[int] = (0,)

@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 from cocotb.triggers import ValueChange
 
+from bridgebnn.model.macro.array import Array
 from bridgebnn.model.mapping.mapping import Mapping
 from bridgebnn.model.mapping.row_programs import digital_rows
+from bridgebnn.tb.context import MacroContext
+from bridgebnn.tb.pins import Pin, bits_of, string_of
 
 from .array_agent import MacroAgent, MacroFaults
-from .pins import Pin, bits_of, string_of
 from .protocol import Fault, ProtocolError
 
 __all__ = ["PrefetchAgent"]
@@ -38,8 +40,8 @@ class PrefetchAgent(MacroAgent):
 
     def __init__(
         self,
-        env: Any,
-        array: Any,
+        env: MacroContext,
+        array: Array,
         faults: MacroFaults | None = None,
         *,
         comparisons: int = 1,

@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 from cocotb.triggers import RisingEdge
 
 from bridgebnn.hdl.spec.register_map import RegisterMap
-from bridgebnn.tb.agents.pins import Pin
+from bridgebnn.tb.context import Dut
+from bridgebnn.tb.pins import Pin
 
-__all__ = ["BusError", "BusTimeout", "WishboneMaster"]
+from .registers import BusError, BusTimeout, NamedRegisters
 
-
-class BusError(Exception):
-    """An access ended in ``wb_err``.
-
-    Attributes
-    ----------
-    address : int
-        Byte address.
-    write : bool
-    """
-
-    def __init__(self, address: int, write: bool, name: str = ""):
-        self.address, self.write = address, write
-        what = "write to" if write else "read of"
-        super().__init__(f"{what} {name or 'address'} (0x{address:05x}) ended in wb_err")
+__all__ = ["WishboneMaster"]
 
 
-class BusTimeout(Exception):
-    """Neither ``wb_ack`` nor ``wb_err`` came within the limit."""
-
-
-class WishboneMaster:
+class WishboneMaster(NamedRegisters):
     """One access at a time; what firmware does.
 
     *Throughput*: an access takes the responder's cycles, none is lost between two.
@@ -50,9 +32,9 @@ class WishboneMaster:
     """
 
     def __init__(
-        self, dut: Any, registers: RegisterMap, *, limit_cyc: int = 64, idle: Iterator[int] | None = None
+        self, dut: Dut, registers: RegisterMap, *, limit_cyc: int = 64, idle: Iterator[int] | None = None
     ):
-        self.map = registers
+        super().__init__(registers)
         self.limit_cyc = limit_cyc
         self.idle = idle
         self.accesses = 0
@@ -60,9 +42,6 @@ class WishboneMaster:
         self._edge = RisingEdge(dut.clk)
         names = ("cyc", "stb", "we", "adr", "dat_w", "sel", "dat_r", "ack", "err")
         self._pin = {name: Pin(getattr(dut, f"wb_{name}")) for name in names}
-        self._where = {r.name: r.offset for r in registers.registers}
-        self._where |= {w.name: w.offset for w in registers.windows}
-        self._names = {offset: name for name, offset in self._where.items()}
         self.release()
 
     def release(self) -> None:
@@ -122,30 +101,3 @@ class WishboneMaster:
         if failed:
             raise BusError(address, write, self._names.get(address, ""))
         return value
-
-    async def read(self, name: str, word: int = 0) -> int:
-        """Read a register, or one word of a window."""
-        return await self.access(self._where[name] + 4 * word)
-
-    async def write(self, name: str, value: int = 0, word: int = 0) -> None:
-        """Write a register, or one word of a window."""
-        await self.access(self._where[name] + 4 * word, value)
-
-    async def write_burst(self, name: str, values: Iterable[int], word: int = 0) -> None:
-        """Write consecutive words of a window."""
-        base = self._where[name] + 4 * word
-        for index, value in enumerate(values):
-            await self.access(base + 4 * index, int(value))
-
-    async def read_burst(self, name: str, count: int, word: int = 0) -> list[int]:
-        """Read consecutive words of a window."""
-        base = self._where[name] + 4 * word
-        return [await self.access(base + 4 * index) for index in range(count)]
-
-    async def set(self, name: str, **fields: int) -> None:
-        """Write a register from its fields; those not named are 0."""
-        await self.write(name, self.map.register(name).pack(**fields))
-
-    async def fields(self, name: str) -> dict[str, int]:
-        """Read a register and take it apart."""
-        return self.map.register(name).unpack(await self.read(name))

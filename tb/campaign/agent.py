@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
 
 import cocotb
 from cocotb.triggers import FallingEdge, First, ReadWrite, RisingEdge, Timer
 
 from bridgebnn.tb.agents.array_agent import StrobeAgent
 from bridgebnn.tb.agents.protocol import Fault, ProtocolError
+from bridgebnn.tb.context import MacroContext, MacroModel
 
 __all__ = ["CampaignAgent", "Comparator", "Rails"]
 
@@ -72,14 +72,14 @@ class CampaignAgent(StrobeAgent):
         How often a fault of the rails or of a comparator has acted.
     """
 
-    def __init__(self, env: Any, array: Any):
+    def __init__(self, env: MacroContext, array: MacroModel):
         super().__init__(env, array, watch=False)
         self.errors: list[str] = []
         self.rails, self.comparator = Rails(), Comparator()
         self.hits = 0
         self._seen = [0] * self.geometry.tiles
 
-    def renew(self, array: Any) -> None:
+    def renew(self, array: MacroModel) -> None:
         """Another chip, sound rails and comparators; the controller is in reset."""
         self.array = array
         self.errors.clear()

@@ -21,7 +21,8 @@ from cocotb.triggers import First, RisingEdge, Timer
 from bridgebnn.hdl.spec import Command, Descriptor, ErrorCode, ReadMode
 from bridgebnn.hdl.spec.register_map import Access
 from bridgebnn.model.mapping.mapping import Mapping
-from bridgebnn.tb.bus.wishbone import BusError, WishboneMaster
+from bridgebnn.tb.bus.registers import BusError
+from bridgebnn.tb.bus.wishbone import WishboneMaster
 from bridgebnn.tb.env import Env
 from bridgebnn.tb.host.driver import HostDriver, VectorResult, bus_words
 

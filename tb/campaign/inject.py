@@ -11,8 +11,8 @@ from cocotb.triggers import FallingEdge, RisingEdge, Timer
 from bridgebnn.hdl.spec import Command, ProgSide
 from bridgebnn.model.devices.device import Stuck
 from bridgebnn.model.macro.broken_lines import LINE_KINDS, FaultyArray, LineFault
-from bridgebnn.tb.agents.pins import Pin
 from bridgebnn.tb.env import Env
+from bridgebnn.tb.pins import Pin
 
 from .agent import CampaignAgent
 from .attack import Attack

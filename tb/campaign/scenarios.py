@@ -25,7 +25,7 @@ from bridgebnn.model.flows import inference, programming
 from bridgebnn.model.macro.broken_lines import FaultyArray
 from bridgebnn.model.mapping.mapping import Mapping
 from bridgebnn.model.parameters.params import MacroParams
-from bridgebnn.tb.bus.wishbone import BusError
+from bridgebnn.tb.bus.registers import BusError
 from bridgebnn.tb.env import Env
 
 from . import oracle

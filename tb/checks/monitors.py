@@ -10,7 +10,7 @@ from cocotb.triggers import ValueChange
 
 from bridgebnn.model.mapping.mapping import Mapping
 from bridgebnn.model.mapping.row_programs import first_rows
-from bridgebnn.tb.agents.pins import Pin, bits_of, string_of
+from bridgebnn.tb.pins import Pin, bits_of, string_of
 
 __all__ = ["LayerMonitor"]
 

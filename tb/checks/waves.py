@@ -17,7 +17,7 @@ from vcd import VCDWriter
 
 from bridgebnn.hdl.spec import DAC_LSB_V, ProgOp
 from bridgebnn.hdl.spec.pins import BUS_PORTS, CLOCK_PORTS, MACRO_PINS
-from bridgebnn.tb.agents.pins import Pin
+from bridgebnn.tb.pins import Pin
 
 __all__ = ["Trace"]
 

@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bridgebnn.command_line import output_folder
-from bridgebnn.model.flows.chip_map import program_and_map
 from bridgebnn.model.options import add_work
+from bridgebnn.model.studies.chip_map import program_and_map
 from bridgebnn.progress import shown
 from bridgebnn.tb.runs.jobs import ProgramJob
 from bridgebnn.tb.runs.programs import differences

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from cocotb.triggers import RisingEdge, SimTimeoutError, with_timeout
@@ -23,13 +23,14 @@ from bridgebnn.hdl.spec import (
     words,
 )
 from bridgebnn.model.mapping.program_log import Failure, ProgramLog
-from bridgebnn.tb.bus.wishbone import WishboneMaster
+from bridgebnn.tb.bus.registers import RegisterAccess
+from bridgebnn.tb.context import Dut
 
 __all__ = ["CommandError", "HostDriver", "HostTimeout", "VectorResult"]
 
 
 class Cells(Protocol):
-    """What is to be programmed, as ``model.mapping.mapping.Mapping`` and ``model.flows.chip_map.Work`` have it."""
+    """What is to be programmed, as ``model.mapping.mapping.Mapping`` and ``model.studies.chip_map.Work`` have it."""
 
     images: np.ndarray
     masks: np.ndarray
@@ -86,7 +87,7 @@ class HostDriver:
 
     Parameters
     ----------
-    bus : WishboneMaster
+    bus : RegisterAccess
     dut : cocotb handle
         With ``clk`` and ``irq``.
     geometry : Geometry
@@ -105,8 +106,8 @@ class HostDriver:
 
     def __init__(
         self,
-        bus: WishboneMaster,
-        dut: Any,
+        bus: RegisterAccess,
+        dut: Dut,
         geometry: Geometry,
         *,
         period_ns: float = 20.0,

@@ -29,7 +29,7 @@ from bridgebnn.model.mapping.mapping import map_network
 from bridgebnn.model.networks import golden
 from bridgebnn.names import check_names
 from bridgebnn.tb.agents.array_agent import MacroFaults
-from bridgebnn.tb.bus.wishbone import BusError
+from bridgebnn.tb.bus.registers import BusError
 from bridgebnn.tb.env import Env
 from bridgebnn.tb.host.driver import CommandError, HostDriver
 from bridgebnn.tb.runs.job import Progress, testbench

@@ -19,10 +19,10 @@ from bridgebnn.model.networks import golden
 from bridgebnn.tb.checks.monitors import LayerMonitor
 from bridgebnn.tb.checks.scoreboard import InferenceScoreboard, Reference
 from bridgebnn.tb.env import Env
-from bridgebnn.tb.host.programming import Pass, program_alone, program_chip
 from bridgebnn.tb.runs.job import Progress, testbench
 from bridgebnn.tb.runs.jobs import InferJob, ProgramJob
 from bridgebnn.tb.runs.reports import ModelProgramming, RunReport
+from bridgebnn.tb.testbenches.bring_up import Pass, program_alone, program_chip
 
 
 def chip_of(job: InferJob | ProgramJob) -> Array:

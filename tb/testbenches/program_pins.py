@@ -18,9 +18,10 @@ from cocotb.triggers import Event, FallingEdge, RisingEdge, SimTimeoutError, wit
 
 from bridgebnn.hdl.spec import Command, Geometry, ProgOp, Timing, VerifyRef
 from bridgebnn.hdl.spec.register_map import register_map
-from bridgebnn.tb.agents.pins import Pin
-from bridgebnn.tb.bus.wishbone import BusError, WishboneMaster
+from bridgebnn.tb.bus.registers import BusError
+from bridgebnn.tb.bus.wishbone import WishboneMaster
 from bridgebnn.tb.host.driver import UNLOCK_KEYS
+from bridgebnn.tb.pins import Pin
 from bridgebnn.tb.runs.job import Progress, testbench
 from bridgebnn.tb.runs.jobs import RowsJob
 from bridgebnn.tb.runs.reports import RowsReport

@@ -16,11 +16,11 @@ from cocotb.utils import get_sim_time
 
 from bridgebnn.hdl.spec import Command, ErrorCode, Geometry
 from bridgebnn.tb.agents.exact_macro import ExactMacro
-from bridgebnn.tb.agents.pins import Pin
 from bridgebnn.tb.checks.descriptor_rules import COUNT, SEARCH, SIGN, Raw, pack
 from bridgebnn.tb.checks.read_trace import GAP_CYC, Chip, Cycle, Phases, run_vector
 from bridgebnn.tb.env import Env
 from bridgebnn.tb.host.driver import CommandError
+from bridgebnn.tb.pins import Pin
 from bridgebnn.tb.runs.job import Progress, testbench
 from bridgebnn.tb.runs.jobs import ControllerJob
 from bridgebnn.tb.runs.reports import ControllerReport

@@ -19,13 +19,13 @@ from rich.table import Table
 
 from bridgebnn.hdl.spec import Geometry, ProgOp, ProgSide, Timing
 from bridgebnn.model.devices.device import DeviceArray, DeviceParams, Stuck
+from bridgebnn.model.flows.programming import ProgramReport, program, program_phase
+from bridgebnn.model.flows.work import Work
 from bridgebnn.model.macro.array import Array
 from bridgebnn.model.parameters.params import MacroParams
-from bridgebnn.model.studies.cell_error import CellErrors, cell_errors
-from bridgebnn.model.studies.program_plots import plot_map, plot_resistances
 
-from .programming import ProgramReport, program, program_phase
-from .work import Work
+from .cell_error import CellErrors, cell_errors
+from .program_plots import plot_map, plot_resistances
 
 __all__ = ["ChipMap", "program_and_map"]
 
