@@ -4,8 +4,9 @@ from amaranth.hdl import Shape
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Member, Out, Signature
 
-from .spec import WORD_WIDTH, Geometry
+from .spec import WORD_WIDTH, Geometry, ProgOp
 from .spec.pins import BUS_PORTS, MACRO_PINS, Flow, Port
+from .spec.register_map import WHOLE, Settings, layout, register_map
 
 __all__ = [
     "WISHBONE",
@@ -18,6 +19,7 @@ __all__ = [
     "ReadPins",
     "ReadSettings",
     "WindowPort",
+    "entry_layout",
     "port_member",
 ]
 
@@ -31,40 +33,30 @@ def port_member(port: Port, geometry: Geometry) -> Member:
     return way(Shape(port.width(geometry), signed=port.signed))
 
 
-class PulseSettings(data.Struct):
-    """Registers of one operation: FORM, SET or RESET."""
-
-    width_cyc: 16
-    attempts: 8
-    prog_start: 8
-    prog_step: 8
-    prog_limit: 8
-    wl_start: 8
-    wl_step: 8
-    wl_limit: 8
+def _members(*which: Settings, op: ProgOp | None = None) -> dict[str, int]:
+    return {setting.name: setting.field.width for setting in register_map(WHOLE).settings(*which, op=op)}
 
 
-class ReadSettings(data.Struct):
-    """Registers that set the length of the read phases, in cycles; 0 acts as 1."""
+PulseSettings = data.StructLayout(_members(Settings.PULSE, op=ProgOp.FORM))
+"""Registers of one operation: FORM, SET or RESET."""
 
-    precharge_cyc: 8
-    evaluate_cyc: 8
-    sense_cyc: 8
-    resolve_limit_cyc: 16
+ReadSettings = data.StructLayout(_members(Settings.READ))
+"""Registers that set the length of the read phases, in cycles; 0 acts as 1."""
+
+ProgramSettings = data.StructLayout(
+    {"ops": data.ArrayLayout(PulseSettings, len(ProgOp))} | _members(Settings.PROGRAM, Settings.ADDRESS)
+)
+"""Registers of the program sequencer; ``ops`` is indexed by ProgOp; lengths in cycles, 0 acts as 1."""
 
 
-class ProgramSettings(data.Struct):
-    """Registers of the program sequencer; lengths in cycles, 0 acts as 1."""
-
-    ops: data.ArrayLayout(PulseSettings, 3)  # indexed by ProgOp
-    wl_setup_cyc: 8
-    verify_cyc: 8
-    rail_settle_cyc: 16
-    rail_limit_cyc: 16
-    max_parallel: 16
-    verify_margin: 8  # of REFRESH_ROW
-    tile: 8
-    row: 16
+def entry_layout(window: str) -> data.FlexibleLayout:
+    """One entry of a window as the host sees it, fields by name; its first word is the lowest."""
+    whole = layout(window)
+    fields = {
+        name: data.Field(field.width, word * WORD_WIDTH + field.lsb)
+        for name, (word, field) in whole.fields.items()
+    }
+    return data.FlexibleLayout(len(whole.layout) * WORD_WIDTH, fields)
 
 
 class WindowPort(Signature):

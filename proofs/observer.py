@@ -15,7 +15,7 @@ from amaranth.hdl import Cat, Module, Mux, ResetSignal, Signal, Value
 
 from bridgebnn.hdl.output.plain_names import plain
 from bridgebnn.hdl.output.verilog import TOP
-from bridgebnn.hdl.spec import Geometry, Timing
+from bridgebnn.hdl.spec import UNLOCK_KEYS, Geometry, Timing
 from bridgebnn.hdl.spec.register_map import register_map
 
 from .design import Design
@@ -247,9 +247,10 @@ class View:
             ]
         # The last two words written to UNLOCK since the reset or the lock: none, or which key.
         self.keys = Signal(2, name="ref_keys")  # 1: the first key; 2: the first, then the second
+        first, second = UNLOCK_KEYS
         with m.If(self.writes("UNLOCK")):
             m.d.sync += self.keys.eq(
-                Mux(pin.wb_dat_w == 0x554E4C4B, 1, Mux((pin.wb_dat_w == 0x50524F47) & (self.keys == 1), 2, 0))
+                Mux(pin.wb_dat_w == first, 1, Mux((pin.wb_dat_w == second) & (self.keys == 1), 2, 0))
             )
         self.unlocked = (self.keys == 2) & ~self.lock
 

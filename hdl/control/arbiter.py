@@ -7,12 +7,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from bridgebnn.hdl.signatures import CommandPort
-from bridgebnn.hdl.spec import Command, ErrorCode
+from bridgebnn.hdl.spec import UNLOCK_KEYS, Command, ErrorCode
 
-__all__ = ["UNLOCK_KEYS", "CommandArbiter", "UnlockSequence"]
-
-UNLOCK_KEYS = (0x554E4C4B, 0x50524F47)
-"""Words of the unlock sequence, in the order of writing: "UNLK", "PROG"."""
+__all__ = ["CommandArbiter", "UnlockSequence"]
 
 TO_PROGRAM_SEQUENCER = (Command.PROGRAM_ROW, Command.REFRESH_ROW, Command.VERIFY_ROW, Command.READ_ROW)
 NEEDS_UNLOCK = (Command.PROGRAM_ROW, Command.REFRESH_ROW)

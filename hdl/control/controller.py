@@ -10,9 +10,9 @@ from bridgebnn.hdl.layers.layer_sequencer import LayerSequencer
 from bridgebnn.hdl.programming.fail_log import FailLog
 from bridgebnn.hdl.programming.program_sequencer import ProgramSequencer
 from bridgebnn.hdl.signatures import WISHBONE, BusPorts, MacroPins
-from bridgebnn.hdl.spec import Geometry, ProgOp, Timing
+from bridgebnn.hdl.spec import Geometry, Timing
 from bridgebnn.hdl.spec.pins import MACRO_INPUTS, MACRO_OUTPUTS
-from bridgebnn.hdl.spec.register_map import register_map
+from bridgebnn.hdl.spec.register_map import Settings, register_map
 
 from .arbiter import CommandArbiter, UnlockSequence
 from .safety import SafetyGate
@@ -22,12 +22,6 @@ __all__ = ["Controller"]
 PROGRAM_WINDOWS = {"row_image": "image", "row_mask": "mask"}
 LAYER_WINDOWS = {name: name for name in ("descriptor", "scores", "result_bits", "input", "threshold")}
 OPTIONAL_WINDOWS = ("repair_column", "repair_row", "walk")
-SETTINGS_OF_OP = {
-    "pulse": {"width_cyc": "width_cyc", "attempts": "attempts"},
-    "prog": {"start": "prog_start", "step": "prog_step", "limit": "prog_limit"},
-    "wl": {"start": "wl_start", "step": "wl_step", "limit": "wl_limit"},
-}
-"""Registers <OP>_<key> and the members of PulseSettings that their fields set."""
 
 
 class Controller(wiring.Component):
@@ -124,27 +118,22 @@ class Controller(wiring.Component):
         ]
 
     def _settings(self, m: Module, bank):
-        read, program = self.layer.settings, self.program.settings
+        structures = {
+            Settings.READ: self.layer.settings,
+            Settings.PROGRAM: self.program.settings,
+            Settings.ADDRESS: self.program.settings,
+        }
+        for setting in self.registers.settings(*Settings):
+            value = getattr(bank, setting.register.lower()).value[setting.field.name]
+            if setting.op is None:
+                member = structures[setting.settings][setting.name]
+            else:
+                member = self.program.settings.ops[setting.op][setting.name]
+            m.d.comb += member.eq(value)
         m.d.comb += [
-            read.precharge_cyc.eq(bank.timing_read.value.precharge_cyc),
-            read.evaluate_cyc.eq(bank.timing_read.value.evaluate_cyc),
-            read.sense_cyc.eq(bank.timing_read.value.sense_cyc),
-            read.resolve_limit_cyc.eq(bank.timing_resolve.value.resolve_limit_cyc),
-            program.wl_setup_cyc.eq(bank.timing_program.value.wl_setup_cyc),
-            program.verify_cyc.eq(bank.timing_program.value.verify_cyc),
-            program.rail_settle_cyc.eq(bank.timing_rails.value.rail_settle_cyc),
-            program.rail_limit_cyc.eq(bank.timing_rails.value.rail_limit_cyc),
-            program.max_parallel.eq(bank.max_parallel.value.columns),
-            program.verify_margin.eq(bank.verify_margin.value.margin),
-            program.tile.eq(bank.prog_address.value.tile),
-            program.row.eq(bank.prog_address.value.row),
             self.layer.layer_count.eq(bank.layer_count.value.layers),
             self.layer.infer_count.eq(bank.infer_count.value.vectors),
         ]
-        for op in ProgOp:
-            for kind, members in SETTINGS_OF_OP.items():
-                value = getattr(bank, f"{op.name}_{kind}".lower()).value
-                m.d.comb += [program.ops[op][there].eq(value[here]) for here, there in members.items()]
 
     def _windows(self, m: Module, bank, log):
         for name, member in PROGRAM_WINDOWS.items():

@@ -8,28 +8,14 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from bridgebnn.hdl.memory import SyncMemory
-from bridgebnn.hdl.signatures import WindowPort
+from bridgebnn.hdl.signatures import WindowPort, entry_layout
 from bridgebnn.hdl.spec import Combine, Geometry, ReadMode
 
 __all__ = ["DescriptorCheck", "DescriptorTable", "RawDescriptor", "ThresholdMemory", "plan_layout"]
 
 
-class RawDescriptor(data.Struct):
-    """The four words of a descriptor, as the host writes them; see ``bridgebnn.hdl.spec.Descriptor``."""
-
-    tile_first: 8
-    tile_count: 8
-    row_first: 16
-    row_count: 16
-    threshold_base: 16
-    cols: 16
-    cols_last: 16
-    bias: 16
-    bias_last: 11
-    mode: 2
-    combine: 1
-    use_threshold: 1
-    score: 1
+RawDescriptor = entry_layout("DESCRIPTOR")
+"""The four words of a descriptor, as the host writes them; see ``bridgebnn.hdl.spec.Descriptor``."""
 
 
 def plan_layout(geometry: Geometry) -> data.StructLayout:
@@ -109,9 +95,7 @@ class DescriptorTable(wiring.Component):
     def elaborate(self, platform):
         g = self.geometry
         m = Module()
-        m.submodules.memory = memory = SyncMemory(
-            width=RawDescriptor.as_shape().size, depth=g.layers, lanes=4, reads=2
-        )
+        m.submodules.memory = memory = SyncMemory(width=RawDescriptor.size, depth=g.layers, lanes=4, reads=2)
         host, own = memory.reads
 
         lane = Signal(2)

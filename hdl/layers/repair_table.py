@@ -2,22 +2,20 @@
 
 from enum import StrEnum
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from bridgebnn.hdl.signatures import WindowPort
-from bridgebnn.hdl.spec import REPAIR_VALID, Geometry
+from bridgebnn.hdl.signatures import WindowPort, entry_layout
+from bridgebnn.hdl.spec import Geometry
+from bridgebnn.hdl.spec.register_map import layout
 
 __all__ = ["RepairEntry", "RepairTable"]
 
 
-class RepairEntry(data.Struct):
-    """One spare: the line that it stands in for, and whether it does."""
-
-    line: 16
-    valid: 1
+RepairEntry = data.StructLayout({name: f.width for name, (_, f) in layout("REPAIR_ROW").fields.items()})
+"""One spare: the line that it stands in for, and whether it does."""
 
 
 class RepairState(StrEnum):
@@ -139,10 +137,12 @@ class RepairTable(wiring.Component):
         return m
 
     def _host(self, m: Module, window, entries):
-        """Words of a window into flip-flops and back."""
+        """Words of a window into flip-flops and back; bits outside of fields read 0."""
+        word = entry_layout("REPAIR_ROW")
+        written, answer = data.View(word, window.w_data), data.View(word, window.r_data)
         for i, entry in enumerate(entries):
             here = window.addr == i
             with m.If(window.w_en & here):
-                m.d.sync += [entry.line.eq(window.w_data[:16]), entry.valid.eq(window.w_data[31])]
+                m.d.sync += [entry.line.eq(written.line), entry.valid.eq(written.valid)]
             with m.If(window.r_en & here):
-                m.d.sync += window.r_data.eq(Mux(entry.valid, REPAIR_VALID, 0) | entry.line)
+                m.d.sync += [answer.line.eq(entry.line), answer.valid.eq(entry.valid)]

@@ -9,12 +9,10 @@ from peakrdl_html import HTMLExporter
 from peakrdl_ipxact import IPXACTExporter
 
 from bridgebnn.hdl.spec import Geometry, Timing
-from bridgebnn.hdl.spec.register_map import Register, Window, rdl_parameters, rdl_root, register_map
+from bridgebnn.hdl.spec.rdl import rdl_root
+from bridgebnn.hdl.spec.register_map import WHOLE, Register, Window, register_map
 
 __all__ = ["markdown", "write_register_files"]
-
-DOCUMENTED = Geometry(spare_columns=1, spare_rows=1)
-"""The default geometry, with spares so that their registers are shown."""
 
 INTRODUCTION = """\
 # Registers
@@ -51,7 +49,7 @@ OVERVIEW = """
 
 def markdown(geometry: Geometry | None = None, timing: Timing | None = None) -> str:
     """The map as one Markdown page."""
-    geometry = geometry or DOCUMENTED
+    geometry = geometry or WHOLE
     registers = register_map(geometry, timing or Timing())
     network = ", ".join(item.name for item in (*registers.registers, *registers.windows) if item.network)
     parts = [INTRODUCTION.format(**geometry.as_dict(), network=network), OVERVIEW]
@@ -129,7 +127,7 @@ def write_register_files(
         What was written.
     """
     out.mkdir(parents=True, exist_ok=True)
-    root = rdl_root(rdl_parameters(geometry, timing))
+    root = rdl_root(geometry, timing)
     files = [out / "bridgebnn.h", out / "html", out / "bridgebnn.xml"]
     CHeaderExporter().export(root, str(files[0]), reuse_typedefs=False)  # names without the parameters
     HTMLExporter().export(root, str(files[1]), title="bridgebnn registers")

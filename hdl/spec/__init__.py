@@ -4,6 +4,7 @@ Plain Python: imports neither Amaranth nor numpy, so that ``model`` can use it a
 """
 
 from .codes import (
+    UNLOCK_KEYS,
     WORD_WIDTH,
     Combine,
     Command,
@@ -17,7 +18,7 @@ from .codes import (
 from .descriptors import Descriptor, check_descriptors
 from .geometry import Geometry, bias_columns
 from .presets import PRESETS, Preset, preset
-from .repairs import REPAIR_VALID, Repairs
+from .repairs import Repairs
 from .timing import DAC_LSB_V, MARGIN_UNIT, PulseConditions, Timing, margin_factor
 from .walks import MapWalk
 
@@ -25,7 +26,7 @@ __all__ = [
     "DAC_LSB_V",
     "MARGIN_UNIT",
     "PRESETS",
-    "REPAIR_VALID",
+    "UNLOCK_KEYS",
     "WORD_WIDTH",
     "Combine",
     "Command",

@@ -77,6 +77,10 @@ class ErrorCode(enum.IntEnum):
     BAD_SETTING = 13  # a register holds an illegal combination; ERROR.detail holds which
 
 
+UNLOCK_KEYS = (0x554E4C4B, 0x50524F47)
+"""What unlocks programming: "UNLK", then "PROG" in consecutive writes to register UNLOCK."""
+
+
 def words(bits: int) -> int:
     """Number of 32-bit bus words that hold ``bits`` bits."""
     return -(-bits // WORD_WIDTH)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .codes import WORD_WIDTH, Combine, ReadMode, check_range
+from .codes import Combine, ReadMode, check_range
 from .geometry import Geometry
 from .walks import MapWalk
+
+_FLAGS = ("use_threshold", "score")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,18 +62,11 @@ class Descriptor:
     walk: MapWalk | None = None
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("tile_first", 0, 0xFF),
-            ("tile_count", 1, 0xFF),
-            ("row_first", 0, 0xFFFF),
-            ("row_count", 1, 0xFFFF),
-            ("cols", 1, 0xFFFF),
-            ("cols_last", 1, 0xFFFF),
-            ("bias", 0, 0xFFFF),
-            ("bias_last", 0, 0x7FF),
-            ("threshold_base", 0, 0xFFFF),
-        ):
-            check_range("Descriptor", name, getattr(self, name), low, high)
+        from .register_map import layout  # compiles the register file: not on import
+
+        for name, (_, field) in layout("DESCRIPTOR").fields.items():
+            if name not in _FLAGS:
+                check_range("Descriptor", name, getattr(self, name), field.minimum, (1 << field.width) - 1)
         object.__setattr__(self, "mode", ReadMode(self.mode))
         object.__setattr__(self, "combine", Combine(self.combine))
 
@@ -119,39 +115,20 @@ class Descriptor:
 
     def words(self) -> list[int]:
         """The four 32-bit words of window DESCRIPTOR."""
-        return [
-            self.tile_first | self.tile_count << 8 | self.row_first << 16,
-            self.row_count | self.threshold_base << 16,
-            self.cols | self.cols_last << 16,
-            self.bias
-            | self.bias_last << 16
-            | self.mode << 27
-            | self.combine << 29
-            | int(self.use_threshold) << 30
-            | int(self.score) << 31,
-        ]
+        from .register_map import layout
+
+        return layout("DESCRIPTOR").pack(
+            **{f.name: int(getattr(self, f.name)) for f in dataclasses.fields(self)}
+        )
 
     @classmethod
     def from_words(cls, table_words: Sequence[int]) -> Descriptor:
         """Inverse of ``words``; ``ValueError`` for values that no legal descriptor has."""
-        if len(table_words) != 4 or not all(0 <= word < 1 << WORD_WIDTH for word in table_words):
-            raise ValueError(f"{list(table_words)!r}: must be 4 words of {WORD_WIDTH} bits")
-        a, b, c, d = table_words
-        return cls(
-            tile_first=a & 0xFF,
-            tile_count=a >> 8 & 0xFF,
-            row_first=a >> 16,
-            row_count=b & 0xFFFF,
-            threshold_base=b >> 16,
-            cols=c & 0xFFFF,
-            cols_last=c >> 16,
-            bias=d & 0xFFFF,
-            bias_last=d >> 16 & 0x7FF,
-            mode=ReadMode(d >> 27 & 3),
-            combine=Combine(d >> 29 & 1),
-            use_threshold=bool(d >> 30 & 1),
-            score=bool(d >> 31),
-        )
+        from .register_map import layout
+
+        fields = layout("DESCRIPTOR").unpack(table_words)
+        flags = {name: bool(fields[name]) for name in _FLAGS}
+        return cls(**fields | flags)
 
 
 def check_descriptors(descriptors: Sequence[Descriptor], geometry: Geometry) -> None:

@@ -11,7 +11,15 @@ from dataclasses import dataclass
 
 from . import Geometry, ProgOp, Timing
 
-__all__ = ["PhaseWork", "phase_cycles", "program_row_cycles", "read_row_cycles", "verify_row_cycles"]
+__all__ = [
+    "PhaseWork",
+    "least_row_cycles",
+    "phase_cycles",
+    "program_row_cycles",
+    "pulse_cycles",
+    "read_row_cycles",
+    "verify_row_cycles",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +47,11 @@ class PhaseWork:
     failing: tuple[int, ...] = ()
 
 
+def pulse_cycles(timing: Timing, op: ProgOp) -> int:
+    """Cycles of the pins for one pulse: set-up, width, and one cycle of hold."""
+    return timing.wl_setup_cyc + timing.conditions(op).width_cyc + 1
+
+
 def phase_cycles(geometry: Geometry, timing: Timing, work: PhaseWork) -> int:
     """Cycles of one phase, or of one read of the final verify.
 
@@ -49,11 +62,8 @@ def phase_cycles(geometry: Geometry, timing: Timing, work: PhaseWork) -> int:
     w = geometry.row_words
     if not work.targets:
         return w + 1
-    width_cyc = {ProgOp.FORM: timing.form, ProgOp.SET: timing.set, ProgOp.RESET: timing.reset}[
-        work.op
-    ].width_cyc
     cycles = (work.attempts + 1) * (timing.verify_cyc + w + 1)
-    cycles += work.pulses * max(timing.wl_setup_cyc + width_cyc + 1, w + 2)
+    cycles += work.pulses * max(pulse_cycles(timing, work.op), w + 2)
     if any(work.failing):
         cycles += 1 + sum(max(1, n) for n in work.failing)
     return cycles
@@ -91,3 +101,33 @@ def program_row_cycles(
     if masked:
         cycles += w + 1 + 2 * timing.wl_setup_cyc
     return cycles + sum(phase_cycles(geometry, timing, work) for work in phases)
+
+
+def least_row_cycles(
+    geometry: Geometry,
+    timing: Timing,
+    phases: Iterable[PhaseWork],
+    *,
+    masked: bool = True,
+    looks: bool = True,
+) -> int:
+    """Least cycles of a PROGRAM_ROW or REFRESH_ROW that the pins allow for the same pulses and verifies.
+
+    Rails that are up at once and settle, set-up, width and hold of every pulse, every verify read, and the
+    read-back; no other walk over the row.
+
+    Parameters
+    ----------
+    phases : iterable of PhaseWork
+    masked : bool
+        At least one column is masked.
+    looks : bool
+        With one look at each word of an answer; False counts the macro alone.
+    """
+    w = geometry.row_words if looks else 0
+    cycles = timing.rail_settle_cyc + 1
+    for work in phases:
+        if work.targets:
+            cycles += (work.attempts + 1) * (timing.verify_cyc + w)
+            cycles += work.pulses * pulse_cycles(timing, work.op)
+    return cycles + (2 * timing.wl_setup_cyc + w if masked else 0)

@@ -1,37 +1,38 @@
 """The register map as plain data, compiled from ``registers.rdl``.
 
-Imports neither Amaranth nor cocotb: the bank of ``hdl.bus.register_bank``, the drivers of ``tb`` and the
+The bank of ``hdl.bus.register_bank``, the structures of ``hdl.signatures``, the drivers of ``tb`` and the
 documents read the same object.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from systemrdl import RDLCompiler
-from systemrdl.node import AddrmapNode, FieldNode, RegfileNode, RegNode
+from systemrdl.node import FieldNode, RegfileNode, RegNode
 
-from . import Geometry, Timing, words
+from .codes import WORD_WIDTH, ProgOp
+from .geometry import Geometry
+from .rdl import BYTES_PER_WORD, member_of, rdl_root
+from .timing import Timing
 
 __all__ = [
-    "RDL_FILE",
+    "WHOLE",
     "Access",
     "Field",
     "Register",
     "RegisterMap",
+    "Setting",
+    "Settings",
     "Window",
-    "rdl_parameters",
-    "rdl_root",
+    "layout",
     "register_map",
 ]
 
-RDL_FILE = Path(__file__).with_name("registers.rdl")
-BYTES_PER_WORD = 4
+WHOLE = Geometry(spare_columns=1, spare_rows=1)
+"""The default geometry with spares: the map of it has every register and window."""
 
 
 class Access(enum.StrEnum):
@@ -54,9 +55,22 @@ class Access(enum.StrEnum):
         return self is not Access.RO
 
 
+class Settings(enum.StrEnum):
+    """Structure whose members the fields of a register are; see ``registers.rdl``."""
+
+    READ = "read"
+    PROGRAM = "program"
+    PULSE = "pulse"  # one structure for each ProgOp
+    ADDRESS = "address"  # what a command works on, not how: no part of ``Timing``
+
+
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """Bits ``lsb .. lsb+width-1`` of a register; ``constant`` when no hardware drives them."""
+    """Bits ``lsb .. lsb+width-1`` of a register.
+
+    ``constant``: no hardware drives them. ``minimum``: least value that software accepts. ``setting``: the
+    member of its structure of settings, where it has another name than the field.
+    """
 
     name: str
     lsb: int
@@ -65,6 +79,8 @@ class Field:
     reset: int
     desc: str
     constant: bool = False
+    minimum: int = 0
+    setting: str | None = None
 
     @property
     def msb(self) -> int:
@@ -93,6 +109,7 @@ class Register:
 
     ``offset`` is in bytes from the base of the map (inside an entry's layout: from the entry).
     ``while_busy``: writable while a command runs. ``network``: not writable under the read-back lock.
+    ``settings``: the fields are members of that structure of settings.
     """
 
     name: str
@@ -102,6 +119,7 @@ class Register:
     desc: str
     while_busy: bool
     network: bool = False
+    settings: Settings | None = None
 
     @property
     def reset(self) -> int:
@@ -154,6 +172,49 @@ class Window:
             raise ValueError(f"word {word} of window {self.name}: must be from 0 to {self.words - 1}")
         return self.offset + BYTES_PER_WORD * word
 
+    @functools.cached_property
+    def fields(self) -> dict[str, tuple[int, Field]]:
+        """Fields of one entry by name, each with the number of its word."""
+        return {f.name: (word, f) for word, register in enumerate(self.layout) for f in register.fields}
+
+    def pack(self, **values: int) -> list[int]:
+        """Words of one entry with the named fields set and the others at 0; ``ValueError`` lists the known ones."""
+        fields, entry = self.fields, [0] * len(self.layout)
+        for name, value in values.items():
+            if name not in fields:
+                raise ValueError(f"unknown field of {self.name} {name!r}: known are {', '.join(fields)}")
+            word, field = fields[name]
+            entry[word] |= field.insert(value)
+        return entry
+
+    def unpack(self, entry: Sequence[int]) -> dict[str, int]:
+        """Fields of one entry by name; ``ValueError`` for words of another number or beyond 32 bits."""
+        if len(entry) != len(self.layout) or not all(0 <= word < 1 << WORD_WIDTH for word in entry):
+            raise ValueError(f"{list(entry)!r}: must be {len(self.layout)} words of {WORD_WIDTH} bits")
+        return {name: field.extract(entry[word]) for name, (word, field) in self.fields.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One member of a structure of settings, and the field that sets it.
+
+    Parameters
+    ----------
+    name : str
+        Of the member; the same in ``Timing``, or for PULSE in its conditions of ``op``.
+    settings : Settings
+    op : ProgOp or None
+        Of PULSE.
+    register : str
+    field : Field
+    """
+
+    name: str
+    settings: Settings
+    op: ProgOp | None
+    register: str
+    field: Field
+
 
 @dataclass(frozen=True, kw_only=True)
 class RegisterMap:
@@ -182,54 +243,23 @@ class RegisterMap:
         """Field ``name`` of a register."""
         return self.register(register).field(name)
 
+    def settings(self, *which: Settings, op: ProgOp | None = None) -> Iterator[Setting]:
+        """Members of these structures of settings, in the order of their registers; of PULSE all, or one ``op``'s."""
+        for register in self.registers:
+            if register.settings in which:
+                for field in register.fields:
+                    of, name = member_of(register.name, register.settings, field.name, field.setting)
+                    if op is None or of is op:
+                        yield Setting(
+                            name=name, settings=register.settings, op=of, register=register.name, field=field
+                        )
+
 
 def _by_name(items: tuple, name: str, kind: str):
     for item in items:
         if item.name == name:
             return item
     raise ValueError(f"unknown {kind} {name!r}: known are {', '.join(i.name for i in items)}")
-
-
-def rdl_parameters(geometry: Geometry, timing: Timing) -> dict[str, int]:
-    """Values of the parameters of ``registers.rdl``, by name."""
-    parameters = {
-        "GEO_TILES": geometry.tiles,
-        "GEO_ROWS": geometry.rows,
-        "GEO_INPUTS": geometry.inputs,
-        "GEO_BIAS": geometry.bias,
-        "GEO_THRESHOLDS": geometry.thresholds,
-        "GEO_LAYERS": geometry.layers,
-        "GEO_SCORES": geometry.scores,
-        "GEO_LOG_DEPTH": geometry.log_depth,
-        "GEO_ROW_WORDS": geometry.row_words,
-        "GEO_RESULT_WORDS": words(geometry.rows),
-        "GEO_SPARE_COLUMNS": geometry.spare_columns,
-        "GEO_SPARE_ROWS": geometry.spare_rows,
-        "GEO_MAP_WORDS": geometry.map_words,
-        "GEO_INPUT_WORDS": geometry.input_words,
-    }
-    for field in dataclasses.fields(timing):
-        value = getattr(timing, field.name)
-        if field.name == "clock_s":
-            continue
-        if isinstance(value, int):
-            parameters[f"INIT_{field.name}".upper()] = value
-        else:
-            for name, part in dataclasses.asdict(value).items():
-                parameters[f"INIT_{field.name}_{name}".upper()] = part
-    return parameters
-
-
-@functools.cache
-def _compiler() -> RDLCompiler:
-    compiler = RDLCompiler()
-    compiler.compile_file(str(RDL_FILE))
-    return compiler
-
-
-def rdl_root(parameters: Mapping[str, int]) -> AddrmapNode:
-    """Elaborated address map, for the exporters of PeakRDL."""
-    return _compiler().elaborate(parameters=dict(parameters)).top
 
 
 @functools.cache
@@ -245,16 +275,22 @@ def register_map(geometry: Geometry, timing: Timing | None = None) -> RegisterMa
     Raises
     ------
     ValueError
-        When the file breaks a rule of this project: fields of different access in one register, or an access
-        that the bank cannot build.
+        When the file breaks a rule of this project: fields of different access in one register, an access
+        that the bank cannot build, a setting without a reset value, or with two.
     systemrdl.RDLCompileError
         When it breaks a rule of SystemRDL.
     """
-    nodes = list(rdl_root(rdl_parameters(geometry, timing or Timing())).children())  # in order of address
+    nodes = list(rdl_root(geometry, timing or Timing()).children())  # in order of address
     return RegisterMap(
         registers=tuple(_register(n) for n in nodes if not n.external),
         windows=tuple(_window(n) for n in nodes if n.external),
     )
+
+
+@functools.cache
+def layout(window: str) -> Window:
+    """Window ``window`` of the whole map: for the layout of its entries, which is that of every geometry."""
+    return register_map(WHOLE).window(window)
 
 
 def _register(node: RegNode) -> Register:
@@ -272,6 +308,7 @@ def _register(node: RegNode) -> Register:
         desc=node.get_property("desc", default=""),
         while_busy=bool(node.get_property("while_busy")),
         network=bool(node.get_property("network")),
+        settings=Settings(settings) if (settings := node.get_property("settings")) else None,
     )
 
 
@@ -284,6 +321,8 @@ def _field(node: FieldNode) -> Field:
         reset=node.get_property("reset") or 0,
         desc=node.get_property("desc", default=""),
         constant=node.get_property("hw").name == "na",
+        minimum=node.get_property("minimum") or 0,
+        setting=node.get_property("setting"),
     )
 
 

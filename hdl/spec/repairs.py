@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from .codes import check_range
 from .geometry import Geometry
 
-REPAIR_VALID = 1 << 31
-"""Bit of a word of REPAIR_COLUMN or REPAIR_ROW: the spare is in use, for the line in bits 15:0."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Repairs:
@@ -76,16 +73,19 @@ class Repairs:
         return [
             word
             for tile in range(geometry.tiles)
-            for word in _words(self.of_tile(tile), geometry.spare_columns)
+            for word in _words("REPAIR_COLUMN", self.of_tile(tile), geometry.spare_columns)
         ]
 
     def row_words(self, geometry: Geometry) -> list[int]:
         """Words of window REPAIR_ROW."""
-        return _words(dict(self.rows), geometry.spare_rows)
+        return _words("REPAIR_ROW", dict(self.rows), geometry.spare_rows)
 
 
-def _words(lines: dict[int, int], spares: int) -> list[int]:
-    return [REPAIR_VALID | lines[spare] if spare in lines else 0 for spare in range(spares)]
+def _words(window: str, lines: dict[int, int], spares: int) -> list[int]:
+    from .register_map import layout  # compiles the register file: not on import
+
+    used = {spare: layout(window).pack(line=line, valid=1)[0] for spare, line in lines.items()}
+    return [used.get(spare, 0) for spare in range(spares)]
 
 
 def _check_once(what: str, named: Sequence[object]) -> None:

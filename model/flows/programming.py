@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bridgebnn.hdl.spec import (
+    WORD_WIDTH,
     ErrorCode,
     ProgOp,
     ProgSide,
@@ -21,8 +22,8 @@ from bridgebnn.hdl.spec import (
     Timing,
     VerifyRef,
     margin_factor,
-    words,
 )
+from bridgebnn.hdl.spec.program_cycles import PhaseWork, least_row_cycles, program_row_cycles
 from bridgebnn.model.devices.device import DeviceArray
 from bridgebnn.model.mapping.program_log import Cell, Failure, ProgramLog
 
@@ -261,10 +262,6 @@ def _bits(name: str, values: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.bo
     return array.astype(bool)
 
 
-def _conditions(timing: Timing, op: ProgOp) -> PulseConditions:
-    return {ProgOp.FORM: timing.form, ProgOp.SET: timing.set, ProgOp.RESET: timing.reset}[op]
-
-
 def program_phase(
     target: Any,
     tile: int,
@@ -280,7 +277,7 @@ def program_phase(
 
     ``target``: DeviceArray, or bridgebnn.model.macro.array.Array, whose broken lines then count.
     """
-    conditions = _conditions(timing, op)
+    conditions = timing.conditions(op)
     width_s = conditions.width_cyc * timing.clock_s
     groups: list[int] = []
     given = np.zeros(columns.size, np.int64)
@@ -356,46 +353,47 @@ def _row(
     given = np.zeros((count, 2), np.int64)
     logged = np.zeros((count, 2), bool)
     failures: list[Failure] = []
-    meter = _Meter(timing, words(count))
+    work: list[PhaseWork] = []
 
     def log(failed: NDArray[np.bool_], side: ProgSide, op: ProgOp) -> None:
         failures.extend(Failure(tile, row, int(column), side, op) for column in np.flatnonzero(failed))
         logged[:, side] |= failed
-        meter.log(failed)
 
     for op, side in phases:
         pending = targets(ones, asked, op, side)
         if not pending.any():
-            meter.skip()
+            work.append(PhaseWork(op=op, targets=0))
             continue
         phase = program_phase(target, tile, row, op, side, pending, timing, margin=margin)
         verifies[op] += phase.attempts + 1
         pulses[op] += sum(phase.groups)
         given[:, side] += phase.given
-        meter.verify()
-        for groups in phase.groups:
-            meter.attempt(groups, _conditions(timing, op).width_cyc)
-            meter.verify()
-        if phase.failed.any():
-            log(phase.failed, side, op)
+        log(phase.failed, side, op)
+        work.append(
+            PhaseWork(
+                op=op,
+                attempts=phase.attempts,
+                pulses=sum(phase.groups),
+                failing=_per_word(phase.failed),
+            )
+        )
 
     for op, side in _FINAL:
         wanted = targets(ones, asked, op, side)
         if not wanted.any():
-            meter.skip()
+            work.append(PhaseWork(op=op, targets=0))
             continue
         verifies[op] += 1
-        meter.verify()
         failed = wanted & ~logged[:, side] & ~target.verify(tile, row, wanted, side, _VERIFY[op], margin)
-        if failed.any():
-            log(failed, side, op)
+        log(failed, side, op)
+        work.append(PhaseWork(op=op, failing=_per_word(failed)))
 
     mismatch = np.zeros(0, np.intp)
     if asked.any():
         read = _read_back(target, devices, tile, row, asked)
         if not failures:
             mismatch = np.flatnonzero(asked & (read != ones))
-    meter.read_back(bool(asked.any()))
+    masked, g = bool(asked.any()), devices.geometry
     return RowReport(
         tile=tile,
         row=row,
@@ -404,10 +402,19 @@ def _row(
         attempts=np.minimum(given, 255).astype(np.uint8),
         failures=failures,
         mismatch=mismatch,
-        cycles=meter.cycles,
+        cycles=program_row_cycles(g, timing, work, ready_cyc=0, masked=masked),
         energy_J=devices.energy_J - energy_before_J,
-        lower_bound=Bound(int(pulses.sum()), meter.least, meter.least_macro),
+        lower_bound=Bound(
+            int(pulses.sum()),
+            least_row_cycles(g, timing, work, masked=masked),
+            least_row_cycles(g, timing, work, masked=masked, looks=False),
+        ),
     )
+
+
+def _per_word(failed: NDArray[np.bool_]) -> tuple[int, ...]:
+    """Devices that failed, per bus word of the row."""
+    return tuple(np.add.reduceat(failed.astype(np.int64), np.arange(0, failed.size, WORD_WIDTH)).tolist())
 
 
 def _read_back(
@@ -418,52 +425,6 @@ def _read_back(
         return devices.resistance_ohm[tile, row, :, 0] <= devices.resistance_ohm[tile, row, :, 1]
     target.begin_read([tile], row)
     return np.asarray(target.source_lines(tile, row, asked, asked), bool)
-
-
-class _Meter:
-    """Cycles of one PROGRAM_ROW or REFRESH_ROW: the sequencer's own, and the least that the pins allow.
-
-    The former is ``hdl.spec.program_cycles`` with ``ready_cyc`` 0; a test holds the two together. A walk over the
-    row's W words takes W + 1 cycles. The least counts set-up, width and hold of every pulse, every verify
-    read with one look at each word of its answer, the rails and the read-back; no other walk. ``least_macro``
-    leaves out the looks as well.
-    """
-
-    def __init__(self, timing: Timing, row_words: int) -> None:
-        self._timing = timing
-        self._walk = row_words + 1
-        self._words = row_words
-        rails = timing.rail_settle_cyc + 1
-        self.cycles = 1 + max(rails, self._walk)  # address, rails
-        self.least = self.least_macro = rails
-
-    def skip(self) -> None:
-        """A phase without columns."""
-        self.cycles += self._walk
-
-    def verify(self) -> None:
-        self.cycles += self._timing.verify_cyc + self._walk
-        self.least += self._timing.verify_cyc + self._words
-        self.least_macro += self._timing.verify_cyc
-
-    def attempt(self, groups: int, width_cyc: int) -> None:
-        pulse = self._timing.wl_setup_cyc + width_cyc + 1
-        self.cycles += groups * max(pulse, 1 + self._walk)
-        self.least += groups * pulse
-        self.least_macro += groups * pulse
-
-    def log(self, failed: NDArray[np.bool_]) -> None:
-        """The log walk stays on a word for each of its failing columns."""
-        counts = np.add.reduceat(failed.astype(np.int64), np.arange(0, failed.size, 32))
-        self.cycles += 1 + int(np.maximum(counts, 1).sum())
-
-    def read_back(self, any_asked: bool) -> None:
-        self.cycles += 1 + self._walk + 1  # rails down, select, finish
-        if any_asked:
-            read = 2 * self._timing.wl_setup_cyc
-            self.cycles += read + self._walk
-            self.least += read + self._words
-            self.least_macro += read
 
 
 def program(

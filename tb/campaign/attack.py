@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from bridgebnn.hdl.spec import Command
+from bridgebnn.hdl.spec import UNLOCK_KEYS, Command
 from bridgebnn.hdl.spec.register_map import Access
 from bridgebnn.tb.bus.registers import BusError
 from bridgebnn.tb.bus.wishbone import WishboneMaster
-from bridgebnn.tb.host.driver import UNLOCK_KEYS
 
 __all__ = ["Attack"]
 

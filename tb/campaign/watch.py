@@ -16,7 +16,7 @@ from amaranth.hdl import UnusedElaboratable
 from bridgebnn.hdl.layers.layer_sequencer import LayerSequencer, LayerState
 from bridgebnn.hdl.layers.read_sequencer import ReadSequencer, ReadState
 from bridgebnn.hdl.programming.activity import BLOCKS, Activity, activity
-from bridgebnn.hdl.spec import Geometry, Timing
+from bridgebnn.hdl.spec import UNLOCK_KEYS, Geometry, Timing
 from bridgebnn.hdl.spec.pins import MACRO_OUTPUTS
 from bridgebnn.hdl.spec.register_map import Access, register_map
 from bridgebnn.paths import build_root
@@ -196,6 +196,8 @@ def simulation(sim: str, geometry: Geometry, timing: Timing, verilog: Path) -> S
         "WIDTH_SET": timing.set.width_cyc,
         "WIDTH_RESET": timing.reset.width_cyc,
         "BUDGET": timing.max_parallel,
+        "KEY0": UNLOCK_KEYS[0],
+        "KEY1": UNLOCK_KEYS[1],
     }
     return Simulation(
         sim=sim,

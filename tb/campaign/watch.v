@@ -6,7 +6,8 @@
 // tb/campaign/watch.py fills in the flips; rules are numbered as in its RULES.
 module bridgebnn_watch #(
   parameter T = 1, C = 1, AW = 1, FW = 2, ROWS = 1,
-  parameter WIDTH_FORM = 1, WIDTH_SET = 1, WIDTH_RESET = 1, BUDGET = 1
+  parameter WIDTH_FORM = 1, WIDTH_SET = 1, WIDTH_RESET = 1, BUDGET = 1,
+  parameter KEY0 = 0, KEY1 = 0  // what unlocks programming
 )(
   input clk, input rst,
   input wb_cyc, input wb_stb, input wb_we, input [14:0] wb_adr, input [31:0] wb_dat_w, input [3:0] wb_sel,
@@ -63,7 +64,7 @@ module bridgebnn_watch #(
       unlock <= 0; locked <= 0; hidden <= 0;
       width_form <= WIDTH_FORM; width_set <= WIDTH_SET; width_reset <= WIDTH_RESET; budget <= BUDGET;
     end else if (write) case (wb_adr)
-      15'h009: unlock <= wb_dat_w == 32'h554E4C4B ? 1 : wb_dat_w == 32'h50524F47 & unlock == 1 ? 2 : 0;
+      15'h009: unlock <= wb_dat_w == KEY0 ? 1 : wb_dat_w == KEY1 & unlock == 1 ? 2 : 0;
       15'h00a: begin locked <= locked | wb_dat_w[0]; hidden <= hidden | wb_dat_w[1]; end
       15'h00f: budget <= wb_dat_w[15:0];
       15'h010: width_form <= wb_dat_w[15:0];

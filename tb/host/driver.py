@@ -12,6 +12,7 @@ from cocotb.triggers import RisingEdge, SimTimeoutError, with_timeout
 from cocotb.utils import get_sim_time
 
 from bridgebnn.hdl.spec import (
+    UNLOCK_KEYS,
     Command,
     Descriptor,
     ErrorCode,
@@ -22,6 +23,7 @@ from bridgebnn.hdl.spec import (
     Timing,
     words,
 )
+from bridgebnn.hdl.spec.register_map import Settings, layout, register_map
 from bridgebnn.model.mapping.program_log import Failure, ProgramLog
 from bridgebnn.tb.bus.registers import RegisterAccess
 from bridgebnn.tb.context import Dut
@@ -36,9 +38,6 @@ class Cells(Protocol):
     masks: np.ndarray
 
     def program_order(self) -> Iterator[tuple[int, int]]: ...
-
-
-UNLOCK_KEYS = (0x554E4C4B, 0x50524F47)
 
 
 class CommandError(Exception):
@@ -189,20 +188,12 @@ class HostDriver:
             await self.bus.write("UNLOCK", key)
 
     async def load_timing(self, timing: Timing) -> None:
-        """Write every timing and programming register."""
-        bus, t = self.bus, timing
-        read = {"precharge_cyc": t.precharge_cyc, "evaluate_cyc": t.evaluate_cyc, "sense_cyc": t.sense_cyc}
-        await bus.set("TIMING_READ", **read)
-        await bus.set("TIMING_RESOLVE", resolve_limit_cyc=t.resolve_limit_cyc)
-        await bus.set("TIMING_PROGRAM", wl_setup_cyc=t.wl_setup_cyc, verify_cyc=t.verify_cyc)
-        await bus.set("TIMING_RAILS", rail_settle_cyc=t.rail_settle_cyc, rail_limit_cyc=t.rail_limit_cyc)
-        await bus.set("MAX_PARALLEL", columns=t.max_parallel)
-        await bus.set("VERIFY_MARGIN", margin=t.verify_margin)
-        for op in ProgOp:
-            c = (t.form, t.set, t.reset)[op]
-            await bus.set(f"{op.name}_PULSE", width_cyc=c.width_cyc, attempts=c.attempts)
-            await bus.set(f"{op.name}_PROG", start=c.prog_start, step=c.prog_step, limit=c.prog_limit)
-            await bus.set(f"{op.name}_WL", start=c.wl_start, step=c.wl_step, limit=c.wl_limit)
+        """Write every timing and programming register: what a controller of this timing has after reset."""
+        registers = register_map(self.geometry, timing)
+        names = {s.register for s in registers.settings(Settings.READ, Settings.PROGRAM, Settings.PULSE)}
+        for register in registers.registers:
+            if register.name in names:
+                await self.bus.write(register.name, register.reset)
 
     async def load_row(self, tile: int, row: int, image: np.ndarray, mask: np.ndarray | None) -> None:
         """Write ROW_IMAGE, ROW_MASK (None: it stays) and PROG_ADDRESS."""
@@ -278,18 +269,12 @@ class HostDriver:
     async def failure_log(self) -> list[Failure]:
         """Entries of the failure log, oldest first."""
         count = (await self.bus.fields("LOG_STATUS"))["count"]
-        entries = []
+        window, entries = layout("FAIL_LOG"), []
+        size = len(window.layout)
         for index in range(count):
-            place, tile = await self.bus.read_burst("FAIL_LOG", 2, 2 * index)
-            entries.append(
-                Failure(
-                    tile=tile,
-                    row=place >> 13 & 0xFFF,
-                    column=place & 0x1FFF,
-                    side=ProgSide(place >> 25 & 1),
-                    op=ProgOp(place >> 26 & 3),
-                )
-            )
+            entry = window.unpack(await self.bus.read_burst("FAIL_LOG", size, size * index))
+            del entry["valid"]
+            entries.append(Failure(**entry | {"side": ProgSide(entry["side"]), "op": ProgOp(entry["op"])}))
         return entries
 
     async def read_row(self, tile: int, row: int) -> np.ndarray:
@@ -307,7 +292,8 @@ class HostDriver:
     ) -> None:
         """Write the descriptor table, the threshold memory and, where the chip has spares, the repair table."""
         for index, descriptor in enumerate(descriptors):
-            await self.bus.write_burst("DESCRIPTOR", descriptor.words(), 4 * index)
+            words_of = descriptor.words()
+            await self.bus.write_burst("DESCRIPTOR", words_of, len(words_of) * index)
         await self.bus.set("LAYER_COUNT", layers=len(descriptors))
         await self.bus.write_burst("THRESHOLD", (int(t) & 0xFFFF for t in thresholds))
         repairs, g = repairs or Repairs(), self.geometry

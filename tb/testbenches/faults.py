@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from bridgebnn.hdl.spec import (
-    REPAIR_VALID,
+    UNLOCK_KEYS,
     Combine,
     Command,
     Descriptor,
@@ -24,6 +24,7 @@ from bridgebnn.hdl.spec import (
     Repairs,
     Timing,
 )
+from bridgebnn.hdl.spec.register_map import layout
 from bridgebnn.model.flows import inference
 from bridgebnn.model.mapping.mapping import map_network
 from bridgebnn.model.networks import golden
@@ -209,7 +210,8 @@ async def bad_repair(b: Bench) -> None:
     reads = b.env.agent.row_reads
     for name in repair_windows(b):
         for entry, words in ((0, (plain[name], 0)), (1, (0, 0xFFFF)), (0, (1, 1))):
-            await b.bus.write_burst(name, [REPAIR_VALID | line if line else 0 for line in words])
+            table = [layout(name).pack(line=line, valid=1)[0] if line else 0 for line in words]
+            await b.bus.write_burst(name, table)
             await b.ends(b.host.run(Command.INFER), ErrorCode.BAD_SETTING, 3 | first[name] + entry << 8)
         await b.bus.write_burst(name, (0, 0))
     check(b.env.agent.row_reads == reads, "a row was read for a repair table that is bad")
@@ -221,12 +223,13 @@ async def program_without_unlock(b: Bench) -> None:
     await b.bus.write("UNLOCK", 0)
     await b.host.load_row(0, b.mapping.geometry.rows - 1, *spare(b))
     pulses = b.env.agent.pulses
+    first, second = UNLOCK_KEYS
     for keys in (
         (),
-        (0x554E4C4B,),
-        (0x50524F47, 0x554E4C4B),
-        (0x554E4C4B, 0x554E4C4B),
-        (0x554E4C4B, 1, 0x50524F47),
+        (first,),
+        (second, first),
+        (first, first),
+        (first, 1, second),
     ):
         for key in keys:
             await b.bus.write("UNLOCK", key)

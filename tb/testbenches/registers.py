@@ -14,7 +14,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
 from cocotbext.wishbone.driver import WBOp
 
-from bridgebnn.hdl.spec import Command, ErrorCode, Timing
+from bridgebnn.hdl.spec import UNLOCK_KEYS, Command, ErrorCode, Timing
 from bridgebnn.hdl.spec.register_map import Access, Register, RegisterMap, Window, register_map
 from bridgebnn.tb.bus.wishbone_master import master
 from bridgebnn.tb.runs.job import Progress, testbench
@@ -24,7 +24,6 @@ from bridgebnn.tb.runs.reports import RegistersReport
 ACK, ERR = 1, 2
 FULL = 0xF
 ADDRESS_SPACE = 0x20000
-UNLOCK_KEYS = (0x554E4C4B, 0x50524F47)
 WORD_MASK = 0xFFFF_FFFF
 
 

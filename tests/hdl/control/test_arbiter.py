@@ -2,8 +2,8 @@
 
 import pytest
 
-from bridgebnn.hdl.control.arbiter import UNLOCK_KEYS, CommandArbiter, UnlockSequence
-from bridgebnn.hdl.spec import Command, ErrorCode
+from bridgebnn.hdl.control.arbiter import CommandArbiter, UnlockSequence
+from bridgebnn.hdl.spec import UNLOCK_KEYS, Command, ErrorCode
 from tests.hdl.clocked import clocked
 
 ON_PROGRAM = (Command.PROGRAM_ROW, Command.REFRESH_ROW, Command.VERIFY_ROW, Command.READ_ROW)

@@ -12,7 +12,7 @@ from tests.hdl.control.stub_sequencers import StubLayerSequencer, StubProgramSeq
 
 GEOMETRY = Geometry(tiles=2, rows=40, inputs=30, bias=4, thresholds=6, layers=2, scores=3, log_depth=2)
 REGS = register_map(GEOMETRY, Timing())
-KEYS = (0x554E4C4B, 0x50524F47)
+KEYS = (0x554E4C4B, 0x50524F47)  # as users know them: written down a second time
 
 
 def make():

@@ -4,6 +4,7 @@ from amaranth.hdl import ResetInserter, Signal
 
 from bridgebnn.hdl.control.controller import Controller
 from bridgebnn.hdl.spec import (
+    UNLOCK_KEYS,
     Command,
     ErrorCode,
     Geometry,
@@ -25,7 +26,6 @@ TIMING = Timing(
     wl_setup_cyc=1, verify_cyc=1, rail_settle_cyc=1, max_parallel=2, form=SHORT, set=SHORT, reset=SHORT
 )
 REGS = register_map(GEOMETRY, TIMING)
-KEYS = (0x554E4C4B, 0x50524F47)
 IMAGE, MASK = 0b0110, 0b1111
 ZEROED = ("FORM_PULSE", "SET_PULSE", "RESET_PULSE", "TIMING_PROGRAM", "MAX_PARALLEL")
 
@@ -103,7 +103,7 @@ class Bench:
 
     async def prepare(self):
         """Row 1 is to be programmed, and may be."""
-        assert await self.unlocked(*KEYS)
+        assert await self.unlocked(*UNLOCK_KEYS)
         for name, value in (("PROG_ADDRESS", 1), ("ROW_IMAGE", IMAGE), ("ROW_MASK", MASK)):
             assert await self.access(name, value) is not None
 
@@ -187,7 +187,7 @@ def test_lock_in_any_cycle_of_programming():
             assert not b.pin("hv_en")
             codes.add((await b.ended())[1])
             assert b.quiet()
-            assert not await b.unlocked(*KEYS)
+            assert not await b.unlocked(*UNLOCK_KEYS)
             await b.access("LOCK", 0)
             await b.access("COMMAND", Command.PROGRAM_ROW)
             assert (await b.ended())[1] is ErrorCode.LOCKED
@@ -200,7 +200,7 @@ def test_lock_in_any_cycle_of_programming():
 
 
 def test_keys_interleaved_with_other_writes():
-    first, second = KEYS
+    first, second = UNLOCK_KEYS
 
     async def scenario(b):
         assert not await b.unlocked(second)

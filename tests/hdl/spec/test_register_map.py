@@ -7,7 +7,7 @@ import pytest
 
 from bridgebnn.hdl.output.register_files import markdown, write_register_files
 from bridgebnn.hdl.spec import PRESETS, Geometry, PulseConditions, Timing
-from bridgebnn.hdl.spec.register_map import Access, Field, rdl_parameters, rdl_root, register_map
+from bridgebnn.hdl.spec.register_map import Access, Field, register_map
 from tests import ROOT
 
 # Offsets and access of docs/architecture.md, section 7, written down a second time.
@@ -103,12 +103,6 @@ def test_reset_values_follow_the_timing():
         "SET_WL": 0x131211,
     }
     assert {name: regs.register(name).reset for name in expected} == expected
-
-
-def test_every_parameter_of_the_file_is_given_and_none_more():
-    parameters = rdl_parameters(Geometry(), Timing())
-    root = rdl_root(parameters)
-    assert {p.name: p.get_value() for p in root.inst.parameters} == parameters
 
 
 def test_lookup():
