@@ -10,7 +10,6 @@ from pathlib import Path
 from bridgebnn.command_line import Parser, guarded
 
 from .spec import PRESETS, Geometry, Timing, preset
-from .spec.tables import renewed
 
 __all__ = ["main"]
 
@@ -122,6 +121,7 @@ def _run(arguments: argparse.Namespace) -> int:
         ]
     else:
         from bridgebnn.hdl.output.register_files import write_register_files
+        from bridgebnn.hdl.spec.tables import renewed
 
         written = write_register_files(arguments.out, geometry, timing, document=arguments.document)
         if arguments.tables is not None:

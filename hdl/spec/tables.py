@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable
 
 from .pins import PORTS
+from .register_map import WHOLE, Field, Register, Window, layout, register_map
 
-__all__ = ["TABLES", "pin_table", "renewed"]
+__all__ = ["TABLES", "descriptor_table", "pin_table", "register_table", "renewed"]
 
 
 def pin_table() -> str:
@@ -18,7 +19,37 @@ def pin_table() -> str:
     )
 
 
-TABLES: dict[str, Callable[[], str]] = {"pins": pin_table}
+def _bits(field: Field) -> str:
+    return str(field.lsb) if field.width == 1 else f"{field.msb}:{field.lsb}"
+
+
+def descriptor_table() -> str:
+    """Words of a descriptor."""
+    head = "| word | bits | field | meaning |\n| --- | --- | --- | --- |\n"
+    return head + "".join(
+        f"| {word} | {_bits(field)} | `{name}` | {field.desc} |\n"
+        for name, (word, field) in layout("DESCRIPTOR").fields.items()
+    )
+
+
+def register_table() -> str:
+    """Every register and window, those of spares too, with their fields."""
+    head = "| offset | name | access | fields | meaning |\n| --- | --- | --- | --- | --- |\n"
+    registers = register_map(WHOLE)
+    return head + "".join(_register_line(item) for item in (*registers.registers, *registers.windows))
+
+
+def _register_line(item: Register | Window) -> str:
+    words = item.layout if isinstance(item, Window) else (item,)
+    fields = "; ".join(" ".join(f"{f.name}[{_bits(f)}]" for f in word.fields) for word in words)
+    return f"| {item.offset:#05x} | {item.name} | {item.access} | {fields} | {item.desc} |\n"
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "pins": pin_table,
+    "descriptor": descriptor_table,
+    "registers": register_table,
+}
 """What a page may hold between ``<!-- generated: NAME -->`` and ``<!-- end -->``."""
 
 _MARKED = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
