@@ -20,9 +20,9 @@ INTRODUCTION = """\
 <!-- Generated from hdl/spec/registers.rdl by `bridgebnn hdl registers`. Do not edit. -->
 
 32-bit words at byte addresses; a write selects every byte lane. Sizes and reset values below are those of
-the default geometry ({tiles} tile, {rows} rows, {inputs} + {bias} columns) with one spare column and one
-spare row, and of the default timing; W = ceil(columns / 32) = {row_words}. Without spares GEOMETRY3,
-REPAIR_ROW and REPAIR_COLUMN do not exist.
+the default geometry ({tiles} tile, {rows} rows, {inputs} + {bias} columns) with one spare column, one
+spare row and maps of one word, and of the default timing; W = ceil(columns / 32) = {row_words}. Without
+spares GEOMETRY3, REPAIR_ROW and REPAIR_COLUMN do not exist, without maps GEOMETRY4 and WALK.
 
 | access | read | write |
 | --- | --- | --- |

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .codes import Combine, ReadMode, check_range
+from .codes import WORD_WIDTH, Combine, ReadMode, check_range
 from .geometry import Geometry
 from .walks import MapWalk
 
@@ -117,9 +116,8 @@ class Descriptor:
         """The four 32-bit words of window DESCRIPTOR."""
         from .register_map import layout
 
-        return layout("DESCRIPTOR").pack(
-            **{f.name: int(getattr(self, f.name)) for f in dataclasses.fields(self)}
-        )
+        window = layout("DESCRIPTOR")
+        return window.pack(**{name: int(getattr(self, name)) for name in window.fields})
 
     @classmethod
     def from_words(cls, table_words: Sequence[int]) -> Descriptor:

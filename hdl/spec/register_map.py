@@ -31,8 +31,8 @@ __all__ = [
     "register_map",
 ]
 
-WHOLE = Geometry(spare_columns=1, spare_rows=1)
-"""The default geometry with spares: the map of it has every register and window."""
+WHOLE = Geometry(spare_columns=1, spare_rows=1, map_words=1)
+"""The default geometry with spares and activation maps: the map of it has every register and window."""
 
 
 class Access(enum.StrEnum):
