@@ -82,6 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Do it; the exit status."""
     job = job_of(arguments)
+    _ = job.mapping  # a network that does not fit is told before anything is built
     with shown(job.sim, "build") as show:
         report = infer(job, show=show)
     show_reports([report])

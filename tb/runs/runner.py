@@ -75,12 +75,13 @@ def perform(
 
 
 def _infer(job: InferJob, **options: Any) -> dict[str, Any]:
+    comparisons = job.comparisons or job.mapping.comparisons  # first: what does not fit ends here
     built = simulation(
         job.sim,
         job.attach,
         job.geometry,
         job.verilog or generated(job.geometry, job.timing),
-        comparisons=job.comparisons or job.mapping.comparisons,
+        comparisons=comparisons,
         tied=job.tied,
     )
     return perform(job, built, plus_args=job.plus_args, **options)

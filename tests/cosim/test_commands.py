@@ -38,7 +38,7 @@ def call(*arguments: str, **env: str) -> subprocess.CompletedProcess:
         (["infer", "--network", "pyproject.toml"], "pyproject.toml"),
         (
             ["infer", "--preset", "paper23", "--network", "data/mnist-784-512-512-10.npz"],
-            "rows = 1034 would fit",
+            "1034 would fit",
         ),
         (["infer", "--preset", "paper23", "--waves", "x.vcd", "--attach", "prefetch"], "waves"),
         (["infer", "--macro-params", "absent.json"], "absent.json"),

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from bridgebnn.hdl.spec import Geometry
+from bridgebnn.model.mapping.mapping import MappingError
+from bridgebnn.tb.runs import runner
 from bridgebnn.tb.runs.jobs import InferJob, ProgramJob, RegistersJob, ScenariosJob
 from bridgebnn.tb.runs.layers import run_layers
 from bridgebnn.tb.runs.reports import Programming, RunReport, verdict
@@ -130,3 +132,11 @@ def test_tables(capsys):
         assert text in out
     assert network().n_in == 6
     assert InferJob.TESTBENCH.endswith("infer")
+
+
+def test_a_network_that_does_not_fit_ends_before_anything_is_built(monkeypatch):
+    simulator, built = stand_in(monkeypatch), []
+    monkeypatch.setattr(runner, "generated", lambda *shape: built.append(shape))
+    with pytest.raises(MappingError, match="would fit"):
+        infer(job(network=network(20), images=[[0] * 20]))
+    assert built == simulator.calls == []
