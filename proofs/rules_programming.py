@@ -3,8 +3,7 @@
 from amaranth.hdl import Cat, Const, Mux, Signal, Value
 
 from bridgebnn.hdl.programming.column_walk import Walk
-from bridgebnn.hdl.programming.phases import REFERENCES
-from bridgebnn.hdl.spec import ErrorCode, ProgOp, VerifyRef
+from bridgebnn.hdl.spec import REFERENCES, ErrorCode, ProgOp, VerifyRef
 
 from .activity import doing
 from .observer import Check, View

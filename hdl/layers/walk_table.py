@@ -3,14 +3,13 @@
 from enum import StrEnum
 
 from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from bridgebnn.hdl.memory import SyncMemory
-from bridgebnn.hdl.signatures import WindowPort
+from bridgebnn.hdl.signatures import WindowPort, entry_layout
 from bridgebnn.hdl.spec import WORD_WIDTH, Geometry
-from bridgebnn.hdl.spec.walks import WALK_FIELDS
 
 from .window_gather import RawWalk
 
@@ -67,9 +66,8 @@ class WalkTable(wiring.Component):
             own.addr.eq(self.index),
             own.en.eq(self.fetch),
         ]
-        for name, word, low, width in WALK_FIELDS:
-            start = WORD_WIDTH * word + low
-            m.d.comb += self.walk[name].eq(own.data[start : start + width])
+        written = data.View(entry_layout("WALK"), own.data)
+        m.d.comb += [self.walk[name].eq(written[name]) for name in RawWalk.members]
         return m
 
 

@@ -8,14 +8,16 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from bridgebnn.hdl.spec import WORD_WIDTH, Geometry
-from bridgebnn.hdl.spec.walks import WALK_FIELDS
+from bridgebnn.hdl.spec.register_map import layout
 
 from .descriptor_table import plan_layout
 from .vectors import write_layout
 
 __all__ = ["GatherState", "RawWalk", "WindowGather"]
 
-RawWalk = data.StructLayout({name: width for name, _, _, width in WALK_FIELDS})
+RawWalk = data.StructLayout(
+    {name: field.width for name, (_, field) in layout("WALK").fields.items() if name != "reserved"}
+)
 """The fields of a `bridgebnn.hdl.spec.walks.MapWalk`, as the host writes them."""
 
 ROW_BITS = 16  # of a map's row

@@ -4,16 +4,9 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
-from bridgebnn.hdl.spec import ProgOp, VerifyRef
+from bridgebnn.hdl.spec import REFERENCES, ProgOp
 
-__all__ = ["REFERENCES", "Phase", "PhaseOrder"]
-
-REFERENCES = {
-    ProgOp.FORM: VerifyRef.FORMED,
-    ProgOp.SET: VerifyRef.LRS_MAX,
-    ProgOp.RESET: VerifyRef.HRS_MIN,
-}
-"""The verify read that says whether an operation has brought its device to the state it is for."""
+__all__ = ["Phase", "PhaseOrder"]
 
 
 class Phase(data.Struct):

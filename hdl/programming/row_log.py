@@ -1,14 +1,17 @@
 """What a row command reports: entries of the failure log, and how it ended."""
 
 from amaranth.hdl import Module, Signal
-from amaranth.lib import stream
+from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
+from bridgebnn.hdl.signatures import entry_layout
 from bridgebnn.hdl.spec import ErrorCode
 
 from .phases import Phase
 
 __all__ = ["RowLog"]
+
+ENTRY = entry_layout("FAIL_LOG")
 
 
 class RowLog(Component):
@@ -55,7 +58,7 @@ class RowLog(Component):
                 "differing": In(columns),
                 "compared": In(1),
                 "push": Out(1),
-                "entry": Out(64),
+                "entry": Out(ENTRY.size),
                 "code": Out(8),
                 "detail": Out(24),
             }
@@ -63,16 +66,17 @@ class RowLog(Component):
 
     def elaborate(self, platform):
         m = Module()
+        entry = data.View(ENTRY, self.entry)
         failed_now = Signal(24)
         mismatch, mismatch_column = Signal(), Signal(13)
         m.d.comb += [
             self.push.eq(self.failed.valid),
-            self.entry[0:13].eq(self.failed.payload),
-            self.entry[13:25].eq(self.row),
-            self.entry[25].eq(self.phase.side),
-            self.entry[26:28].eq(self.phase.op),
-            self.entry[31].eq(1),
-            self.entry[32:].eq(self.tile),
+            entry.column.eq(self.failed.payload),
+            entry.row.eq(self.row),
+            entry.side.eq(self.phase.side),
+            entry.op.eq(self.phase.op),
+            entry.valid.eq(1),
+            entry.tile.eq(self.tile),
         ]
         with m.If(self.start):
             m.d.sync += [failed_now.eq(0), mismatch.eq(0)]

@@ -4,6 +4,7 @@ Plain Python: imports neither Amaranth nor numpy, so that ``model`` can use it a
 """
 
 from .codes import (
+    REFERENCES,
     UNLOCK_KEYS,
     WORD_WIDTH,
     Combine,
@@ -26,6 +27,7 @@ __all__ = [
     "DAC_LSB_V",
     "MARGIN_UNIT",
     "PRESETS",
+    "REFERENCES",
     "UNLOCK_KEYS",
     "WORD_WIDTH",
     "Combine",

@@ -45,6 +45,14 @@ class VerifyRef(enum.IntEnum):
     FORMED = 2  # passes when the device is formed (resistance below the pristine limit)
 
 
+REFERENCES = {
+    ProgOp.FORM: VerifyRef.FORMED,
+    ProgOp.SET: VerifyRef.LRS_MAX,
+    ProgOp.RESET: VerifyRef.HRS_MIN,
+}
+"""Reference of the verify reads that say whether an operation has reached its aim."""
+
+
 class Command(enum.IntEnum):
     """Opcodes of register COMMAND."""
 

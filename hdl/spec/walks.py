@@ -13,22 +13,10 @@ from dataclasses import dataclass
 
 from .codes import WORD_WIDTH, check_range, words
 
-__all__ = ["WALK_FIELDS", "MapWalk"]
+__all__ = ["MapWalk"]
 
-WALK_FIELDS = (
-    ("kernel", 0, 0, 4),
-    ("stride", 0, 4, 4),
-    ("padding", 0, 8, 4),
-    ("pool", 0, 12, 4),
-    ("channels", 0, 16, 12),
-    ("reads_map", 0, 28, 1),
-    ("writes_map", 0, 29, 1),
-    ("row_bits", 1, 0, 16),
-    ("height", 1, 16, 10),
-    ("out_width", 2, 0, 10),
-    ("out_height", 2, 16, 10),
-)
-"""Fields of a layer's four words of window WALK: name, word, lowest bit, width. The fourth word is 0."""
+_NOT_CHECKED = ("reads_map", "writes_map", "row_bits", "reserved")
+"""Fields of window WALK that are flags, follow from others, or stay 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,18 +58,12 @@ class MapWalk:
     writes_map: bool = False
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("kernel", 1, 15),
-            ("stride", 1, 15),
-            ("padding", 0, 15),
-            ("pool", 1, 15),
-            ("channels", 1, 4095),
-            ("width", 1, 1023),
-            ("height", 1, 1023),
-            ("out_width", 1, 1023),
-            ("out_height", 1, 1023),
-        ):
-            check_range("MapWalk", name, getattr(self, name), low, high)
+        from .register_map import layout  # compiles the register file: not on import
+
+        check_range("MapWalk", "width", self.width, 1, 1023)
+        for name, (_, field) in layout("WALK").fields.items():
+            if name not in _NOT_CHECKED:
+                check_range("MapWalk", name, getattr(self, name), field.minimum, (1 << field.width) - 1)
         if self.row_bits > 65535:
             raise ValueError(
                 f"MapWalk of {self.width} pixels with {self.channels} channels: a row of {self.row_bits} bits, "
@@ -207,10 +189,10 @@ class MapWalk:
 
     def words(self) -> list[int]:
         """The four words of window WALK."""
-        packed = [0, 0, 0, 0]
-        for name, word, low, _ in WALK_FIELDS:
-            packed[word] |= int(getattr(self, name)) << low
-        return packed
+        from .register_map import layout
+
+        window = layout("WALK")
+        return window.pack(**{name: int(getattr(self, name)) for name in window.fields if name != "reserved"})
 
     def check(self, rows: int, inputs: int, capacity_in: int, capacity_out: int) -> str | None:
         """The rule that the layer breaks, or None.

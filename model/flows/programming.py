@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bridgebnn.hdl.spec import (
+    REFERENCES,
     WORD_WIDTH,
     ErrorCode,
     ProgOp,
     ProgSide,
     PulseConditions,
     Timing,
-    VerifyRef,
     margin_factor,
 )
 from bridgebnn.hdl.spec.program_cycles import PhaseWork, least_row_cycles, program_row_cycles
@@ -40,7 +40,6 @@ __all__ = [
     "targets",
 ]
 
-_VERIFY = {ProgOp.FORM: VerifyRef.FORMED, ProgOp.RESET: VerifyRef.HRS_MIN, ProgOp.SET: VerifyRef.LRS_MAX}
 _PHASES = tuple((op, side) for op in (ProgOp.FORM, ProgOp.RESET, ProgOp.SET) for side in ProgSide)
 _REFRESH = tuple((op, side) for op, side in _PHASES if op is not ProgOp.FORM)
 _FINAL = tuple((op, side) for op in (ProgOp.RESET, ProgOp.SET) for side in ProgSide)
@@ -283,7 +282,7 @@ def program_phase(
     given = np.zeros(columns.size, np.int64)
     pending = columns
     for attempt in range(conditions.attempts + 1):
-        pending = pending & ~target.verify(tile, row, pending, side, _VERIFY[op], margin)
+        pending = pending & ~target.verify(tile, row, pending, side, REFERENCES[op], margin)
         size = int(np.count_nonzero(pending))
         if size == 0 or attempt == conditions.attempts:
             break
@@ -384,7 +383,7 @@ def _row(
             work.append(PhaseWork(op=op, targets=0))
             continue
         verifies[op] += 1
-        failed = wanted & ~logged[:, side] & ~target.verify(tile, row, wanted, side, _VERIFY[op], margin)
+        failed = wanted & ~logged[:, side] & ~target.verify(tile, row, wanted, side, REFERENCES[op], margin)
         log(failed, side, op)
         work.append(PhaseWork(op=op, failing=_per_word(failed)))
 

@@ -16,11 +16,10 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import Event, FallingEdge, RisingEdge, SimTimeoutError, with_timeout
 
-from bridgebnn.hdl.spec import Command, Geometry, ProgOp, Timing, VerifyRef
+from bridgebnn.hdl.spec import UNLOCK_KEYS, Command, Geometry, ProgOp, Timing, VerifyRef
 from bridgebnn.hdl.spec.register_map import register_map
 from bridgebnn.tb.bus.registers import BusError
 from bridgebnn.tb.bus.wishbone import WishboneMaster
-from bridgebnn.tb.host.driver import UNLOCK_KEYS
 from bridgebnn.tb.pins import Pin
 from bridgebnn.tb.runs.job import Progress, testbench
 from bridgebnn.tb.runs.jobs import RowsJob

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from bridgebnn.hdl.layers.window_gather import WindowGather
+from bridgebnn.hdl.layers.window_gather import RawWalk, WindowGather
 from bridgebnn.hdl.spec import WORD_WIDTH, Geometry, words
-from bridgebnn.hdl.spec.walks import WALK_FIELDS, MapWalk
+from bridgebnn.hdl.spec.walks import MapWalk
 
 
 def slices_of(inputs: int, tiles: int) -> list[int]:
@@ -60,7 +60,7 @@ class Bench:
         dut, inputs = self.dut, walk.window_bits
         self.memory = packed(bits)
         sizes = slices_of(inputs, tiles)
-        for name, _, _, _ in WALK_FIELDS:
+        for name in RawWalk.members:
             ctx.set(getattr(dut.walk, name), int(getattr(walk, name)))
         ctx.set(dut.plan.tile_first, first)
         ctx.set(dut.plan.tile_last, first + tiles - 1)
