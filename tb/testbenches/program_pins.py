@@ -14,7 +14,16 @@ from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
-from cocotb.triggers import Event, FallingEdge, RisingEdge, SimTimeoutError, with_timeout
+from cocotb.triggers import (
+    Event,
+    FallingEdge,
+    First,
+    RisingEdge,
+    SimTimeoutError,
+    ValueChange,
+    with_timeout,
+)
+from cocotb.utils import get_sim_time
 
 from bridgebnn.hdl.spec import UNLOCK_KEYS, Command, Geometry, ProgOp, Timing, VerifyRef
 from bridgebnn.hdl.spec.register_map import register_map
@@ -34,6 +43,7 @@ PINS = (
 """Pins that are recorded, in this order."""
 
 PERIOD_NS = 20
+SLEEP_CYC = 300  # longer than any answer, or the rails, take
 COUNTERS = ("PROG_PULSES", "PROG_VERIFIES", "PROG_FAILURES")
 
 
@@ -110,6 +120,8 @@ class ScriptedRow:
 class Player:
     """Samples all pins at every clock edge, records them, and plays rails and ``sl``.
 
+    Where nothing has moved for a while it sleeps until something does, so that long waits cost little.
+
     An answer is on ``sl`` from the cycle on in which the contract says that it is valid, for the columns asked;
     everything else is unknown there: X, or random bits where the simulator has no X.
 
@@ -149,14 +161,18 @@ class Player:
         was: dict[str, str] = dict.fromkeys(PINS, "0")
         pulsed: tuple | None = None
         was_ready = self.drop = False
+        still = 0  # cycles without a change
+        moves = [ValueChange(pin.handle) for pin in self.pins]
         self.answer(None, "")
         self.hv_ready.set(0)
         while True:
             await edge
-            self.cycle += 1
+            self.cycle = round(get_sim_time("ns") / PERIOD_NS)
             values = [pin.text() for pin in self.pins]
+            still += 1
             if not self.trace or self.trace[-1][1] != values:
                 self.trace.append([self.cycle, values])
+                still = 0
             now = dict(zip(PINS, values, strict=True))
             for name in high:
                 high[name] = high[name] + 1 if now[name] == "1" else 0
@@ -182,6 +198,8 @@ class Player:
                     self.awaited = None
                     self.seen.set()
             was = now
+            if still > SLEEP_CYC:
+                await First(*moves)
 
     def selected(self, now: dict[str, str]) -> str:
         """``col_en`` of the tile whose word line is on."""

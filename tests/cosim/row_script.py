@@ -210,6 +210,22 @@ class Script:
             self.clear()
         return outcome
 
+    def no_rails(
+        self, name: str, command: Command, ready_cyc: int | None, limit: int, *, zero: bool = False
+    ) -> None:
+        """The rails do not settle within ``limit`` cycles of ``hv_en``; settling takes ten cycles."""
+        timing = dataclasses.replace(TIMING, rail_settle_cyc=10, rail_limit_cyc=limit)
+        told = self._told(ErrorCode.RAILS_TIMEOUT, 0)
+
+        def judge(pins: list[str], record: dict[str, Any]) -> None:
+            told(record)
+            got = seen(pins, record, self.geometry, timing, (0, 0)).strobes
+            compare([("hv_en", 3, limit, None), ("irq", 4 + limit, None, None)], got)
+
+        settings = self._settings(timing, ("TIMING_RAILS.rail_limit_cyc",) if zero else ())
+        step = {"command": command.name, "before": settings, "ready_cyc": ready_cyc}
+        self.add(name, step | {"mask": 1, "address": (0, 0), "row": script_of(self.row())}, judge)
+
     def refused(self, name: str, command: Command, code: ErrorCode, step: dict[str, Any]) -> None:
         """A command that ends in an error before any pin moves."""
         told = self._told(code, 0)
@@ -320,7 +336,7 @@ def with_backdoors(verilog: Path, folder: Path) -> tuple[Path, dict[str, str]]:
     lines, places, parent, module = verilog.read_text().split("\n"), {}, {}, ""
     names = dict(zip(("pulses", "verifies", "failures"), COUNTERS, strict=True))
     for number, line in enumerate(lines):
-        if found := re.match(r"module (\S+)", line):
+        if found := re.match(r"module (\\?[^\s(]+)", line):
             module = found[1]
         if found := re.fullmatch(r"  (\S+) +(\S+) +\(", line):
             parent[found[1]] = (module, found[2].strip("\\"))
@@ -334,6 +350,7 @@ def with_backdoors(verilog: Path, folder: Path) -> tuple[Path, dict[str, str]]:
         while module in parent:
             module, instance = parent[module]
             paths[name] = f"{instance}.{paths[name]}"
+        assert "." in paths[name], f"no way to {name} in {verilog}"
     target = folder / verilog.name
     target.write_text("\n".join(lines))
     return target, paths

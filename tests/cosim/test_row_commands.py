@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridgebnn.hdl.spec import Command, ErrorCode, Geometry, ProgOp, ProgSide
+from bridgebnn.hdl.spec import Command, ErrorCode, Geometry, ProgOp, ProgSide, PulseConditions
 from bridgebnn.tb.host.driver import UNLOCK_KEYS
 from bridgebnn.tb.runs.runner import generated
 from tests.cosim.row_script import COUNTERS, TIMING, Script, Stop, conditions, with_backdoors
@@ -26,17 +26,26 @@ ROW_COMMANDS = (Command.PROGRAM_ROW, Command.REFRESH_ROW, Command.VERIFY_ROW, Co
 def random_rows(s: Script) -> None:
     """Any devices, any weights, any mask, all commands."""
     for n in range(6):
-        timing = dataclasses.replace(TIMING, wl_setup_cyc=1 + n % 3, verify_cyc=1 + n, max_parallel=7 * n + 1)
+        lengths = {"wl_setup_cyc": 1 + n % 3, "verify_cyc": 1 + n, "max_parallel": 7 * n + 1}
+        pulses = {op.name.lower(): any_conditions(s) for op in ProgOp}
+        timing = dataclasses.replace(TIMING, **lengths, **pulses)
         row = s.row(most=3, never=0.05 * (n % 3), weak=0.2)
         for command in ROW_COMMANDS:
             s.run_row(f"{command.name} {n}", command, row, s.bits(), s.bits(), timing=timing, ready_cyc=1 + n)
     s.clear()
 
 
+def any_conditions(s: Script) -> PulseConditions:
+    """Pulse conditions of any levels."""
+    levels = {f"{pin}_{part}": s.rng.randrange(256) for pin in ("prog", "wl") for part in ("start", "limit")}
+    levels |= {f"{pin}_step": s.rng.randrange(60) for pin in ("prog", "wl")}
+    return conditions(s.rng.randrange(1, 12), s.rng.randrange(1, 6), **levels)
+
+
 def groups(s: Script) -> None:
     """Every budget of columns a pulse; 0 acts as 1. Of few columns where a pulse has few."""
     columns = s.geometry.columns
-    for budget in (*range(columns + 3), 0x8000, 0xFFFF):
+    for budget in (*range(columns + 3), *(1 << bit for bit in range(5, 16)), 0xFFFF):
         timing = dataclasses.replace(
             TIMING, max_parallel=max(1, budget), set=conditions(1, 1), form=conditions(1, 1)
         )
@@ -95,14 +104,17 @@ def levels_and_stuck_devices(s: Script) -> None:
         for command in (Command.PROGRAM_ROW, Command.REFRESH_ROW):
             s.run_row(f"{command.name}, {name}", command, row, image, mask, timing=timing)
         s.clear()
-    most = dataclasses.replace(
-        TIMING, set=conditions(1, 255, prog_start=0, prog_step=1, wl_start=0, wl_step=2)
-    )
-    for image, device in ((1, HRS), (0, HRS)):
-        row = programmed(s, image)
-        row.devices[0][1 - image] = Device(state=device, need=dict.fromkeys(ProgOp, NEVER))
-        outcome = s.run_row(f"255 attempts {image}", Command.PROGRAM_ROW, row, image, 1, timing=most)
-        assert outcome.count("pulse") == 255
+    for op in ProgOp:
+        own = conditions(1, 255, prog_start=0, prog_step=1, wl_start=0, wl_step=2)
+        timing = dataclasses.replace(TIMING, **{op.name.lower(): own})
+        for image in (0, 1):
+            row, side = programmed(s, image), ProgSide(image == (op is ProgOp.RESET))
+            state = {ProgOp.FORM: PRISTINE, ProgOp.SET: HRS, ProgOp.RESET: LRS}[op]
+            row.devices[0][side] = Device(state=state, need=dict.fromkeys(ProgOp, NEVER))
+            outcome = s.run_row(
+                f"255 times {op.name}, {image}", Command.PROGRAM_ROW, row, image, 1, timing=timing
+            )
+            assert sum(e[:2] == ("pulse", op) for e in outcome.events) == 255
     s.clear()
 
 
@@ -150,6 +162,39 @@ def zeros(s: Script) -> None:
             s.run_row(
                 name, command, row, image, mask, timing=timing, zeros=zero, ready_cyc=s.geometry.row_words
             )
+    s.clear()
+
+
+def rails(s: Script) -> None:
+    """The limit holds for the whole wait, settling included; a 0 acts as 1."""
+    for command in (Command.PROGRAM_ROW, Command.REFRESH_ROW):
+        for limit in (1, 2, 9, 10, 60, 0x1FF):
+            s.no_rails(f"{command.name}, never up, {limit}", command, None, limit)
+        s.no_rails(f"{command.name}, limit 0", command, 2, 1, zero=True)
+        s.no_rails(f"{command.name}, a cycle too late", command, 21, 30)
+        s.no_rails(f"{command.name}, no time to settle", command, 2, 11)
+        timing = dataclasses.replace(TIMING, rail_settle_cyc=10, rail_limit_cyc=30)
+        for ready_cyc in (1, 19, 20):  # the last one in the last cycle
+            name = f"{command.name}, ready after {ready_cyc}"
+            s.run_row(name, command, s.row(most=1), s.bits(), 3, timing=timing, ready_cyc=ready_cyc)
+    s.clear()
+
+
+def longest_times(s: Script) -> None:
+    """Every bit of every length counts."""
+    whole = 0xFFFF
+    s.no_rails("limit", Command.PROGRAM_ROW, None, whole)
+    rails_up = {"rail_settle_cyc": whole - 2, "rail_limit_cyc": whole}
+    timing = dataclasses.replace(TIMING, **rails_up, wl_setup_cyc=255, verify_cyc=255)
+    s.run_row("settling", Command.REFRESH_ROW, s.row(most=1), s.bits(), 3, timing=timing)
+    for op in ProgOp:
+        own = dataclasses.replace(getattr(TIMING, op.name.lower()), width_cyc=whole)
+        timing = dataclasses.replace(TIMING, **{op.name.lower(): own})
+        image = 0 if op is ProgOp.RESET else 1
+        row = programmed(s, image)  # but for one pulse of this operation
+        row.devices[0][ProgSide.P].state = {ProgOp.FORM: PRISTINE, ProgOp.SET: HRS, ProgOp.RESET: LRS}[op]
+        outcome = s.run_row(f"{op.name} pulse", Command.PROGRAM_ROW, row, image, 1, timing=timing)
+        assert sum(e[:2] == ("pulse", op) for e in outcome.events) == 1
     s.clear()
 
 
@@ -306,7 +351,7 @@ GROUPS = {
             refresh,
             reading_back,
         ),
-        *(bad_addresses, stops, counters, failure_log),
+        *(rails, longest_times, bad_addresses, stops, counters, failure_log),
     )
 }
 
