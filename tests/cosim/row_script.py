@@ -235,7 +235,7 @@ class Script:
             moved = [s for s in seen(pins, record, self.geometry, TIMING, (0, 0)).strobes if s[0] != "irq"]
             assert not moved, f"{moved} in a refused command"
 
-        self.add(name, {"command": command.name, **step}, judge)
+        self.add(name, {"command": command.name, "row": script_of(self.row()), **step}, judge)
 
     # -- run ------------------------------------------------------------------------------------------------
 
@@ -317,7 +317,7 @@ def script_of(row: Row) -> dict[str, Any]:
     device = lambda d: [d.state, [d.need[op] for op in ProgOp], d.weak]  # noqa: E731
     return {
         "devices": [[device(d) for d in pair] for pair in row.devices],
-        "disturbs": {str(n): changes for n, changes in row.disturbs.items()},
+        "disturbs": {str(n): [(c, int(side), s) for c, side, s in v] for n, v in row.disturbs.items()},
         "broken": sorted(row.broken_bridges),
     }
 

@@ -49,13 +49,15 @@ def groups(s: Script) -> None:
         timing = dataclasses.replace(
             TIMING, max_parallel=max(1, budget), set=conditions(1, 1), form=conditions(1, 1)
         )
-        mask = s.bits()
+        mask, row = s.bits() | s.bits() | s.bits(), s.row(most=2)
         if budget < 4:
             mask &= s.bits() & s.bits()
+        for p, n in row.devices if budget >= columns // 4 else ():
+            p.state = n.state = PRISTINE
         s.run_row(
             f"max_parallel {budget}",
             Command.PROGRAM_ROW,
-            s.row(most=2),
+            row,
             s.bits(),
             mask,
             timing=timing,
