@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from bridgebnn.command_line import Parser, whole
+from bridgebnn.command_line import Parser, guarded, whole
 
 from .design import GEOMETRY, generate
 from .mutants import MUTANTS
@@ -112,4 +112,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded("bridgebnn proofs", main))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from bridgebnn.hdl.output.verilog import TOP
 from bridgebnn.hdl.spec import Geometry
 from bridgebnn.paths import PACKAGE
+from bridgebnn.processes import captured
 
 __all__ = ["GEOMETRY", "Design", "Patch", "generate"]
 
@@ -118,18 +118,16 @@ def generate(
         if text.count(patch.old) != 1:
             raise ValueError(f"{patch.file} has {text.count(patch.old)} times {patch.old!r}: must be 1")
         file.write_text(text.replace(patch.old, patch.new))
-    run = subprocess.run(
+    status, text = captured(
         [
             *(sys.executable, "-W", "ignore", "-c", GENERATE, json.dumps(asdict(geometry))),
             *(str((folder / f"{name}{suffix}").resolve()) for suffix in (".v", ".states.json")),
             json.dumps(SHORT),
         ],
         cwd=sources,
-        capture_output=True,
-        text=True,
     )
-    if run.returncode:
-        raise RuntimeError(f"generation of {name} failed:\n{run.stderr}")
+    if status:
+        raise RuntimeError(f"generation of {name} failed:\n{text}")
     if patches:
         shutil.rmtree(sources)
     return read(folder / f"{name}.v")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from bridgebnn.processes import captured
 
 from .observer import Sources
 
@@ -40,13 +41,9 @@ def yosys(commands: list[str], log: Path) -> None:
         "import sys\nfrom pyosys import libyosys as ys\nd = ys.Design()\n"
         "for line in sys.argv[1].split(chr(10)): ys.run_pass(line, d)\n"
     )
-    with log.open("w") as out:
-        run = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", code, "\n".join(commands)],
-            stdout=out,
-            stderr=subprocess.STDOUT,
-        )
-    if run.returncode:
+    status, text = captured([sys.executable, "-W", "ignore", "-c", code, "\n".join(commands)], cwd=log.parent)
+    log.write_text(text)
+    if status:
         raise RuntimeError(f"Yosys failed, {log}:\n{log.read_text()[-2000:]}")
 
 
@@ -61,7 +58,7 @@ def prepare(folder: Path, sources: Sources) -> Path:
     log = folder / "prepare.log"
     yosys(
         [
-            *(f"read_verilog {file}" for file in sources.files),
+            *(f'read_verilog "{file.absolute()}"' for file in sources.files),
             "hierarchy -check -top top",
             "proc",
             "flatten",
@@ -88,7 +85,7 @@ def prepare(folder: Path, sources: Sources) -> Path:
             "setundef -anyseq",
             "aigmap",
             "opt_clean",
-            f"write_aiger -zinit -symbols -vmap {base}.vmap {base}.aig",
+            f"write_aiger -zinit -symbols -vmap {base.name}.vmap {base.name}.aig",
         ],
         log,
     )
@@ -102,13 +99,10 @@ def run_abc(aiger: Path, commands: str, limit_s: float) -> Verdict:
     """Run ABC ``commands`` on ``aiger``; the witness of a counterexample goes beside it."""
     witness = aiger.with_suffix(".cex")
     witness.unlink(missing_ok=True)
-    script = f"read_aiger {aiger}; scleanup; print_stats; {commands}; write_cex -a {witness}"
+    # by bare names, in their folder: ABC takes no path with a space
+    script = f"read_aiger {aiger.name}; scleanup; print_stats; {commands}; write_cex -a {witness.name}"
     begin = time.monotonic()
-    try:
-        run = subprocess.run([ABC, "-c", script], capture_output=True, text=True, timeout=limit_s)
-        text = run.stdout + run.stderr
-    except subprocess.TimeoutExpired as late:
-        text = (late.stdout or b"").decode()
+    _, text = captured([ABC, "-c", script], cwd=aiger.parent, limit_s=limit_s)
     seconds = time.monotonic() - begin
     aiger.with_suffix(".log").write_text(text)
     size = re.search(r"lat\s*=\s*(\d+)\s+and\s*=\s*(\d+)", text)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from bridgebnn.hdl.spec import Geometry
+from bridgebnn.processes import workers
 
 from .aiger import Aiger, Trace, read_witness, replay
 from .design import Design, Patch, generate
@@ -187,5 +187,5 @@ def run_all(jobs: int, work: list[Callable[[], Result]], report: Callable[[Resul
         report(result)
         return result
 
-    with ThreadPoolExecutor(jobs) as pool:
+    with workers(jobs) as pool:
         return list(pool.map(one, work))

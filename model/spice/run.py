@@ -9,14 +9,14 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import subprocess
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from bridgebnn.processes import captured, workers
 
 __all__ = ["Deck", "SpiceRunError", "SpiceUnavailableError", "Tools", "find_tools", "run_deck", "run_decks"]
 
@@ -145,28 +145,17 @@ def run_deck(deck: Deck, tools: Tools, *, timeout_s: float = 900.0) -> dict[str,
         (work / ".spiceinit").write_text(_SPICEINIT)
         (work / "deck.sp").write_text(deck.text(tools.model_lib))
         env = dict(os.environ, HOME=folder)  # the user's own ~/.spiceinit must not reach the run
-        try:
-            done = subprocess.run(
-                [str(tools.ngspice), "-b", "deck.sp"],
-                cwd=work,
-                env=env,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=timeout_s,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise SpiceRunError(f"deck {deck.name!r} did not end within {timeout_s:g} s") from None
+        command = [tools.ngspice, "-b", "deck.sp"]
+        status, text = captured(command, cwd=work, env=env, limit_s=timeout_s)
+        if status is None:
+            raise SpiceRunError(f"deck {deck.name!r} did not end within {timeout_s:g} s")
         results: dict[str, NDArray[np.float64]] = {}
         for name in deck.outputs:
             path = next((p for p in (work / f"{name}.data", work / name) if p.is_file()), None)
             if path is None:
-                log = (done.stdout + done.stderr).splitlines()
+                log = text.splitlines()
                 line = next((text for text in log if "rror" in text or "too small" in text), "no error line")
-                raise SpiceRunError(
-                    f"deck {deck.name!r} wrote no {name!r} (exit {done.returncode}): {line.strip()}"
-                )
+                raise SpiceRunError(f"deck {deck.name!r} wrote no {name!r} (exit {status}): {line.strip()}")
             results[name] = np.loadtxt(path, ndmin=2)
         return results
 
@@ -175,5 +164,5 @@ def run_decks(
     decks: list[Deck], tools: Tools, *, processes: int = 2, timeout_s: float = 900.0
 ) -> list[dict[str, NDArray[np.float64]]]:
     """Run decks, ``processes`` at a time; results in the order of ``decks``."""
-    with ThreadPoolExecutor(max_workers=max(1, processes)) as pool:
+    with workers(max(1, processes)) as pool:
         return list(pool.map(lambda deck: run_deck(deck, tools, timeout_s=timeout_s), decks))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from pathlib import Path
 from typing import Any
 
+from bridgebnn.processes import workers
 from bridgebnn.tb.runs.controller import generated
 from bridgebnn.tb.runs.jobs import CampaignJob
 from bridgebnn.tb.runs.reports import CampaignChunk
@@ -54,20 +55,14 @@ def run_faults(
     return [record | {"sim": sim} for record in CampaignChunk.from_dict(result).records]
 
 
-def _chunk(faults: Sequence[str], sim: str, verilog: Path) -> tuple[list[Record], tuple[Any, ...] | None]:
-    """`run_faults` in another process; what went wrong comes back as values, since that error cannot travel.
-
-    A simulator that ended without a word (killed from outside) gets a second chance.
-    """
-    failure: tuple[Any, ...] | None = None
-    for _ in range(2):
-        try:
-            return run_faults(faults, sim, verilog=verilog), None
-        except SimulationError as error:
-            failure = (error.kind, error.message, error.log)
-            if error.kind != "Crash":
-                break
-    return [], failure
+def _chunk(faults: Sequence[str], sim: str, verilog: Path) -> list[Record]:
+    """`run_faults`; a simulator that ended without a word (killed from outside) gets a second chance."""
+    try:
+        return run_faults(faults, sim, verilog=verilog)
+    except SimulationError as error:
+        if error.kind != "Crash":
+            raise
+    return run_faults(faults, sim, verilog=verilog)
 
 
 def run_campaign(
@@ -110,19 +105,12 @@ def run_campaign(
             build(simulation(sim, GEOMETRY, TIMING, verilog))
             chunks += [(members[i : i + CHUNK[sim]], sim) for i in range(0, len(members), CHUNK[sim])]
     found: dict[str, Record] = {}
-    with ProcessPoolExecutor(max_workers=jobs) as pool:
+    with workers(jobs) as pool:
         waiting = [pool.submit(_chunk, members, sim, verilog) for members, sim in chunks]
-        try:
-            for done in as_completed(waiting):
-                records, failure = done.result()
-                if failure is not None:
-                    raise SimulationError(*failure)
-                found |= {record["label"]: record for record in records}
-                if show is not None:
-                    show({"stage": "faults", "done": len(found), "total": total})
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        for done in as_completed(waiting):
+            found |= {record["label"]: record for record in done.result()}
+            if show is not None:
+                show({"stage": "faults", "done": len(found), "total": total})
     return {
         "seed": seed,
         "total": total,
