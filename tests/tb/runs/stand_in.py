@@ -45,7 +45,7 @@ def job(**fields: Any) -> InferJob:
 
 
 class Simulator:
-    """What `bridgebnn.tb.simulators.simulators.run` was called with, and what it gives.
+    """What `bridgebnn.tb.simulators.run` was called with, and what it gives.
 
     Attributes
     ----------

@@ -13,7 +13,7 @@ from bridgebnn.tb.runs.layers import run_layers
 from bridgebnn.tb.runs.reports import Programming, RunReport, verdict
 from bridgebnn.tb.runs.runner import infer, program, run_scenarios, walk_registers
 from bridgebnn.tb.runs.tables import show_reports
-from bridgebnn.tb.simulators.simulators import Simulation
+from bridgebnn.tb.simulators import Simulation
 
 from .stand_in import GEOMETRY, RESULT, job, network, stand_in
 
