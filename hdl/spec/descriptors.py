@@ -104,6 +104,11 @@ class Descriptor:
             else 0
         )
 
+    @property
+    def n_out(self) -> int:
+        """Bits, or scores, that the layer gives per vector."""
+        return self.map_bits if self.writes_map else self.row_count
+
     def slices(self) -> list[int]:
         """Inputs of each tile."""
         return [self.cols] * (self.tile_count - 1) + [self.cols_last]

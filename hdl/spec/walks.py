@@ -194,6 +194,18 @@ class MapWalk:
         window = layout("WALK")
         return window.pack(**{name: int(getattr(self, name)) for name in window.fields if name != "reserved"})
 
+    @classmethod
+    def from_words(cls, walk_words: Sequence[int]) -> MapWalk | None:
+        """Inverse of ``words``; None where nothing is walked; ``ValueError`` for values that no legal walk has."""
+        if not any(walk_words):
+            return None
+        found = {name: walk_words[word] >> low & (1 << width) - 1 for name, word, low, width in WALK_FIELDS}
+        row_bits = found.pop("row_bits")
+        if not found["channels"] or row_bits % found["channels"]:
+            raise ValueError(f"row_bits = {row_bits}: must be a multiple of channels = {found['channels']}")
+        flags = {name: bool(found.pop(name)) for name in ("reads_map", "writes_map")}
+        return cls(**found, **flags, width=row_bits // found["channels"])
+
     def check(self, rows: int, inputs: int, capacity_in: int, capacity_out: int) -> str | None:
         """The rule that the layer breaks, or None.
 

@@ -6,9 +6,10 @@ Keys of the ``.npz`` archive:
 key              dtype    value
 ===============  =======  ====================================================================
 ``format``       str      ``bridgebnn-mapping``
-``version``      int      1
+``version``      int      2
 ``about``        str      JSON: geometry, repairs, one report per layer
 ``descriptors``  uint32   (layers, 4): the words of window DESCRIPTOR
+``walks``        uint32   (layers, 4): the words of window WALK
 ``thresholds``   int16    (entries,): the used part of the threshold memory
 ``images``       uint8    (T, R, ceil(C / 8)): bits of all cells, first column in bit 0
 ``masks``        uint8    the same of the cells that are programmed
@@ -20,13 +21,14 @@ The network is not in it: it has a file format of its own.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bridgebnn.hdl.spec import Descriptor, Geometry, Repairs, check_descriptors
+from bridgebnn.hdl.spec import Descriptor, Geometry, MapWalk, Repairs, check_descriptors
 from bridgebnn.model.networks.network import Network
 from bridgebnn.model.npz import Entries, read_npz, write_npz
 from bridgebnn.records import Record
@@ -37,7 +39,7 @@ from .placement import MappingError
 __all__ = ["load_mapping", "save_mapping"]
 
 FORMAT = "bridgebnn-mapping"
-VERSION = 1
+VERSION = 2
 
 
 class _About(Record, frozen=True, kw_only=True):
@@ -56,6 +58,7 @@ def save_mapping(mapping: Mapping, path: str | Path) -> None:
             "version": VERSION,
             "about": json.dumps(about.as_dict(), sort_keys=True),
             "descriptors": np.array([d.words() for d in mapping.descriptors], np.uint32),
+            "walks": np.array([d.walk_words() for d in mapping.descriptors], np.uint32),
             "thresholds": mapping.thresholds,
             "images": np.packbits(mapping.images, axis=2, bitorder="little"),
             "masks": np.packbits(mapping.masks, axis=2, bitorder="little"),
@@ -82,13 +85,18 @@ def _mapping(entries: Entries, network: Network) -> Mapping:
     about = _About.from_dict(json.loads(entries.text("about")))
     geometry = about.geometry
     table = _array(entries, "descriptors", np.uint32, (len(network.operations), 4))
-    descriptors = tuple(Descriptor.from_words([int(word) for word in row]) for row in table)
+    walks = _array(entries, "walks", np.uint32, (len(network.operations), 4))
+    descriptors = tuple(
+        replace(Descriptor.from_words(words), walk=MapWalk.from_words(walk))
+        for words, walk in zip(table.tolist(), walks.tolist(), strict=True)
+    )
     check_descriptors(descriptors, geometry)
     about.repairs.check(geometry)
     for i, (descriptor, layer) in enumerate(zip(descriptors, network.operations, strict=True)):
-        if (descriptor.inputs, descriptor.row_count) != (layer.n_in, layer.n_out):
+        found = descriptor.walk.map_bits if descriptor.reads_map else descriptor.inputs, descriptor.n_out
+        if found != (layer.n_in, layer.n_out):
             raise MappingError(
-                f"layer {i}: {descriptor.inputs} inputs and {descriptor.row_count} rows, must be "
+                f"layer {i}: {found[0]} inputs and {found[1]} outputs, must be "
                 f"{layer.n_in} and {layer.n_out} as in the network"
             )
     packed = (geometry.tiles, geometry.rows, -(-geometry.columns // 8))

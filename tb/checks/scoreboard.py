@@ -65,13 +65,14 @@ class InferenceScoreboard:
         What was sent.
     references : dict of str to Reference
     programs : sequence of RowProgram
-        What the chip does, in order; each must be seen once per vector.
+        What the chip does, in order; each must be seen once per vector, and once per window where it walks over a map.
     """
 
     def __init__(self, images: np.ndarray, references: dict[str, Reference], programs: Sequence[RowProgram]):
         self.images, self.references, self.programs = images, references, programs
         self.sent = self.compared = 0
-        self._layer_vectors: dict[int, int] = {}
+        self._layer_turns: dict[int, int] = {}
+        self._expected: dict[tuple[int, str], np.ndarray] = {}
         self.seen: list[dict[str, Any]] = []
 
     def send(self, vector: int) -> None:
@@ -79,15 +80,18 @@ class InferenceScoreboard:
         self.sent += 1
 
     def observe_layer(self, layer: int, bits: np.ndarray) -> None:
-        """Input bits of a layer, seen on ``bl``; the next vector of that layer."""
-        vector = self._layer_vectors.get(layer, 0)
-        self._layer_vectors[layer] = vector + 1
+        """Input bits of a layer, seen on ``bl``: its next vector, or the next window of a map."""
+        program, turn = self.programs[layer], self._layer_turns.get(layer, 0)
+        self._layer_turns[layer] = turn + 1
+        vector, window = divmod(turn, program.windows)
         if vector >= len(self.images):
-            raise ScoreboardError(f"layer {layer} began {vector + 1} times for {len(self.images)} vectors")
-        for reference in self.references.values():
-            source = self.programs[layer].source
-            expected = self.images[vector] if source is None else reference.hidden[source][vector]
-            reference.differ(vector, f"inputs of layer {layer}", bits, expected)
+            raise ScoreboardError(f"layer {layer} began {turn + 1} times for {len(self.images)} vectors")
+        what = f"inputs of layer {layer}" + (f", window {window}" if program.windows > 1 else "")
+        for name, reference in self.references.items():
+            if window == 0:  # all windows of a map at once
+                source = self.images if program.source is None else reference.hidden[program.source]
+                self._expected[layer, name] = program.vectors(source[vector : vector + 1])
+            reference.differ(vector, what, bits, self._expected[layer, name][window])
 
     def observe_result(self, result: Any) -> None:
         """A result that the host took (`bridgebnn.tb.host.driver.VectorResult`)."""
@@ -118,7 +122,7 @@ class InferenceScoreboard:
         """
         if not self.compared == self.sent == len(self.images) > 0:
             raise ScoreboardError(f"{self.sent} sent, {self.compared} compared, of {len(self.images)}")
-        for layer in range(len(self.programs)):
-            seen = self._layer_vectors.get(layer, 0)
-            if seen != self.sent:
+        for layer, program in enumerate(self.programs):
+            seen = self._layer_turns.get(layer, 0)
+            if seen != self.sent * program.windows:
                 raise ScoreboardError(f"layer {layer} was seen {seen} times for {self.sent} vectors")

@@ -290,10 +290,13 @@ class HostDriver:
     async def load_network(
         self, descriptors: Sequence[Descriptor], thresholds: np.ndarray, repairs: Repairs | None = None
     ) -> None:
-        """Write the descriptor table, the threshold memory and, where the chip has spares, the repair table."""
+        """Write descriptors and thresholds and, where the chip has them, the walks over maps and the repair table."""
         for index, descriptor in enumerate(descriptors):
-            words_of = descriptor.words()
-            await self.bus.write_burst("DESCRIPTOR", words_of, len(words_of) * index)
+            layer_words = descriptor.words()
+            await self.bus.write_burst("DESCRIPTOR", layer_words, len(layer_words) * index)
+            if self.geometry.map_words:
+                walk = descriptor.walk_words()
+                await self.bus.write_burst("WALK", walk, len(walk) * index)
         await self.bus.set("LAYER_COUNT", layers=len(descriptors))
         await self.bus.write_burst("THRESHOLD", (int(t) & 0xFFFF for t in thresholds))
         repairs, g = repairs or Repairs(), self.geometry
