@@ -199,7 +199,10 @@ class MapWalk:
         """Inverse of ``words``; None where nothing is walked; ``ValueError`` for values that no legal walk has."""
         if not any(walk_words):
             return None
-        found = {name: walk_words[word] >> low & (1 << width) - 1 for name, word, low, width in WALK_FIELDS}
+        from .register_map import layout
+
+        found = layout("WALK").unpack(walk_words)
+        found.pop("reserved")
         row_bits = found.pop("row_bits")
         if not found["channels"] or row_bits % found["channels"]:
             raise ValueError(f"row_bits = {row_bits}: must be a multiple of channels = {found['channels']}")
