@@ -86,9 +86,9 @@ def test_a_mapping_file_that_does_not_fit_is_refused(tmp_path):
     save_mapping(made, path)
     assert path.read_bytes() == first
     same(load_mapping(path, made.network), made)
-    with pytest.raises(MappingError, match=r"m\.npz: layer 0: 6 inputs and 3 rows, must be 11 and 3"):
+    with pytest.raises(MappingError, match=r"m\.npz: layer 0: 6 inputs and 3 outputs, must be 11 and 3"):
         load_mapping(path, network(11))
-    entries = read_npz(path, format="bridgebnn-mapping", version=1, error=ValueError).arrays
+    entries = read_npz(path, format="bridgebnn-mapping", version=2, error=ValueError).arrays
     bad = np.array([Descriptor(row_count=3, cols=6, cols_last=6, tile_first=9).words()] * 2, np.uint32)
     for key, value, message in (
         ("masks", np.zeros((1, 1, 1), np.uint8), "masks are uint8 of shape"),
