@@ -8,8 +8,9 @@ from amaranth.hdl import Fragment, Shape
 from amaranth.lib.wiring import In
 
 from bridgebnn.hdl.control.controller import Controller
-from bridgebnn.hdl.spec import Geometry
+from bridgebnn.hdl.spec import Geometry, ProgOp
 from bridgebnn.hdl.spec.pins import MACRO_PINS, PORTS, Flow, Group, Port, macro_pin
+from bridgebnn.hdl.spec.register_map import WHOLE, register_map
 from bridgebnn.hdl.spec.tables import TABLES, renewed
 from bridgebnn.tb.agents import shell
 
@@ -71,6 +72,18 @@ def test_hand_written_verilog_connects_every_port(module, geometry):
     assert {port.name: widths[nets[port.name]] for port in PORTS} == {
         p.name: p.width(geometry) for p in PORTS
     }
+
+
+def test_the_watch_looks_at_the_right_registers():
+    """Its Verilog names word addresses; which register each is stands here."""
+    meant = {"unlock": "UNLOCK", "begin": "LOCK", "budget": "MAX_PARALLEL", "aborted": "COMMAND"}
+    meant |= {f"width_{op.name.lower()}": f"{op.name}_PULSE" for op in ProgOp}
+    text = HAND_WRITTEN["watch"][0].read_text()
+    found = {name: int(address, 16) for address, name in re.findall(r"15'h([0-9a-f]+): (\w+)", text)}
+    found["aborted"] = int(re.search(r"aborted = write & wb_adr == 15'h([0-9a-f]+) ", text)[1], 16)
+    registers = register_map(WHOLE)
+    assert found == {name: registers.address(register) // 4 for name, register in meant.items()}
+    assert text.count("15'h") == len(found)
 
 
 def test_tables_of_the_architecture_are_current():
