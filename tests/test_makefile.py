@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from bridgebnn.hdl.spec import PRESETS, preset
 from tests import ROOT
 
 STUB = """#!{python}
@@ -76,3 +77,12 @@ def test_help_names_every_target(folder):
 def test_the_slowest_tests_are_printed(folder):
     _, calls = make(folder, "test")
     assert "--durations=20" in calls[0]
+
+
+def test_verilog_makes_every_array_of_the_presets(folder):
+    make(folder, "verilog")
+    called = [json.loads(line) for line in (folder.parent / "log").read_text().splitlines()]
+    names = [words[words.index("--preset") + 1] for words in called]
+    assert len(names) == len(set(names))
+    made = {preset(name).geometry for name in names}
+    assert made == {p.geometry for p in PRESETS.values()}

@@ -51,7 +51,11 @@ def plain_rtlil(text: str, tops: Collection[str]) -> str:
         elif bodies:
             bodies[next(reversed(bodies))].append(line)
     kinds = _distinct(bodies, fixed=set(tops))
-    names = {name: _local_names(body, name in tops) for name, body in bodies.items()}
+    called: dict[str, set[str]] = {name: set() for name in bodies}
+    for line in lines:
+        if found := INSTANCE.match(line):
+            called[found[1]].add(plain(found[2]))
+    names = {name: _local_names(body, name in tops, called[name]) for name, body in bodies.items()}
 
     done: list[str] = []
     own: Names = {}
@@ -81,8 +85,8 @@ def _renamed(line: str, names: Names) -> str:
     return NAME.sub(lambda found: f"\\{names[found[0][1:]]}", line)
 
 
-def _local_names(body: list[str], is_top: bool) -> Names:
-    """New name of each object of a module."""
+def _local_names(body: list[str], is_top: bool, called: set[str]) -> Names:
+    """New name of each object of a module; none is that of an instance of the module, which it would hide."""
     ranks: dict[str, int] = {}
     for line in body:
         if found := DECLARED.match(line.rstrip("\n")):
@@ -93,12 +97,13 @@ def _local_names(body: list[str], is_top: bool) -> Names:
             else:
                 rank = 3 if found[1] == "memory" else 4
             ranks[found[2]] = rank
-    return _distinct(sorted(ranks, key=ranks.get), fixed={name for name, rank in ranks.items() if rank == 0})
+    fixed = {name for name, rank in ranks.items() if rank == 0}
+    return _distinct(sorted(ranks, key=ranks.get), fixed=fixed, taken=called)
 
 
-def _distinct(names: Iterable[str], fixed: set[str]) -> Names:
-    """Plain names, each once, in the order given; those in ``fixed`` stay as they are."""
-    taken, found = set(fixed), {}
+def _distinct(names: Iterable[str], fixed: set[str], taken: Iterable[str] = ()) -> Names:
+    """Plain names, each once and none ``taken``, in the order given; those in ``fixed`` stay as they are."""
+    taken, found = {*taken, *fixed}, {}
     for name in names:
         base = new = name if name in fixed else plain(name)
         number = 0

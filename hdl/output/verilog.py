@@ -40,6 +40,9 @@ __all__ = [
 TOP = "bridgebnn"
 """Name of the top module, unless another is asked for."""
 
+EMPTY = re.compile(r"^  (?:wire|reg) \[-1:0\] \w+;\n", re.MULTILINE)
+"""Declarations of no bits, which are unused."""
+
 ATTRIBUTES = ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decoding")
 """Amaranth's own, which say nothing to others."""
 
@@ -161,7 +164,7 @@ def _through_yosys(design: str, init: bool) -> str:
     script += [f"attrmap {gone}", f"attrmap -modattr {gone}", "write_verilog"]
     yosys = find_yosys(lambda version: version >= (0, 40))
     text = yosys.run(["-q", "-"], "\n".join(script), ignore_warnings=True)
-    return START.sub("at_start_", text)
+    return EMPTY.sub("", START.sub("at_start_", text))
 
 
 def _instances(design: str, top: str) -> dict[str, list[str]]:
