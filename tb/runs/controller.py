@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import hashlib
 import json
 from pathlib import Path
 
+from bridgebnn.cache import cached
 from bridgebnn.hdl.spec import Geometry, Timing
 from bridgebnn.hdl.spec.pins import MACRO_INPUTS, MACRO_OUTPUTS
 from bridgebnn.paths import PACKAGE, build_root
@@ -26,18 +26,15 @@ def generated(geometry: Geometry, timing: Timing | None = None) -> Path:
     for source in sorted((PACKAGE / "hdl").resolve().rglob("*")):
         if source.suffix in (".py", ".rdl"):
             h.update(source.read_bytes())
-    folder = build_root() / "generated" / h.hexdigest()[:16]
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{CONTROLLER}.v"
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not target.exists():
-            from bridgebnn.hdl.output.verilog import generate  # Amaranth and Yosys are slow to load
 
-            part = folder / "part"
-            generate(part, geometry, timing)
-            (part / f"{CONTROLLER}.v").replace(target)
-    return target
+    def make(folder: Path) -> None:
+        from bridgebnn.hdl.output.verilog import generate  # Amaranth and Yosys are slow to load
+
+        generate(folder, geometry, timing)
+
+    folder = build_root() / "generated" / f"{CONTROLLER}-{h.hexdigest()[:16]}"
+    cached(folder, make)
+    return folder / f"{CONTROLLER}.v"
 
 
 def simulation(

@@ -59,7 +59,7 @@ def warm(tmp_path, request) -> Path:
     folder, _ = build(runner.simulation(sim, "strobe", geometry, verilog))
     root = tmp_path / "root"
     shutil.copytree(folder, root / "sim" / folder.name)
-    shutil.copytree(verilog.parent, root / "generated" / verilog.parent.name, ignore=lambda *_: ["lock"])
+    shutil.copytree(verilog.parent, root / "generated" / verilog.parent.name)
     (root / "tmp").mkdir()
     return root
 
