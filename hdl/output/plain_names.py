@@ -25,7 +25,7 @@ def plain(name: str) -> str:
     Amaranth's numbers go (``code$36``: ``code``), dots and brackets become underscores, and a keyword gets an
     underscore behind it.
     """
-    text = re.sub(r"[^A-Za-z0-9_]+", "_", re.sub(r"\$\d+|\]", "", name))
+    text = re.sub(r"[^A-Za-z0-9_]+", "_", re.sub(r"\$\d+|\]|^\$", "", name))
     return kw_filter(text if re.match("[A-Za-z_]", text) else f"_{text}")
 
 
@@ -86,7 +86,10 @@ def _renamed(line: str, names: Names) -> str:
 
 
 def _local_names(body: list[str], is_top: bool, called: set[str]) -> Names:
-    """New name of each object of a module; none is that of an instance of the module, which it would hide."""
+    """New name of each object of a module.
+
+    None but an instance has the name of an instance of the module, which it would hide.
+    """
     ranks: dict[str, int] = {}
     for line in body:
         if found := DECLARED.match(line.rstrip("\n")):
@@ -97,19 +100,22 @@ def _local_names(body: list[str], is_top: bool, called: set[str]) -> Names:
             else:
                 rank = 3 if found[1] == "memory" else 4
             ranks[found[2]] = rank
-    fixed = {name for name, rank in ranks.items() if rank == 0}
-    return _distinct(sorted(ranks, key=ranks.get), fixed=fixed, taken=called)
+    fixed = [name for name, rank in ranks.items() if rank == 0]
+    instances = [name for name, rank in ranks.items() if rank == 1]
+    others = sorted((name for name, rank in ranks.items() if rank > 1), key=ranks.get)
+    names = _distinct((*fixed, *instances), fixed=set(fixed))
+    return names | _distinct(others, taken={*names.values(), *called})
 
 
-def _distinct(names: Iterable[str], fixed: set[str], taken: Iterable[str] = ()) -> Names:
+def _distinct(names: Iterable[str], *, fixed: Iterable[str] = (), taken: Iterable[str] = ()) -> Names:
     """Plain names, each once and none ``taken``, in the order given; those in ``fixed`` stay as they are."""
-    taken, found = {*taken, *fixed}, {}
+    used, found = {*taken, *fixed}, {}
     for name in names:
         base = new = name if name in fixed else plain(name)
         number = 0
-        while new in taken and name not in fixed:
+        while new in used and name not in fixed:
             number += 1
             new = f"{base}_{number}"
-        taken.add(new)
+        used.add(new)
         found[name] = new
     return found

@@ -60,6 +60,10 @@ def test_every_name_is_a_plain_identifier_and_no_keyword(shape, init, tmp_path):
     for name, body in found.items():
         names = re.findall(r"^  (?:wire|reg) (?:\[\d+:0\] )?(\w+)|^  bnn_7_\w+ (\w+) \(", body, re.MULTILINE)
         assert len(names) == len(set(names)), name
+        called = set(re.findall(rf"^  {name} (\w+) \($", text, re.MULTILINE))
+        own = set(re.findall(r"\b(?:wire|reg)\b(?: \[\d+:0\])? (\w+)", body))
+        assert called & own == set(), "a signal hides the instance that it is in"
+    assert "  bnn_7_program_columns_columns columns (" in text  # instances keep their names, also such ones
 
 
 def test_ports_are_the_documented_ones(tmp_path):
@@ -74,6 +78,7 @@ def test_ports_are_the_documented_ones(tmp_path):
         ("code$36", "code"),
         ("a.b_c", "a_b_c"),
         ("ops[0].width", "ops_0_width"),
+        ("$signal$21", "signal"),
         ("begin", "begin_"),
         ("program", "program_"),
         ("7up", "_7up"),
