@@ -143,7 +143,7 @@ class Player:
         self.row: ScriptedRow | None = None
         self.ready_cyc, self.answer_cyc = 1, {"verify": 1, "evaluate": 1}
         self.awaited: tuple[str, int] | None = None
-        self.seen = Event()
+        self.seen, self.running = Event(), Event()
 
     def begin(self, step: dict[str, Any]) -> None:
         """Forget the record; take over what the step says of the macro."""
@@ -154,6 +154,7 @@ class Player:
         self.answer_cyc = step.get("answer_cyc", self.answer_cyc)
         self.seen.clear()
         self.awaited = tuple(step["during"]["at"]) if "during" in step else None
+        self.running.set()
 
     async def play(self) -> None:
         """Run for ever."""
@@ -166,6 +167,8 @@ class Player:
         self.answer(None, "")
         self.hv_ready.set(0)
         while True:
+            if not self.running.is_set():  # between two steps
+                await self.running.wait()
             await edge
             self.cycle = round(get_sim_time("ns") / PERIOD_NS)
             values = [pin.text() for pin in self.pins]
@@ -288,6 +291,7 @@ class Session:
             outcomes = await self.accesses(step["during"].get("writes", ()))
         await self.end(step)
         player.drop = False
+        player.running.clear()
         trace, irq = player.trace, int(player.pins[-1].text())
         log = await bus.read_burst("FAIL_LOG", 2 * self.geometry.log_depth)
         hidden = (await bus.fields("STATUS"))["read_locked"]

@@ -140,8 +140,11 @@ class Waveform:
 
     def runs(self, name: str) -> Iterator[tuple[int, int]]:
         """(first cycle, cycles) of every time that a pin is not 0."""
-        begin = None
+        begin = same = None
         for cycle in range(self.end + 1):
+            if self.rows[cycle] is same:
+                continue
+            same = self.rows[cycle]
             high = "1" in self.rows[cycle][name]
             if high and begin is None:
                 begin = cycle
@@ -153,10 +156,13 @@ class Waveform:
 
     def held(self, names: tuple[str, ...], begin: int, end: int, what: str) -> dict[str, str]:
         """Values of pins that stand still from ``begin`` to before ``end``."""
-        values = {name: self.rows[begin][name] for name in names}
+        same = self.rows[begin]  # cycles without a change share one object
+        values = {name: same[name] for name in names}
         for cycle in range(begin, end):
-            moved = {n: (v, self.rows[cycle][n]) for n, v in values.items() if self.rows[cycle][n] != v}
-            assert not moved, f"{moved} in cycle {cycle} of a {what} from {begin} to {end}"
+            if self.rows[cycle] is not same:
+                same = self.rows[cycle]
+                moved = {n: (v, same[n]) for n, v in values.items() if same[n] != v}
+                assert not moved, f"{moved} in cycle {cycle} of a {what} from {begin} to {end}"
         return values
 
 

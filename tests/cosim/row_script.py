@@ -99,6 +99,7 @@ class Script:
         self.group = ""
         self.counters = [0, 0, 0]
         self.log: list[int] = []
+        self.written: dict[str, int] = {}
 
     # -- random stimulus ------------------------------------------------------------------------------------
 
@@ -163,6 +164,8 @@ class Script:
         code, detail = outcome.code, outcome.detail
         self.counters = [(preset or {}).get(n, v) for n, v in zip(COUNTERS, self.counters, strict=True)]
         before, step = (self.counters, self.log), {"command": command.name, "image": image, "mask": mask}
+        if more.get("reset"):
+            self.written = {}
         step |= {"address": address, "before": self._settings(timing, zeros), "ready_cyc": ready_cyc, **more}
         step |= {"row": script_of(row), "preset": preset or {}}
         step["answer_cyc"] = {"verify": timing.verify_cyc, "evaluate": timing.wl_setup_cyc}
@@ -260,7 +263,7 @@ class Script:
     # -- what the host reads --------------------------------------------------------------------------------
 
     def _settings(self, timing: Timing, zeros: Sequence[str]) -> list[tuple[str, int]]:
-        """Settings registers and their words."""
+        """Settings registers and their words, where they are not so already."""
         words = []
         for register in register_map(self.geometry, timing).registers:
             if re.fullmatch(SETTINGS, register.name):
@@ -270,7 +273,9 @@ class Script:
                         word &= ~field.mask
                 words.append((register.name, word))
         assert len(words) == 13, words
-        return words
+        changed = [(name, word) for name, word in words if self.written.get(name) != word]
+        self.written |= changed
+        return changed
 
     def _entry(self, address: tuple[int, int], column: int, side: int, op: int) -> int:
         return column | address[1] << 13 | side << 25 | op << 26 | 1 << 31 | address[0] << 32
