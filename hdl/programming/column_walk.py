@@ -151,7 +151,8 @@ class ColumnWalk(Component):
         ]
 
         # --- the sets of one word --------------------------------------------------------------------
-        asked, pending, failing, differing, logged = (Signal(WORD_WIDTH) for _ in range(5))
+        asked, pending, failing, differing = (Signal(WORD_WIDTH) for _ in range(4))
+        logged = Signal(WORD_WIDTH)
         forgiven = logged & self.drop_logged.replicate(WORD_WIDTH)
         for sets, phase in ((targets, self.now), (targets_ahead, self.ahead)):
             m.d.comb += [sets.phase.eq(phase), sets.asked.eq(asked), sets.image.eq(image.data)]
@@ -168,7 +169,8 @@ class ColumnWalk(Component):
         )
 
         # --- what each walk stages and writes --------------------------------------------------------
-        pending_before, ahead_before = Signal(), Signal()  # in the words before this one
+        pending_before = Signal()  # in the words before this one
+        ahead_before = Signal()
         word, candidates, looks_ahead = Signal(WORD_WIDTH), Signal(WORD_WIDTH), Signal()
         m.d.comb += [
             candidates.eq(Mux(is_walk[Walk.ASK], asked, targets_ahead.targets)),

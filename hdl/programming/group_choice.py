@@ -75,8 +75,10 @@ class GroupChoice(Component):
         m = Module()
         m.submodules.lowest = lowest = LowestBits()
         # Of word ``cursor`` the bits ``done`` are behind, and all words below it.
-        cursor, done = Signal(self._index_width), Signal(WORD_WIDTH)
-        budget, cut = Signal(16), Signal()
+        cursor = Signal(self._index_width)
+        done = Signal(WORD_WIDTH)
+        budget = Signal(16)
+        cut = Signal()
         partly, counting, in_cursor = Signal(), Signal(), Signal()
         m.d.comb += in_cursor.eq(self.index == cursor)
         with m.If(self.after_group):

@@ -111,8 +111,8 @@ class PinDriver(Component):
         ]
 
         # --- the timer: ``expired`` in the last of ``limit`` cycles ----------------------------------
-        timing, expired, first_cycle = Signal(), Signal(), Signal()
-        timer, limit = Signal(16), Signal(16)
+        timing, expired, first_cycle, limit = Signal(), Signal(), Signal(), Signal(16)
+        timer = Signal(16)
         m.d.comb += [expired.eq(timing & (timer + 1 >= limit)), first_cycle.eq(~timer.any())]
         m.d.sync += timer.eq(Mux(timing & ~expired, timer + 1, 0))
 

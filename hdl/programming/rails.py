@@ -63,7 +63,8 @@ class Rails(Component):
     def elaborate(self, platform):
         m = Module()
         raising, ready, settled, waiting = Signal(), Signal(), Signal(), Signal()
-        timer, ready_for = Signal(16), Signal(16)
+        timer = Signal(16)
+        ready_for = Signal(16)
         m.d.comb += [
             ready.eq(raising & self.hv_en & self.hv_ready),
             settled.eq(ready & (ready_for + 1 >= self.settle_cyc)),

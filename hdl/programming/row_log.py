@@ -68,7 +68,8 @@ class RowLog(Component):
         m = Module()
         entry = data.View(ENTRY, self.entry)
         failed_now = Signal(24)
-        mismatch, mismatch_column = Signal(), Signal(13)
+        mismatch = Signal()
+        mismatch_column = Signal(13)
         m.d.comb += [
             self.push.eq(self.failed.valid),
             entry.column.eq(self.failed.payload),
