@@ -275,11 +275,7 @@ MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
     ),
     "pulse_needed": (
         "columns that passed are pulsed, too",
-        (
-            Patch(
-                WALK, "failing.eq(pending & ~columns.answer & ~forgiven)", "failing.eq(pending & ~forgiven)"
-            ),
-        ),
+        (Patch(WALK, "failing.eq(pending & ~stage.answer & ~forgiven)", "failing.eq(pending & ~forgiven)"),),
     ),
     "failures_named": (
         "a failure in column 3 is not logged",

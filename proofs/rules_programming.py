@@ -55,7 +55,7 @@ def pulse_budget(v: View):
 
 
 def pulse_budget_lemmas(v: View):
-    most, select, stage = budget(v), tap(v, "pins__select"), tap(v, "columns.columns.staged_0")
+    most, select, stage = budget(v), tap(v, "pins__select"), tap(v, "columns.stage.staged_0")
     group = doing(v, *GROUP)
     fresh = doing(v, "SET_UP") & (tap(v, "driver.timer") == 0)
     next_group = group & ~fresh & ~tap(v, "attempts.last_group") & tap(v, "attempts.staged")
@@ -152,7 +152,7 @@ def pulse_needed(v: View):
 def pulse_needed_lemmas(v: View):
     c = Column(v)
     at = lambda *names: doing(v, *names)  # noqa: E731
-    select, stage = tap(v, "pins__select"), tap(v, "columns.columns.staged_0")
+    select, stage = tap(v, "pins__select"), tap(v, "columns.stage.staged_0")
     pending, pulsed = v.memory("program.columns.pending", 0), columns_pulsed(v)
     fresh_group = at("SET_UP") & (tap(v, "driver.timer") == 0)
     loaded_group = at(*GROUP) & ~fresh_group
@@ -168,7 +168,7 @@ def pulse_needed_lemmas(v: View):
         loaded_group & tap(v, "attempts.last_group") & tap(v, "attempts.staged") & (stage != pending),
         (tap(v, "columns.walk") == Walk.SELECT)
         & tap(v, "columns.scan.valid")
-        & (tap(v, "columns.columns.w_data") != pending),
+        & (tap(v, "columns.stage.w_data") != pending),
         at("VERIFY") & ~tap(v, "attempts.first_verify") & (tap(v, "driver.timer") == 0) & (stage != pending),
         at("VERIFY") & ~tap(v, "attempts.first_verify") & (tap(v, "driver.timer") != 0) & (select != pending),
         at("DROP_PASSED") & ~tap(v, "attempts.first_verify") & (select != pending),
@@ -194,7 +194,7 @@ def column_lemmas(v: View) -> list[Value]:
         tap(v, n) for n in ("pins__op", "pins__side", "phases.fresh", "attempts.first_verify")
     )
     valid, timer = tap(v, "columns.scan.valid"), tap(v, "driver.timer")
-    select, stage = c.bit(tap(v, "pins__select")), c.bit(tap(v, "columns.columns.staged_0"))
+    select, stage = c.bit(tap(v, "pins__select")), c.bit(tap(v, "columns.stage.staged_0"))
     memory = {name: v.memory(f"program.columns.{name}.memory", 0) for name in ("mask", "image")}
     here, working = c.index < v.geometry.columns, ~at("IDLE")
     target = c.target(op, side)
@@ -214,7 +214,8 @@ def column_lemmas(v: View) -> list[Value]:
         & ~at("IDLE", "CHECK_ADDRESS", "RAISE_RAILS", "FIND_TARGETS", "FINISH")
         & (tap(v, "command") != COMMAND["READ_ROW"]),
         at("RAISE_RAILS") & ~fresh,
-        at("CHECK_ADDRESS") & (tap(v, "attempts.found") | ~fresh),
+        at("CHECK_ADDRESS") & ~fresh,
+        tap(v, "attempts.found") & ~at("IDLE", "RAISE_RAILS", "FINISH"),
         here & raising & (stage != c.target(first_op, Const(0, 1))),
         here & raising & c.target(first_op, Const(0, 1)) & ~tap(v, "columns.ahead_before"),
         at("FIND_TARGETS") & ~fresh & target,
@@ -297,7 +298,7 @@ def bridges_named(v: View):
 def bridges_named_lemmas(v: View):
     c = Column(v)
     at = lambda *names: doing(v, *names)  # noqa: E731
-    select, stage = c.bit(tap(v, "pins__select")), c.bit(tap(v, "columns.columns.staged_0"))
+    select, stage = c.bit(tap(v, "pins__select")), c.bit(tap(v, "columns.stage.staged_0"))
     loading = at("PRECHARGE") & (tap(v, "driver.timer") == 0)
     return [
         *program_ends_lemmas(v),

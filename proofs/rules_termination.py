@@ -123,7 +123,7 @@ def program_ends_lemmas(v: View):
     names = ("group_follows", "done", "cursor", "budget")
     more, taken, cursor, budget = (tap("columns.groups." + name) for name in names)
     walk = tap("columns.walk")
-    select, stage = tap("pins__select"), tap("columns.columns.staged_0")
+    select, stage = tap("pins__select"), tap("columns.stage.staged_0")
     pulsed, pending = columns_pulsed(v), v.memory("program.columns.pending", 0)
     offered, count, last = tap("columns.groups.lowest.offered"), v.geometry.columns, v.geometry.row_words - 1
     fresh_group = at("SET_UP") & (timer == 0)
@@ -134,21 +134,21 @@ def program_ends_lemmas(v: View):
         valid & (index > last),
         ~valid & (address > last),
         cursor > last,
-        tap("columns.columns.blank") > last,
+        tap("columns.stage.blank") > last,
         valid & (index == 0) & ((budget == 0) | tap("columns.groups.cut") | tap("columns.pending_before")),
         ~at(*TIMED) & timer.any(),
         ~at("RAISE_RAILS") & raising.any(),
         at("RAISE_RAILS") & ~tap("pins__hv_en") & raising.any(),
         at("VERIFY", "PRECHARGE", "EVALUATE", "LOWER_RAILS", "CHECK_ADDRESS") & valid,
         at(*GROUP) & staged & valid,
-        fresh_group & valid,
+        fresh_group & (valid | staged),
         # Phases that there are.
         tap("pins__op") == 3,
         final & (tap("pins__op") == 0),
         # Attempts: an operation is not exhausted when it is tried again.
         at(*GROUP) & (exhausted | final),
         at("VERIFY") & (timer == 0) & ~first & (exhausted | final),
-        loaded_group & first,
+        at(*GROUP) & first,
         at(*PHASE) & tap("phases.fresh"),
         # Groups: what is staged and not yet pulsed is not empty, and what is taken is what was staged.
         fresh_group & ~(stage & ~pulsed).any(),

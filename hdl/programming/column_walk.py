@@ -125,7 +125,7 @@ class ColumnWalk(Component):
         m.submodules.scan = scan = WordScan(self._words)
         m.submodules.image = image = RowMemory(self._words)
         m.submodules.mask = mask = RowMemory(self._words)
-        m.submodules.columns = columns = ColumnWords(self._columns)
+        m.submodules.stage = stage = ColumnWords(self._columns)
         m.submodules.targets = targets = PhaseTargets()
         m.submodules.targets_ahead = targets_ahead = PhaseTargets()
         m.submodules.groups = groups = GroupChoice(self._words)
@@ -157,11 +157,11 @@ class ColumnWalk(Component):
         for sets, phase in ((targets, self.now), (targets_ahead, self.ahead)):
             m.d.comb += [sets.phase.eq(phase), sets.asked.eq(asked), sets.image.eq(image.data)]
         m.d.comb += [
-            asked.eq(columns.exists & (mask.data | self.whole_row.replicate(WORD_WIDTH))),
+            asked.eq(stage.exists & (mask.data | self.whole_row.replicate(WORD_WIDTH))),
             logged.eq(logged_words.r_data.word_select(self.now.side, WORD_WIDTH)),
             pending.eq(Mux(self.first_verify, targets.targets, pending_words.r_data)),
-            failing.eq(pending & ~columns.answer & ~forgiven),
-            differing.eq(asked & (image.data ^ columns.answer)),
+            failing.eq(pending & ~stage.answer & ~forgiven),
+            differing.eq(asked & (image.data ^ stage.answer)),
         ]
 
         self._offer(
@@ -179,11 +179,11 @@ class ColumnWalk(Component):
             word.eq(candidates),
         ]
         with m.If(scan.begins):
-            m.d.sync += [pending_before.eq(0), ahead_before.eq(0), columns.blank.eq(0)]
+            m.d.sync += [pending_before.eq(0), ahead_before.eq(0), stage.blank.eq(0)]
         with m.Else():
             m.d.sync += [pending_before.eq(self.any_pending), ahead_before.eq(self.any_ahead)]
             with m.If(self.any_pending & ~pending_before):  # the words before hold columns of the phase ahead
-                m.d.sync += columns.blank.eq(scan.index)
+                m.d.sync += stage.blank.eq(scan.index)
         with m.Switch(walk):
             with m.Case(Walk.FIND):
                 m.d.comb += looks_ahead.eq(1)
@@ -204,17 +204,17 @@ class ColumnWalk(Component):
             with m.Case(Walk.CAPTURE):
                 m.d.comb += image.w_en.eq(scan.valid & self.whole_row)
         m.d.comb += [
-            columns.index.eq(scan.index),
-            columns.sl.eq(self.answers.payload),
-            columns.load.eq(self.load),
-            columns.w_en.eq(scan.valid & ~is_walk[Walk.CAPTURE]),
-            columns.w_data.eq(word),
-            self.select.eq(columns.select),
+            stage.index.eq(scan.index),
+            stage.sl.eq(self.answers.payload),
+            stage.load.eq(self.load),
+            stage.w_en.eq(scan.valid & ~is_walk[Walk.CAPTURE]),
+            stage.w_data.eq(word),
+            self.select.eq(stage.select),
             pending_words.w_addr.eq(scan.index),
             pending_words.w_data.eq(failing),
             logged_words.w_addr.eq(scan.index),
             image.w_addr.eq(scan.index),
-            image.w_data.eq(columns.answer),
+            image.w_data.eq(stage.answer),
         ]
         return m
 

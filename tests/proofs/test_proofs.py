@@ -2,9 +2,11 @@
 
 import pytest
 
+from bridgebnn.paths import PACKAGE
 from bridgebnn.proofs.aiger import Aiger, read_witness, replay
 from bridgebnn.proofs.design import GEOMETRY, Patch, generate
 from bridgebnn.proofs.mutants import MUTANTS
+from bridgebnn.proofs.observer import Observer
 from bridgebnn.proofs.prove import Model, prove, reach, refute
 from bridgebnn.proofs.rules import COVERS, PROPERTIES, QUICK
 
@@ -39,6 +41,22 @@ def test_every_property_has_a_broken_design():
     names = [check.name for check in PROPERTIES + COVERS]
     assert len(names) == len(set(names))
     assert set(QUICK) <= set(names)
+
+
+def test_every_check_finds_the_signals_it_names(tmp_path):
+    design = generate(tmp_path, GEOMETRY)
+    observer = Observer(GEOMETRY, design, PROPERTIES + COVERS)
+    assert set(observer.outputs) == {check.name for check in PROPERTIES + COVERS}
+    assert len(observer.taps) > 100
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_patches_of_every_broken_design_fit(name):
+    texts = {}
+    for patch in MUTANTS[name][1]:
+        text = texts.get(patch.file) or (PACKAGE / patch.file).read_text()
+        assert text.count(patch.old) == 1, f"{patch.file}: {patch.old!r}"
+        texts[patch.file] = text.replace(patch.old, patch.new)
 
 
 def test_patch_that_does_not_fit_is_an_error(tmp_path):

@@ -172,7 +172,7 @@ MUTANTS = {
     ),
     "passed devices stay": (
         column_walk,
-        "pending & ~columns.answer &",
+        "pending & ~stage.answer &",
         "pending &",
     ),
     "logged twice": (column_walk, "& ~forgiven", ""),
