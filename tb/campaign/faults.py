@@ -241,7 +241,10 @@ def _flips(rng: np.random.Generator) -> Drawn:
 
 
 AIMS = tuple(
-    (name, state.name) for name, kind in SEQUENCERS.items() for state in kind if state.name != "IDLE"
+    (name, state.name)
+    for name, kind in SEQUENCERS.items()
+    for state in kind
+    if state.name not in ("IDLE", "AWAIT_WINDOW")  # the campaign's chips have no activation maps
 )
 """Every state of every sequencer that a command can be in."""
 STRIKES = ("reset", "abort", "power")
