@@ -253,7 +253,7 @@ MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
     ),
     "entry_kept": (
         "every entry takes the first place",
-        (Patch(LOG, "write.addr.eq(self.count)", "write.addr.eq(0)"),),
+        (Patch(LOG, "memory.w_addr.eq(self.count)", "memory.w_addr.eq(0)"),),
     ),
     "failure_is_error": (
         "one failure is none",

@@ -48,6 +48,7 @@ def test_every_check_finds_the_signals_it_names(tmp_path):
     observer = Observer(GEOMETRY, design, PROPERTIES + COVERS)
     assert set(observer.outputs) == {check.name for check in PROPERTIES + COVERS}
     assert len(observer.taps) > 100
+    assert "module observer" in observer.verilog()
 
 
 @pytest.mark.parametrize("name", MUTANTS)
