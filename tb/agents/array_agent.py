@@ -9,7 +9,7 @@ has the other attachment. Outside the windows in which a real macro answers, inp
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, NoReturn
 
 import numpy as np
@@ -202,6 +202,10 @@ class MacroAgent:
     def _check_verify(self, asked: tuple) -> None:
         """Pins are checked while ``verify`` is high, by whoever sees every cycle."""
 
+    def watch_rows(self, rows: Iterable[tuple[int, int]], listener: Callable[[int, int], None]) -> None:
+        """Call ``listener(tile, row)`` in every evaluation of one of these (lowest tile, word line)."""
+        raise NotImplementedError
+
     def load(self, mapping: Mapping, *, every_sl: bool = False) -> None:
         """Programming, with its read-back of every row, is over.
 
@@ -275,6 +279,16 @@ class StrobeAgent(MacroAgent):
                 "prog_level",
             ):
                 self.spawn(self._still(name))
+
+    def watch_rows(self, rows: Iterable[tuple[int, int]], listener: Callable[[int, int], None]) -> None:
+        """Call ``listener(tile, row)`` in every evaluation of one of these (lowest tile, word line)."""
+        wanted = frozenset(rows)
+
+        def evaluated(tiles: list[int], row: int) -> None:
+            if (tiles[0], row) in wanted:
+                listener(tiles[0], row)
+
+        self.on_evaluate.append(evaluated)
 
     def load(self, mapping: Mapping, *, every_sl: bool = False) -> None:
         self.sl_rows = None if every_sl else digital_rows(mapping.programs)

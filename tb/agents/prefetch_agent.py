@@ -8,7 +8,7 @@ next answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -89,9 +89,17 @@ class PrefetchAgent(MacroAgent):
         """``evaluate`` strobes seen."""
         return self.at["row_reads"].int()
 
-    def mark(self, rows: list[tuple[int, int]]) -> None:
-        """Rows whose evaluations the shell counts in ``layer_count``."""
+    def watch_rows(self, rows: Iterable[tuple[int, int]], listener: Callable[[int, int], None]) -> None:
+        """As `StrobeAgent.watch_rows`, once per agent: the shell counts the evaluations in ``layer_count``."""
         self.at["marked"].set_bits(self._flags(rows).ravel())
+        self.spawn(self._watch(listener))
+
+    async def _watch(self, listener: Callable[[int, int], None]) -> None:
+        changed = ValueChange(self.dut.layer_count)
+        while True:
+            await changed
+            wl_en = self.number("wl_en")
+            listener((wl_en & -wl_en).bit_length() - 1, self.number("row"))
 
     def _flags(self, rows: Iterable[tuple[int, int]]) -> np.ndarray:
         flags = np.zeros(self._live.shape, bool)

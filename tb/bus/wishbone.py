@@ -1,10 +1,10 @@
-"""Wishbone B4 classic initiator: registers and windows by their names in the register map."""
+"""Wishbone B4 classic: an initiator with registers and windows by their names, and a monitor."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import ReadWrite, RisingEdge
 
 from bridgebnn.hdl.spec.register_map import RegisterMap
 from bridgebnn.tb.context import Dut
@@ -12,7 +12,7 @@ from bridgebnn.tb.pins import Pin
 
 from .registers import BusError, BusTimeout, NamedRegisters
 
-__all__ = ["WishboneMaster"]
+__all__ = ["WishboneMaster", "WishboneMonitor"]
 
 
 class WishboneMaster(NamedRegisters):
@@ -101,3 +101,33 @@ class WishboneMaster(NamedRegisters):
         if failed:
             raise BusError(address, write, self._names.get(address, ""))
         return value
+
+
+class WishboneMonitor:
+    """Sees every access that ends in ``wb_ack``, whoever made it, and drives nothing.
+
+    Parameters
+    ----------
+    dut : Dut
+        With the ``wb_`` ports.
+    listener : callable
+        ``listener(address, write, data)``, the address in bytes.
+    """
+
+    def __init__(self, dut: Dut, listener: Callable[[int, bool, int], None]):
+        self.listener = listener
+        self._ended = RisingEdge(dut.wb_ack)
+        self._we, self._adr = Pin(dut.wb_we), Pin(dut.wb_adr)
+        self._written, self._read = Pin(dut.wb_dat_w), Pin(dut.wb_dat_r)
+
+    async def run(self) -> None:
+        """Watch for ever."""
+        while True:
+            await self._ended
+            await ReadWrite()  # every pin of this clock edge has its value
+            self.ended()
+
+    def ended(self) -> None:
+        """``wb_ack`` is high: tell what it ended."""
+        write = self._we.text() == "1"
+        self.listener(self._adr.int() << 2, write, (self._written if write else self._read).int())

@@ -1,25 +1,66 @@
-"""The scoreboard: compares what monitors saw with two references, and insists that something was compared."""
+"""The scoreboard: compares what monitors saw on the pins with references, and cannot be muted.
+
+*Sent* comes from the stimulus: per input vector one observation of every row program's inputs (of every window, where
+it walks over a map), and one of the result.
+*Compared* counts observations that monitors made and that were compared, value by value, with every reference. A test
+ends with ``compared == sent > 0``, and with a proof that the comparison can fail: what a reference expects is put to
+a second scoreboard, once as it is, and once with each kind of value turned, which it must notice.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import numpy as np
 
 from bridgebnn.model.mapping.row_programs import RowProgram
 
-__all__ = ["InferenceScoreboard", "Reference", "ScoreboardError"]
+__all__ = ["InferenceScoreboard", "Reference", "Result", "ScoreboardError", "observations"]
 
 
 class ScoreboardError(AssertionError):
-    """Fewer things were compared than sent, or nothing was sent."""
+    """Fewer things were compared than sent, nothing was sent, or the comparison does not notice what is wrong."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Result:
+    """What stands in the result bank for one input vector.
+
+    Parameters
+    ----------
+    index : int
+        Number of the vector since INFER, as the controller counts it.
+    label : int
+        CLASS.
+    scores : int64, (n,)
+        Empty where the last operation gives signs.
+    bits : uint8, (n,)
+    """
+
+    index: int
+    label: int
+    scores: np.ndarray
+    bits: np.ndarray
+
+
+class Evaluated(Protocol):
+    """What a reference is made of; ``golden.Forward`` and ``inference.Result`` are."""
+
+    @property
+    def hidden(self) -> Sequence[np.ndarray]: ...
+
+    @property
+    def scores(self) -> np.ndarray: ...
+
+    @property
+    def classes(self) -> np.ndarray: ...
 
 
 @dataclass(kw_only=True, eq=False)
 class Reference:
-    """Expected results of a batch: ``golden.Forward`` or ``inference.Result``.
+    """Expected results of a batch, and what differed from them.
 
     Parameters
     ----------
@@ -27,90 +68,123 @@ class Reference:
         Bits that each operation gives, by its number.
     scores : (batch, n)
     classes : (batch,)
+
+    Attributes
+    ----------
+    values : int
+        Compared so far.
+    mismatches : int
+        Values that differed.
+    first : str or None
+        The first of them.
+    images : set of int
+        Vectors with any.
     """
 
     hidden: Sequence[np.ndarray]
     scores: np.ndarray
     classes: np.ndarray
+    values: int = 0
     mismatches: int = 0
     first: str | None = None
     images: set[int] = field(default_factory=set)
 
     @classmethod
-    def of(cls, result: Any) -> Reference:
+    def of(cls, result: Evaluated) -> Reference:
         """Take the three arrays of another object."""
         return cls(hidden=result.hidden, scores=result.scores, classes=result.classes)
 
-    def differ(self, vector: int, what: str, seen: np.ndarray, expected: np.ndarray) -> None:
-        """Count the elements in which ``seen`` is not what was expected."""
-        same_shape = np.shape(seen) == np.shape(expected)
-        if same_shape and not np.any(seen != expected):
-            return
-        if not same_shape:
-            count, where = max(np.size(seen), np.size(expected)), "another shape"
+    def compare(self, vector: int, what: str, seen: Any, expected: Any) -> None:
+        """Count the elements of ``seen`` that are not what was expected; another shape differs throughout."""
+        seen, expected = np.atleast_1d(seen), np.atleast_1d(expected)
+        self.values += expected.size
+        if seen.shape != expected.shape:
+            count, where = max(seen.size, expected.size), "another shape"
         else:
-            wrong = np.flatnonzero(np.atleast_1d(np.asarray(seen) != np.asarray(expected)))
-            count, where = len(wrong), f"first at {wrong[0]}"
+            wrong = np.flatnonzero(seen != expected)
+            if not wrong.size:
+                return
+            count, where = wrong.size, f"first at {wrong[0]}"
         self.mismatches += count
         self.images.add(vector)
         self.first = self.first or f"vector {vector}, {what}: {count} differ, {where}"
 
 
+def observations(vectors: int, programs: Sequence[RowProgram]) -> int:
+    """Observations that a run over so many vectors owes: every window of every program, and the results."""
+    return vectors * (sum(program.windows for program in programs) + 1)
+
+
 class InferenceScoreboard:
-    """Hidden bits, scores and classes of a batch, against golden and against the model.
+    """Inputs of every program, scores and classes of a batch, against golden and against the model.
 
     Parameters
     ----------
     images : uint8, (batch, inputs)
-        What was sent.
+        What is sent.
     references : dict of str to Reference
     programs : sequence of RowProgram
         What the chip does, in order; each must be seen once per vector, and once per window where it walks over a map.
+
+    Attributes
+    ----------
+    sent, compared : int
+        Observations owed, and made.
+    seen : list of Result
+        In the order in which they were seen.
     """
 
-    def __init__(self, images: np.ndarray, references: dict[str, Reference], programs: Sequence[RowProgram]):
+    def __init__(
+        self, images: np.ndarray, references: Mapping[str, Reference], programs: Sequence[RowProgram]
+    ):
         self.images, self.references, self.programs = images, references, programs
-        self.sent = self.compared = 0
-        self._layer_turns: dict[int, int] = {}
-        self._expected: dict[tuple[int, str], np.ndarray] = {}
-        self.seen: list[dict[str, Any]] = []
+        self.sent, self.compared = observations(len(images), programs), 0
+        self.seen: list[Result] = []
+        self._turns = [0] * len(programs)
+        self._expected: dict[tuple[int, str], np.ndarray] = {}  # windows of the present vector
 
-    def send(self, vector: int) -> None:
-        """A vector was pushed."""
-        self.sent += 1
-
-    def observe_layer(self, layer: int, bits: np.ndarray) -> None:
-        """Input bits of a layer, seen on ``bl``: its next vector, or the next window of a map."""
-        program, turn = self.programs[layer], self._layer_turns.get(layer, 0)
-        self._layer_turns[layer] = turn + 1
+    def observe_inputs(self, number: int, bits: np.ndarray) -> None:
+        """Input bits of a program, seen on the columns: its next vector, or the next window of a map."""
+        program, turn = self.programs[number], self._turns[number]
+        self._turns[number] += 1
         vector, window = divmod(turn, program.windows)
         if vector >= len(self.images):
-            raise ScoreboardError(f"layer {layer} began {turn + 1} times for {len(self.images)} vectors")
-        what = f"inputs of layer {layer}" + (f", window {window}" if program.windows > 1 else "")
+            raise ScoreboardError(f"layer {number} began {turn + 1} times for {len(self.images)} vectors")
+        what = f"inputs of layer {number}" + (f", window {window}" if program.windows > 1 else "")
         for name, reference in self.references.items():
             if window == 0:  # all windows of a map at once
                 source = self.images if program.source is None else reference.hidden[program.source]
-                self._expected[layer, name] = program.vectors(source[vector : vector + 1])
-            reference.differ(vector, what, bits, self._expected[layer, name][window])
-
-    def observe_result(self, result: Any) -> None:
-        """A result that the host took (`bridgebnn.tb.host.driver.VectorResult`)."""
-        vector = self.compared
+                self._expected[number, name] = program.vectors(source[vector : vector + 1])
+            reference.compare(vector, what, bits, self._expected[number, name][window])
         self.compared += 1
+
+    def observe_result(self, result: Result) -> None:
+        """A result, seen on the bus."""
+        vector = len(self.seen)
         if vector >= len(self.images):
             raise ScoreboardError(f"{vector + 1} results for {len(self.images)} vectors")
         if result.index != vector:
             raise ScoreboardError(f"result {vector} calls itself {result.index}")
-        self.seen.append({"label": result.label, "scores": result.scores.tolist()})
+        self.seen.append(result)
+        last = self.programs[-1]
         for reference in self.references.values():
             scores = reference.scores[vector]
-            if len(result.scores):
-                reference.differ(vector, "scores", result.scores, scores)
-            reference.differ(vector, "class", result.label, reference.classes[vector])
-            # A sign layer's bits are its own; a score layer's say whether the score is negative.
-            last = self.programs[-1]
-            expected = reference.hidden[last.operation][vector] if last.output == "sign" else scores >= 0
-            reference.differ(vector, "bits of the last layer", result.bits, np.asarray(expected, np.uint8))
+            reference.compare(vector, "scores", result.scores, scores if last.output == "score" else [])
+            reference.compare(vector, "class", result.label, reference.classes[vector])
+            # Signs are bits of their own; those of scores say whether the score is negative.
+            bits = reference.hidden[last.operation][vector] if last.output == "sign" else scores >= 0
+            reference.compare(vector, "bits of the last layer", result.bits, np.asarray(bits, np.uint8))
+        self.compared += 1
+
+    def taken(self, result: Any) -> None:
+        """A result that the host took: the one that was seen on the bus just now."""
+        seen = self.seen[-1] if self.seen else None
+        if seen is None or not (
+            (result.index, result.label) == (seen.index, seen.label)
+            and np.array_equal(result.scores, seen.scores)
+            and np.array_equal(result.bits, seen.bits)
+        ):
+            raise ScoreboardError(f"the host took {result}, on the bus was {seen}")
 
     def close(self) -> None:
         """End of the test.
@@ -118,11 +192,70 @@ class InferenceScoreboard:
         Raises
         ------
         ScoreboardError
-            ``compared == sent > 0`` does not hold, for results or for any layer's inputs.
+            ``compared == sent > 0`` does not hold, for results or for any program's inputs, values were left
+            out of a comparison, or a wrong bit would go unnoticed.
         """
-        if not self.compared == self.sent == len(self.images) > 0:
-            raise ScoreboardError(f"{self.sent} sent, {self.compared} compared, of {len(self.images)}")
-        for layer, program in enumerate(self.programs):
-            seen = self._layer_turns.get(layer, 0)
-            if seen != self.sent * program.windows:
-                raise ScoreboardError(f"layer {layer} was seen {seen} times for {self.sent} vectors")
+        for number, (turns, program) in enumerate(zip(self._turns, self.programs, strict=True)):
+            if turns != len(self.images) * program.windows:
+                raise ScoreboardError(f"layer {number} was seen {turns} times for {len(self.images)} vectors")
+        if not self.compared == self.sent > 0:
+            raise ScoreboardError(f"{self.sent} observations sent, {self.compared} compared")
+        if not self.references:
+            raise ScoreboardError("nothing to compare with: there is no reference")
+        last = self.programs[-1]
+        outputs = last.n_out * (2 if last.output == "score" else 1)
+        values = len(self.images) * (
+            sum(program.windows * program.n_in for program in self.programs) + outputs + 1
+        )
+        for name, reference in self.references.items():
+            if reference.values != values:
+                raise ScoreboardError(f"{reference.values} of {values} values were compared with {name}")
+        self._prove()
+
+    def _prove(self) -> None:
+        """Right answers to the first vector pass beside each reference, and each kind of wrong value is noticed."""
+        for name, reference in self.references.items():
+            inputs, result = self._right(reference)
+            wrong = {
+                "class": (inputs, replace(result, label=result.label + 1)),
+                "bits of the last layer": (inputs, replace(result, bits=_turned(result.bits))),
+            }
+            if result.scores.size:
+                wrong["scores"] = inputs, replace(result, scores=_turned(result.scores))
+            for number, bits in enumerate(inputs):
+                others = [*inputs[:number], _turned(bits), *inputs[number + 1 :]]
+                wrong[f"inputs of layer {number}"] = others, result
+            if self._mismatches(reference, inputs, result):
+                raise ScoreboardError(f"right values differ from {name}")
+            for what, (altered, outcome) in wrong.items():
+                if not self._mismatches(reference, altered, outcome):
+                    raise ScoreboardError(f"{what}: a wrong value goes unnoticed beside {name}")
+
+    def _right(self, reference: Reference) -> tuple[list[np.ndarray], Result]:
+        """Inputs of each program, (windows, n_in), and the result, as a reference has them for the first vector."""
+        inputs = [
+            program.vectors((self.images if program.source is None else reference.hidden[program.source])[:1])
+            for program in self.programs
+        ]
+        last, scores = self.programs[-1], reference.scores[0].astype(np.int64)
+        score = last.output == "score"
+        bits = (scores >= 0).astype(np.uint8) if score else reference.hidden[last.operation][0]
+        label = int(reference.classes[0])
+        return inputs, Result(index=0, label=label, scores=scores if score else scores[:0], bits=bits)
+
+    def _mismatches(self, reference: Reference, inputs: list[np.ndarray], result: Result) -> int:
+        """Of these observations beside one reference, by a scoreboard of their own."""
+        fresh = Reference.of(reference)
+        twin = type(self)(self.images, {"": fresh}, self.programs)
+        for number, windows in enumerate(inputs):
+            for bits in windows:
+                twin.observe_inputs(number, bits)
+        twin.observe_result(result)
+        return fresh.mismatches
+
+
+def _turned(values: np.ndarray) -> np.ndarray:
+    """The same with its last element turned: 0 and 1 change places, a score changes by one."""
+    turned = values.copy()
+    turned.flat[-1] ^= 1
+    return turned

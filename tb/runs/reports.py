@@ -141,6 +141,8 @@ class RunReport(Report, frozen=True, kw_only=True):
     ok : bool, optional
         Everything is as the macro explains it, see `verdict`. None where nothing was compared.
     images : int
+    compared : int, optional
+        Observations on the pins that were compared: per image the inputs of every layer, and the result.
     accuracy, golden_accuracy : float, optional
         0..1, where there are labels.
     classes : list of int
@@ -180,6 +182,7 @@ class RunReport(Report, frozen=True, kw_only=True):
     waves: str | None = None
     ok: bool | None = None
     images: int
+    compared: int | None = None
     accuracy: float | None = None
     golden_accuracy: float | None = None
     classes: list[int]

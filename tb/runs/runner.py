@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bridgebnn.paths import build_root
-from bridgebnn.tb.simulators import Simulation, run
+from bridgebnn.tb.checks.scoreboard import observations
+from bridgebnn.tb.simulators import Simulation, SimulationError, run
 
 from .controller import CONTROLLER, generated, simulation
 from .exchange import send
@@ -109,7 +110,15 @@ def infer(
     bridgebnn.tb.simulators.SimulationError
         The run did not end well.
     """
-    return RunReport.from_dict(_infer(job, testbench=testbench, show=show, timeout_s=timeout_s))
+    report = RunReport.from_dict(_infer(job, testbench=testbench, show=show, timeout_s=timeout_s))
+    if job.attach != "none":
+        # what the stimulus owes, whatever the far end counted
+        owed = observations(len(job.images), job.mapping.programs)
+        if not report.compared == owed > 0:
+            raise SimulationError(
+                "ScoreboardError", f"{owed} observations sent, {report.compared} compared", Path(report.log)
+            )
+    return report
 
 
 def run_scenarios(

@@ -16,7 +16,8 @@ from bridgebnn.model.macro.array import Array
 from bridgebnn.model.macro.broken_lines import FaultyArray, LineFault
 from bridgebnn.model.mapping.mapping import Mapping
 from bridgebnn.model.networks import golden
-from bridgebnn.tb.checks.monitors import LayerMonitor
+from bridgebnn.tb.bus.wishbone import WishboneMonitor
+from bridgebnn.tb.checks.monitors import LayerMonitor, ResultMonitor
 from bridgebnn.tb.checks.scoreboard import InferenceScoreboard, Reference
 from bridgebnn.tb.env import Env
 from bridgebnn.tb.runs.job import Progress, testbench
@@ -86,20 +87,24 @@ async def infer(dut: Any, job: InferJob, progress: Progress) -> RunReport:
             }
         scoreboard = InferenceScoreboard(images, references, mapping.programs)
         if not tied:
-            LayerMonitor(env, mapping, scoreboard.observe_layer).start()
+            assert env.agent is not None
+            LayerMonitor(dut, env.agent, mapping, scoreboard.observe_inputs).start()
+        outputs = mapping.programs[-1].n_out
+        results = ResultMonitor(env.bus.map, scoreboard.observe_result, outputs=outputs)
+        env.spawn(WishboneMonitor(dut, results.accessed).run())
         await env.host.load_network(mapping.descriptors, mapping.thresholds, mapping.repairs)
         vectors = mapping.pack_inputs(images)
         if trace is not None and not job.waves_program:
             trace.start()
 
         def seen(outcome: Any) -> None:
-            scoreboard.observe_result(outcome)
-            progress("infer", scoreboard.compared, len(images))
+            scoreboard.taken(outcome)
+            progress("infer", len(scoreboard.seen), len(images))
 
         gc.collect()
         gc.freeze()  # what is here now stays: not to be looked through again and again
         start, begin, busy = time.monotonic(), env.cycle(), time.process_time()
-        await env.host.infer(mapping.descriptors, vectors, seen, scoreboard.send)
+        await env.host.infer(mapping.descriptors, vectors, seen)
         wall_s, cycles, cpu_s = time.monotonic() - start, env.cycle() - begin, time.process_time() - busy
         if not tied:
             scoreboard.close()
@@ -153,16 +158,17 @@ def summary(
     """What the report says of job, inference and scoreboard."""
     n = len(scoreboard.images)
     labels = job.labels
-    classes = [s["label"] for s in scoreboard.seen]
+    classes = [result.label for result in scoreboard.seen]
     record: dict[str, Any] = {name: job[name] for name in ("sim", "attach", "preset", "chip", "seed")}
     record |= {
         "macro": job.macro.name,
         "ideal": job.macro.is_ideal,
         "waves": None if job.waves is None else str(job.waves),
         "images": n,
+        "compared": scoreboard.compared if scoreboard.references else None,
         "accuracy": float(np.mean(np.array(labels) == classes)) if labels else None,
         "classes": classes,
-        "scores": [s["scores"] for s in scoreboard.seen] if job.keep_scores else None,
+        "scores": [result.scores.tolist() for result in scoreboard.seen] if job.keep_scores else None,
         "cycles_per_image": round(counts["perf_busy"] / n, 2),
         "row_reads": counts["perf_rows"],
         "read_cycles": counts["perf_read"],

@@ -73,9 +73,8 @@ def test_a_map_bit_that_is_lost_is_seen(tmp_path):
 def test_scoreboard_wants_every_window():
     mapping = map_network(NETWORK, GEOMETRY)
     board = InferenceScoreboard(np.zeros((1, 90), np.uint8), {}, mapping.programs)
-    board.sent = board.compared = 1
     for layer, program in enumerate(mapping.programs):
         for _ in range(program.windows - (layer == 1)):
-            board.observe_layer(layer, np.zeros(program.n_in, np.uint8))
+            board.observe_inputs(layer, np.zeros(program.n_in, np.uint8))
     with pytest.raises(AssertionError, match="layer 1 was seen 23 times for 1 vectors"):
         board.close()

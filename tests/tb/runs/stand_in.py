@@ -18,6 +18,7 @@ from bridgebnn.tb.runs.jobs import InferJob
 GEOMETRY = Geometry(tiles=2, rows=8, inputs=6, bias=2)
 RESULT = {
     "sim": "icarus", "attach": "prefetch", "macro": "ideal", "ideal": True, "chip": 1, "seed": 1, "images": 2,
+    "compared": 6,
     "classes": [0, 1], "scores": [[3, 1], [-1, 1]], "golden_mismatches": 0, "model_mismatches": 0,
     "programming": {
         "how": "bus", "pulses": 5, "verify_reads": 4, "failures": 0, "failed_rows": 0, "cycles": 100, "wall_s": 0.1,

@@ -99,7 +99,7 @@ def test_other_runs(monkeypatch):
 
 
 def test_run_layers_asks_for_what_it_was_told(monkeypatch):
-    simulator = stand_in(monkeypatch)
+    simulator = stand_in(monkeypatch, RESULT | {"compared": 9 * 3})
     weights = [np.ones((3, 9), int), [[1, -1, 1]]]
     report = run_layers(
         weights,
