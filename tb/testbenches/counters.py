@@ -14,10 +14,10 @@ from cocotb.handle import HierarchyObject, LogicArrayObject, PackedObject
 from cocotb.triggers import FallingEdge
 
 from bridgebnn.hdl.spec import Command, ErrorCode
-from bridgebnn.tb.agents.pins import Pin
 from bridgebnn.tb.checks.descriptor_rules import Raw, pack
 from bridgebnn.tb.env import Env
 from bridgebnn.tb.host.driver import CommandError
+from bridgebnn.tb.pins import Pin
 from bridgebnn.tb.runs.job import Progress, testbench
 from bridgebnn.tb.runs.jobs import ControllerJob
 from bridgebnn.tb.runs.reports import ControllerReport

@@ -12,10 +12,10 @@ from typing import Any
 from cocotb.triggers import RisingEdge
 
 from bridgebnn.hdl.spec import Command, ErrorCode, Geometry
-from bridgebnn.tb.agents.pins import Pin
 from bridgebnn.tb.bus.wishbone import BusError
 from bridgebnn.tb.checks.descriptor_rules import Raw, pack
 from bridgebnn.tb.env import Env
+from bridgebnn.tb.pins import Pin
 from bridgebnn.tb.runs.job import Progress, testbench
 from bridgebnn.tb.runs.jobs import ControllerJob
 from bridgebnn.tb.runs.reports import ControllerReport
