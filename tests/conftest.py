@@ -50,6 +50,7 @@ SLOW = {
         "test_no_latches_no_asynchronous_state_no_loops",
     ],
     "tests/hdl/output/test_verilog.py": ["test_both_simulators_accept_the_text"],
+    "tests/hdl/programming/test_program_mutants.py": ["test_broken_one_is_seen"],
     "tests/hdl/programming/test_program_sequencer.py": [
         "test_fault_in_every_cycle",
         "test_random_rows_are_refreshed",
