@@ -199,7 +199,7 @@ def _convolution(
                 f"holds; map_words = {-(-bits // WORD_WIDTH)} would fit"
             )
     effective = layer
-    if plan.operation is not layer.window:
+    if isinstance(plan.operation, Dense) and plan.operation is not layer.window:
         effective = replace(layer, window=plan.operation)
     return replace(plan, operation=effective, walk=layer.walk)
 

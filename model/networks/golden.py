@@ -45,7 +45,9 @@ class DenseLike(OperationLike, Protocol):
 class NetworkLike(Protocol):
     """What a network must offer; ``bridgebnn.model.networks.network.Network`` does."""
 
-    operations: Sequence[Any]  # of OperationLike
+    @property
+    def operations(self) -> Sequence[Any]:  # of OperationLike
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

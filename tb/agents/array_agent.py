@@ -343,9 +343,10 @@ class StrobeAgent(MacroAgent):
             key = bl[end - columns : end], en[end - columns : end]
             if tile not in self._columns or self._columns[tile][:2] != key:
                 try:
-                    self._columns[tile] = (*key, *(bits_of(text).astype(bool) for text in key))
+                    data, enabled = (bits_of(text).astype(bool) for text in key)
                 except ValueError:
                     self.fail(Fault.UNKNOWN_PIN, pin="bl or col_en", tile=tile)
+                self._columns[tile] = *key, data, enabled
 
     def _source(self, tile: int, row: int) -> tuple[np.ndarray, np.ndarray]:
         bl, en = self._columns[tile][2:]

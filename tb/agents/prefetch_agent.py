@@ -38,6 +38,8 @@ class PrefetchAgent(MacroAgent):
         Parameter ``K`` of the shell.
     """
 
+    array: Array  # it looks ahead, which a model that only answers strobes cannot
+
     def __init__(
         self,
         env: MacroContext,
@@ -61,8 +63,8 @@ class PrefetchAgent(MacroAgent):
             "resolve_cyc",
             "seed",
         )
-        names += ("known", "live", "digital", "marked")
-        self.at = {name: Pin(getattr(self.dut, name)) for name in names}
+        more = ("known", "live", "digital", "marked")
+        self.at = {name: Pin(getattr(self.dut, name)) for name in (*names, *more)}
         self._decisions = [Pin(self.dut.decisions[t]) for t in tiles]
         self._used = [Pin(self.dut.used[t]) for t in tiles]
         self._live = np.ones((g.tiles, g.rows), bool)

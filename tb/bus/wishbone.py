@@ -72,7 +72,7 @@ class WishboneMaster(NamedRegisters):
         write = data is not None
         pin["adr"].set(address >> 2)
         pin["we"].set(int(write))
-        if write:
+        if data is not None:
             pin["dat_w"].set_text(f"{data & 0xFFFFFFFF:032b}")
         if sel != 15:
             pin["sel"].set(sel)

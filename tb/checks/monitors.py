@@ -99,7 +99,8 @@ class ResultMonitor:
     def __init__(self, registers: RegisterMap, observe: Callable[[Result], None], *, outputs: int):
         self.observe, self._outputs = observe, outputs
         self._class = registers.register("RESULT_CLASS")
-        places = {item.name: item.offset for item in (*registers.registers, *registers.windows)}
+        places = {register.name: register.offset for register in registers.registers}
+        places |= {window.name: window.offset for window in registers.windows}
         words = {window.name: window.words for window in registers.windows}
         self._names = {
             places[name] + 4 * word: name
