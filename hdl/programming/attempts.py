@@ -51,6 +51,8 @@ class Attempts(Component):
         One cycle, the last one: no phase is left.
     rails_pending : In(1)
         The first phase is found, but not begun, while this is high.
+    rails_failed : In(1)
+        With ``rails_pending``: nothing is to be attempted; idle in the next cycle.
     now : In(Phase)
         The phase that was taken last.
     phase : In(stream.Signature(Phase))
@@ -76,6 +78,7 @@ class Attempts(Component):
     stop: In(1)
     done: Out(1)
     rails_pending: In(1)
+    rails_failed: In(1)
     now: In(Phase)
     phase: In(stream.Signature(Phase))
     settings: In(PulseSettings)
@@ -148,6 +151,8 @@ class Attempts(Component):
                     m.d.sync += found.eq(self.rails_pending)
                     with m.If(~self.rails_pending):
                         take_phase()
+                with m.If(self.rails_failed):
+                    m.next = AttemptState.IDLE
 
             # Waits for the answers of a verify and walks them: only what failed remains pending, and what to
             # do with it follows. The first cycle of the verify counts the attempt.

@@ -160,7 +160,7 @@ class ProgramSequencer(Component):
 
         stop, stop_code, end_code = Signal(), Signal(ErrorCode), Signal(ErrorCode)
         self._ends(m, rails, log, stop, stop_code, end_code)
-        m.d.comb += [block.stop.eq(stop | rails.timeout) for block in (attempts, bridges, driver)]
+        m.d.comb += [block.stop.eq(stop) for block in (attempts, bridges, driver)]
 
         @contextlib.contextmanager
         def running(state):
@@ -250,6 +250,7 @@ class ProgramSequencer(Component):
         m.d.comb += [
             attempts.now.eq(phases.now),
             attempts.rails_pending.eq(rails.pending),
+            attempts.rails_failed.eq(rails.timeout),
             attempts.load.eq(driver.load),
             attempts.any_pending.eq(columns.any_pending),
             attempts.group_follows.eq(columns.group_follows),

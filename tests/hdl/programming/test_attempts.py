@@ -161,3 +161,30 @@ def test_stop_in_any_cycle():
         assert cycle > 40
 
     clocked(played.dut, scenario, cycles=20_000)
+
+
+@pytest.mark.parametrize("cycles", [0, 1, 2, 5])
+def test_rails_that_do_not_come(cycles):
+    dut = Attempts()
+
+    async def scenario(ctx):
+        for name in ("rails_pending", "any_ahead", "start"):
+            ctx.set(getattr(dut, name), 1)
+        ctx.set(dut.phase.valid, 1)
+        await ctx.tick()
+        ctx.set(dut.start, 0)
+        for cycle in range(cycles):
+            ctx.set(dut.walk.ready, cycle == 2)
+            assert ctx.get(dut.walk.valid) == (cycle <= 2)
+            await ctx.tick()
+        ctx.set(dut.rails_failed, 1)
+        assert not ctx.get(dut.phase.ready)
+        assert not ctx.get(dut.step.valid)
+        await ctx.tick()
+        ctx.set(dut.rails_failed, 0)
+        ctx.set(dut.rails_pending, 0)
+        for _ in range(4):
+            assert not any(ctx.get(s) for s in (dut.walk.valid, dut.step.valid, dut.phase.ready, dut.done))
+            await ctx.tick()
+
+    clocked(dut, scenario)
