@@ -10,12 +10,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from amaranth.hdl import Module
+from amaranth.lib.wiring import Component, In, Out
 from peakrdl_regblock.identifier_filter import SV_KEYWORDS
 
 from bridgebnn.hdl.__main__ import main
 from bridgebnn.hdl.memory import MemoryShape
 from bridgebnn.hdl.output.plain_names import plain
-from bridgebnn.hdl.output.verilog import generate
+from bridgebnn.hdl.output.verilog import component_verilog, generate
 from bridgebnn.hdl.spec import Geometry
 from bridgebnn.hdl.spec.pins import PORTS, Flow
 from bridgebnn.paths import PACKAGE
@@ -63,7 +65,43 @@ def test_every_name_is_a_plain_identifier_and_no_keyword(shape, init, tmp_path):
         called = set(re.findall(rf"^  {name} (\w+) \($", text, re.MULTILINE))
         own = set(re.findall(r"\b(?:wire|reg)\b(?: \[\d+:0\])? (\w+)", body))
         assert called & own == set(), "a signal hides the instance that it is in"
-    assert "  bnn_7_program_columns_columns columns (" in text  # instances keep their names, also such ones
+    assert "  bnn_7_program_columns columns (" in text  # instances keep their names
+    assert "  bnn_7_program_columns_stage stage (" in text
+
+
+class _Inner(Component):
+    """A flip-flop."""
+
+    d: In(1)
+    q: Out(1)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.sync += self.q.eq(self.d)
+        return m
+
+
+class _Outer(Component):
+    """Holds an instance of the name that it has itself in whoever holds it; depth 0 is the innermost."""
+
+    d: In(1)
+    q: Out(1)
+
+    def __init__(self, depth: int):
+        super().__init__()
+        self.depth = depth
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.columns = inner = _Outer(self.depth - 1) if self.depth else _Inner()
+        m.d.comb += [inner.d.eq(self.d), self.q.eq(inner.q)]
+        return m
+
+
+def test_an_instance_may_be_named_as_the_one_that_holds_it():
+    text = component_verilog(_Outer(1), name="top").text
+    assert "  top_columns columns (" in text
+    assert "  top_columns_columns columns (" in text
 
 
 def test_ports_are_the_documented_ones(tmp_path):

@@ -36,7 +36,14 @@ def command(root: Path, *arguments: str) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", "bridgebnn", "tb", *arguments],
         cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=heeding,
     )  # fmt: skip
+
+
+def heeding() -> None:
+    """Heed the signals that a command heeds: nohup and a shell's `&` leave some of them ignored."""
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def until(condition, limit_s: float = 120.0) -> None:
