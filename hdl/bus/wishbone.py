@@ -7,13 +7,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
 from bridgebnn.hdl.signatures import BusPorts
-from bridgebnn.hdl.spec import WORD_WIDTH
 
 from .register_bank import RegisterBus
 
 __all__ = ["WishboneResponder"]
-
-LANES = WORD_WIDTH // 8
 
 
 class State(StrEnum):

@@ -11,6 +11,8 @@ from bridgebnn.hdl.memory import SyncMemory
 from bridgebnn.hdl.signatures import WindowPort, entry_layout
 from bridgebnn.hdl.spec import Combine, Geometry, ReadMode
 
+from .layer_words import layer_words, layer_words_window
+
 __all__ = ["DescriptorCheck", "DescriptorTable", "RawDescriptor", "ThresholdMemory", "plan_layout"]
 
 
@@ -84,7 +86,7 @@ class DescriptorTable(wiring.Component):
         self.geometry = g = geometry
         super().__init__(
             {
-                "window": In(WindowPort(max(1, bits_for(4 * g.layers - 1)))),
+                "window": In(layer_words_window(g)),
                 "fetch": In(1),
                 "index": In(max(1, bits_for(g.layers - 1))),
                 "raw": Out(RawDescriptor),
@@ -95,23 +97,8 @@ class DescriptorTable(wiring.Component):
     def elaborate(self, platform):
         g = self.geometry
         m = Module()
-        m.submodules.memory = memory = SyncMemory(width=RawDescriptor.size, depth=g.layers, lanes=4, reads=2)
-        host, own = memory.reads
-
-        lane = Signal(2)
-        with m.If(self.window.r_en):
-            m.d.sync += lane.eq(self.window.addr[:2])
-        m.d.comb += [
-            memory.w_addr.eq(self.window.addr[2:]),
-            memory.w_data.eq(self.window.w_data.replicate(4)),
-            memory.w_en.eq(self.window.w_en << self.window.addr[:2]),
-            host.addr.eq(self.window.addr[2:]),
-            host.en.eq(self.window.r_en),
-            self.window.r_data.eq(host.data.word_select(lane, 32)),
-            own.addr.eq(self.index),
-            own.en.eq(self.fetch),
-            self.raw.as_value().eq(own.data),
-        ]
+        entry = layer_words(m, g, self.window, self.fetch, self.index)
+        m.d.comb += self.raw.as_value().eq(entry)
 
         raw, plan = self.raw, self.plan
         for field in ("mode", "use_threshold", "score", "row_first", "threshold_base", "tile_first"):

@@ -6,10 +6,10 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import bits_for
 
 from bridgebnn.hdl.memory import SyncMemory
-from bridgebnn.hdl.signatures import WindowPort
 from bridgebnn.hdl.spec import WORD_WIDTH, Geometry
 
 from .descriptor_table import plan_layout
+from .layer_words import layer_words_window
 from .map_writer import MapWriter
 from .vectors import write_layout
 from .walk_table import WalkTable
@@ -68,7 +68,7 @@ class ActivationMaps(wiring.Component):
         self.geometry = g = geometry
         super().__init__(
             {
-                "window": In(WindowPort(max(1, bits_for(4 * g.layers - 1)))),
+                "window": In(layer_words_window(g)),
                 "fetch": In(1),
                 "index": In(max(1, bits_for(g.layers - 1))),
                 "plan": In(plan_layout(g)),
@@ -119,15 +119,13 @@ class ActivationMaps(wiring.Component):
         ]
 
         # What runs.
-        from_input, reads = Signal(), Signal()
-        moved = Signal()
+        from_input, moved = Signal(), Signal()
         m.d.comb += moved.eq((self.start_layer & table.walk.reads_map) | self.next_window)
         m.d.comb += gather.move.eq(moved)
         with m.If(gather.begin):
             m.d.sync += from_input.eq(self.first)
         with m.If(self.start_layer):
             m.d.sync += [
-                reads.eq(table.walk.reads_map),
                 self.writes.eq(table.walk.writes_map),
                 self.last_window.eq(gather.last | ~table.walk.reads_map),
             ]

@@ -7,15 +7,14 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from bridgebnn.hdl.memory import SyncMemory
-from bridgebnn.hdl.signatures import WindowPort, entry_layout
+from bridgebnn.hdl.signatures import entry_layout
 from bridgebnn.hdl.spec import WORD_WIDTH, Geometry
+from bridgebnn.hdl.spec.latency import WALK_FACTOR_BITS
 
+from .layer_words import layer_words, layer_words_window
 from .window_gather import RawWalk
 
 __all__ = ["WalkCheck", "WalkTable"]
-
-FACTOR_BITS = 16
 
 
 class WalkTable(wiring.Component):
@@ -40,7 +39,7 @@ class WalkTable(wiring.Component):
         self.geometry = g = geometry
         super().__init__(
             {
-                "window": In(WindowPort(max(1, bits_for(4 * g.layers - 1)))),
+                "window": In(layer_words_window(g)),
                 "fetch": In(1),
                 "index": In(max(1, bits_for(g.layers - 1))),
                 "walk": Out(RawWalk),
@@ -49,24 +48,8 @@ class WalkTable(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = memory = SyncMemory(
-            width=4 * WORD_WIDTH, depth=self.geometry.layers, lanes=4, reads=2
-        )
-        host, own = memory.reads
-        lane = Signal(2)
-        with m.If(self.window.r_en):
-            m.d.sync += lane.eq(self.window.addr[:2])
-        m.d.comb += [
-            memory.w_addr.eq(self.window.addr[2:]),
-            memory.w_data.eq(self.window.w_data.replicate(4)),
-            memory.w_en.eq(self.window.w_en << self.window.addr[:2]),
-            host.addr.eq(self.window.addr[2:]),
-            host.en.eq(self.window.r_en),
-            self.window.r_data.eq(host.data.word_select(lane, WORD_WIDTH)),
-            own.addr.eq(self.index),
-            own.en.eq(self.fetch),
-        ]
-        written = data.View(entry_layout("WALK"), own.data)
+        entry = layer_words(m, self.geometry, self.window, self.fetch, self.index)
+        written = data.View(entry_layout("WALK"), entry)
         m.d.comb += [self.walk[name].eq(written[name]) for name in RawWalk.members]
         return m
 
@@ -127,8 +110,8 @@ class WalkCheck(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         g, walk = self.geometry, self.walk
-        total, times, factor = Signal(37), Signal(37), Signal(FACTOR_BITS)
-        left = Signal(range(FACTOR_BITS + 1))
+        total, times, factor = Signal(37), Signal(37), Signal(WALK_FACTOR_BITS)
+        left = Signal(range(WALK_FACTOR_BITS + 1))
         read_bits, written_bits, written_before = Signal(27), Signal(37), Signal(37)
         writes_before = Signal()
 
@@ -154,7 +137,7 @@ class WalkCheck(wiring.Component):
         ).any()
 
         def multiply(a, b):
-            m.d.sync += [total.eq(0), times.eq(a), factor.eq(b), left.eq(FACTOR_BITS)]
+            m.d.sync += [total.eq(0), times.eq(a), factor.eq(b), left.eq(WALK_FACTOR_BITS)]
 
         with m.FSM():
             # Waits for a walk.

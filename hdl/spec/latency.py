@@ -13,6 +13,7 @@ __all__ = [
     "GATHER_OVERHEAD_CYC",
     "LAYER_OVERHEAD_CYC",
     "WALK_CHECK_CYC",
+    "WALK_FACTOR_BITS",
     "check_cycles",
     "gather_cycles",
     "infer_cycles",
@@ -28,7 +29,9 @@ LAYER_OVERHEAD_CYC = 3
 """Cycles without a read phase between two layers: add and pack, store, move."""
 GATHER_OVERHEAD_CYC = 3
 """Cycles of gathering a window beside its chunks: begin, aim, write the last word."""
-WALK_CHECK_CYC = 52
+WALK_FACTOR_BITS = 16
+"""Bits of a factor of the multiplier that checks walks; it takes one a cycle."""
+WALK_CHECK_CYC = 3 * (WALK_FACTOR_BITS + 1) + 1
 """Cycles of the check of one walk, where there are maps."""
 
 

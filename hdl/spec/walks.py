@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .codes import WORD_WIDTH, check_range, words
+from .codes import WORD_WIDTH, check_range
 
 __all__ = ["MapWalk"]
 
@@ -230,8 +230,3 @@ class MapWalk:
         if self.writes_map and self.out_width * self.out_height * rows > capacity_out:
             return f"writes a map of {self.out_width * self.out_height * rows} bits, the memory holds {capacity_out}"
         return None
-
-
-def map_words(bits: int) -> int:
-    """Words of a map memory that holds ``bits`` bits."""
-    return words(bits)

@@ -120,16 +120,7 @@ class Chain:
         if len(self.layers) and matrix.shape[1] != int(np.prod(self.shape)):
             raise ImportFailure(f"{place}: {matrix.shape[1]} inputs, but {self.shape} come in")
         binary, scale = signed(matrix, place)
-        if self.inverted is not None:
-            repeat = matrix.shape[1] // len(self.inverted)
-            flip = np.tile(self.inverted, repeat)
-            binary = np.where(flip[None], -binary, binary).astype(np.int8)
-            # high and low change places on inverted inputs; with low = -high nothing else changes
-            if low != -high:
-                raise ImportFailure(
-                    f"{place}: reads bits of {low:g} and {high:g} behind a pooled falling decision"
-                )
-        self.inverted = None
+        binary = self._upright(binary, low, high, place)
         self.shape = (len(matrix),)
         return self._layer(binary, scale, matrix.sum(axis=1), low, high, place)
 
@@ -160,19 +151,26 @@ class Chain:
                 f"{place}: a padded convolution behind a pooled falling decision is not supported"
             )
         binary, scale = signed(filters.reshape(n_out, -1), place)
-        binary = binary.reshape(filters.shape)
-        if self.inverted is not None:
-            binary = np.where(self.inverted, -binary, binary).astype(np.int8)
-            if low != -high:
-                raise ImportFailure(
-                    f"{place}: reads bits of {low:g} and {high:g} behind a pooled falling decision"
-                )
-        self.inverted = None
+        binary = self._upright(binary, low, high, place).reshape(filters.shape)
         size = [(n + 2 * padding - kernel) // stride + 1 for n in self.shape[1:]]
         if min(size) < 1:
             raise ImportFailure(f"{place}: kernel {kernel} does not fit into a map of {self.shape[1:]}")
         self.shape = (n_out, *size)
         return self._layer(binary, scale, filters.sum(axis=(1, 2, 3)), low, high, place, stride, padding)
+
+    def _upright(self, binary: NDArray[np.int8], low: float, high: float, place: str) -> NDArray[np.int8]:
+        """Weights (n_out, n_in), channel last, negated where the bits that they read are inverted."""
+        if self.inverted is None:
+            return binary
+        if (
+            low != -high
+        ):  # high and low change places on inverted inputs: with low = -high nothing else changes
+            raise ImportFailure(
+                f"{place}: reads bits of {low:g} and {high:g} behind a pooled falling decision"
+            )
+        flip = np.tile(self.inverted, binary.shape[1] // len(self.inverted))
+        self.inverted = None
+        return np.where(flip, -binary, binary).astype(np.int8)
 
     def _layer(
         self,

@@ -6,7 +6,7 @@ Needs the package ``onnx``, to read the file alone: nothing is executed by it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,6 @@ class Node:
     attributes: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Shape:
-    """The shape of a tensor, as ``Shape`` nodes give it; the batch is -1."""
-
-
 class Reader:
     """Walks a graph in its order and keeps what each tensor is: a constant, a shape, or `Values`."""
 
@@ -47,6 +42,7 @@ class Reader:
         }
         self.values: dict[str, Values] = {}
         self.flat: set[str] = set()  # maps that were flattened channel first
+        self.padded: dict[str, tuple[int, float]] = {}  # what Pad has put round a map: pixels, value
         inputs = [i for i in graph.input if i.name not in self.constants]
         if len(inputs) != 1:
             raise ImportFailure(f"the graph has {len(inputs)} inputs: must have one")
@@ -241,7 +237,7 @@ def _conv(reader: Reader, node: Node) -> Any:
     padding = check_sizes(attributes.get("pads", [0, 0, 0, 0]), node.place, "pads")
     values = reader.moving(node)
     low, high = reader.chain.read_bits(values, node.place)
-    ahead, value = reader.__dict__.setdefault("padded", {}).pop(node.inputs[0], (0, 0.0))
+    ahead, value = reader.padded.pop(node.inputs[0], (0, 0.0))
     if ahead and padding:
         raise ImportFailure(f"{node.place}: pads what Pad has padded")
     result = reader.chain.convolution(weights, stride, padding or ahead, value, low, high, node.place)
@@ -260,7 +256,7 @@ def _pad(reader: Reader, node: Node) -> Any:
     if len(pads) != 8 or any(pads[i] for i in (0, 1, 4, 5)):
         raise ImportFailure(f"{node.place}: pads {pads}: must pad height and width alone")
     width = check_sizes([pads[i] for i in (2, 3, 6, 7)], node.place, "pads")
-    reader.__dict__.setdefault("padded", {})[node.outputs[0]] = (width, float(value))
+    reader.padded[node.outputs[0]] = (width, float(value))
     return reader.moving(node)
 
 
@@ -279,8 +275,6 @@ def pooled(chain: Chain, values: Values, window: int, place: str) -> Values:
     """Max-pooling of what a convolution gives, before or behind its quantiser."""
     if isinstance(values.source, Input) or values.pooled_after is not None or len(chain.shape) != 3:
         raise ImportFailure(f"{place}: must stand once behind a convolution")
-    from dataclasses import replace
-
     chain.shape = (chain.shape[0], chain.shape[1] // window, chain.shape[2] // window)
     return replace(values, pooled_after=len(values.steps), pool=window)
 

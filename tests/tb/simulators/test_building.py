@@ -12,8 +12,8 @@ OURS = "tests.tb.simulators.counting"
 
 @pytest.mark.parametrize("name", ["a b", "it's $HOME #1; 100%"])
 def test_any_path_will_do(counter, name, monkeypatch, tmp_path):
-    before = set(verilator.plain_folder().glob("part-*"))  # what others have left
     """Build folder, source and run folder."""
+    before = set(verilator.plain_folder().glob("part-*"))  # what others have left
     monkeypatch.setenv("BRIDGEBNN_BUILD", str(tmp_path / name))
     source = tmp_path / f"{name}.d" / f"{name}.v"
     source.parent.mkdir()
