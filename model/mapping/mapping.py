@@ -7,7 +7,7 @@ is then told to do reads as row programs (``row_programs.py``).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -223,7 +223,7 @@ def map_network(
     same = all(a is b for a, b in zip(effective, network.operations, strict=True))
     return Mapping(
         geometry=geometry,
-        network=network if same else Network(name=network.name, operations=effective, meta=network.meta),
+        network=network if same else replace(network, operations=effective),
         descriptors=tuple(descriptors),
         thresholds=np.concatenate([*thresholds, np.zeros(0, np.int64)]).astype(np.int16),
         images=relocate(images, repairs, geometry),

@@ -13,6 +13,7 @@ key                       dtype   value
 ``name``                  str     name of the network
 ``meta``                  str     JSON object: seed, command, test accuracy, dataset
 ``operations``            int     number of operations, at least 1
+``input_{entry}``                 how an image becomes bits, see ``encoding.py``
 ``operation{i}_kind``     str     ``dense``, ``convolution``
 ``operation{i}_{entry}``          the entries of that kind, as in the table of its module
 ========================  ======  ==============================================================
@@ -36,6 +37,7 @@ from bridgebnn.model.npz import Entries, read_npz, write_npz
 
 from .convolution import Convolution
 from .dense import Dense
+from .encoding import Encoding
 from .operations import NetworkError, Operation
 
 __all__ = ["FORMAT", "KINDS", "VERSION", "Network", "NetworkError"]
@@ -58,6 +60,8 @@ class Network:
         Each one's ``n_out`` is the next one's ``n_in``.
     meta : mapping
         Anything JSON holds: seed, command, test accuracy, dataset. Not interpreted.
+    encoding : Encoding, optional
+        How an image becomes the bits of the first operation; by default one threshold of 128 on its inputs, or map.
 
     Raises
     ------
@@ -68,6 +72,7 @@ class Network:
     name: str
     operations: tuple[Operation, ...]
     meta: Mapping[str, Any] = field(default_factory=dict)
+    encoding: Encoding = None  # type: ignore[assignment]  # filled below
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "operations", tuple(self.operations))
@@ -84,6 +89,9 @@ class Network:
                 raise NetworkError(
                     f"operation {i + 1}: n_in = {after.n_in}: must be {before.n_out}, the n_out of operation {i}"
                 )
+        if self.encoding is None:
+            object.__setattr__(self, "encoding", Encoding.of(self.operations[0]))
+        self.encoding.check(self.operations[0])
 
     @property
     def n_in(self) -> int:
@@ -109,6 +117,7 @@ class Network:
             "name": self.name,
             "meta": json.dumps(dict(self.meta), sort_keys=True),
             "operations": len(self.operations),
+            **self.encoding.entries(),
         }
         for i, operation in enumerate(self.operations):
             entries[f"operation{i}_kind"] = operation.kind
@@ -144,6 +153,8 @@ class Network:
         if not 1 <= count <= len(entries.arrays):
             raise NetworkError(f"{word}s = {count}: must be at least 1, every {word} with its keys")
         known = {"format", "version", "name", "meta", f"{word}s"}
+        encoding = Encoding.from_entries(entries)
+        known |= set() if encoding is None else set(encoding.entries())
         operations = []
         for i in range(count):
             prefix = f"{word}{i}_"
@@ -158,4 +169,5 @@ class Network:
             known |= {f"{prefix}kind"} if word == "operation" else set()
         if unknown := sorted(set(entries.arrays) - known):
             raise NetworkError(f"unknown key {unknown[0]!r} in a file of {count} {word}s")
-        return cls(name=entries.text("name"), operations=tuple(operations), meta=meta)
+        given = {} if encoding is None else {"encoding": encoding}
+        return cls(name=entries.text("name"), operations=tuple(operations), meta=meta, **given)

@@ -116,7 +116,10 @@ def test_numpy_reads_the_documented_keys(network: Network, tmp_path: Path) -> No
     content = entries(tmp_path / "small.npz")
     names = ("kind", "weights", "thresholds", "polarity", "group_sizes", "combine", "output")
     keys = {f"operation{i}_{name}" for i in range(2) for name in names}
-    assert set(content) == {"format", "version", "name", "meta", "operations"} | keys
+    assert (
+        set(content)
+        == {"format", "version", "name", "meta", "operations", "input_shape", "input_thresholds"} | keys
+    )
     assert (content["format"], content["version"], content["operations"]) == ("bridgebnn-network", 2, 2)
     assert (content["operation0_combine"], content["operation1_output"]) == (1, "score")
     assert content["operation0_kind"] == content["operation1_kind"] == "dense"
@@ -125,6 +128,7 @@ def test_numpy_reads_the_documented_keys(network: Network, tmp_path: Path) -> No
 def as_version_1(content: dict[str, Any]) -> dict[str, Any]:
     """The same file as version 1 had it: dense layers, no kinds."""
     old = {key.replace("operation", "layer"): value for key, value in content.items() if "_kind" not in key}
+    old = {key: value for key, value in old.items() if not key.startswith("input_")}
     return old | {"version": 1}
 
 
