@@ -89,7 +89,7 @@ class _Reused(threading.local):
     def __init__(self) -> None:
         self.bits = np.random.Philox(key=0)
         self.generator = np.random.Generator(self.bits)
-        self.state: dict[str, Any] = self.bits.state
+        self.state: Any = self.bits.state
         self.state["buffer_pos"] = 4  # nothing buffered: the next number starts a block
         self.state["has_uint32"] = 0
 

@@ -102,7 +102,7 @@ def _local_names(body: list[str], is_top: bool, called: set[str]) -> Names:
             ranks[found[2]] = rank
     fixed = [name for name, rank in ranks.items() if rank == 0]
     instances = [name for name, rank in ranks.items() if rank == 1]
-    others = sorted((name for name, rank in ranks.items() if rank > 1), key=ranks.get)
+    others = sorted((name for name, rank in ranks.items() if rank > 1), key=lambda name: ranks[name])
     names = _distinct((*fixed, *instances), fixed=set(fixed))
     return names | _distinct(others, taken={*names.values(), *called})
 

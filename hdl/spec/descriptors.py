@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from .codes import WORD_WIDTH, Combine, ReadMode, check_range
 from .geometry import Geometry
@@ -129,9 +130,8 @@ class Descriptor:
         """Inverse of ``words``; ``ValueError`` for values that no legal descriptor has."""
         from .register_map import layout
 
-        fields = layout("DESCRIPTOR").unpack(table_words)
-        flags = {name: bool(fields[name]) for name in _FLAGS}
-        return cls(**fields | flags)
+        fields: dict[str, Any] = {**layout("DESCRIPTOR").unpack(table_words)}
+        return cls(**fields | {name: bool(fields[name]) for name in _FLAGS})
 
 
 def check_descriptors(descriptors: Sequence[Descriptor], geometry: Geometry) -> None:
@@ -174,7 +174,10 @@ def check_descriptors(descriptors: Sequence[Descriptor], geometry: Geometry) -> 
                 "a map is read exactly where the layer before writes one",
             ),
             (
-                index == 0 or not d.reads_map or d.walk.map_bits == descriptors[index - 1].map_bits,
+                index == 0
+                or d.walk is None
+                or not d.reads_map
+                or d.walk.map_bits == descriptors[index - 1].map_bits,
                 "the map that is read has the bits of the one that was written",
             ),
             (not d.writes_map or index < len(descriptors) - 1, "the last layer writes no map"),

@@ -280,11 +280,15 @@ def register_map(geometry: Geometry, timing: Timing | None = None) -> RegisterMa
     systemrdl.RDLCompileError
         When it breaks a rule of SystemRDL.
     """
-    nodes = list(rdl_root(geometry, timing or Timing()).children())  # in order of address
-    return RegisterMap(
-        registers=tuple(_register(n) for n in nodes if not n.external),
-        windows=tuple(_window(n) for n in nodes if n.external),
-    )
+    registers, windows = [], []
+    for node in rdl_root(geometry, timing or Timing()).children():  # in order of address
+        if node.external and isinstance(node, (RegNode, RegfileNode)):
+            windows.append(_window(node))
+        elif isinstance(node, RegNode):
+            registers.append(_register(node))
+        else:
+            raise ValueError(f"{node.get_path()} is neither a register nor an external array of registers")
+    return RegisterMap(registers=tuple(registers), windows=tuple(windows))
 
 
 @functools.cache
@@ -305,7 +309,7 @@ def _register(node: RegNode) -> Register:
         offset=node.raw_address_offset if not node.is_array else 0,
         access=access.pop(),
         fields=fields,
-        desc=node.get_property("desc", default=""),
+        desc=node.get_property("desc") or "",
         while_busy=bool(node.get_property("while_busy")),
         network=bool(node.get_property("network")),
         settings=Settings(settings) if (settings := node.get_property("settings")) else None,
@@ -318,12 +322,19 @@ def _field(node: FieldNode) -> Field:
         lsb=node.lsb,
         width=node.width,
         access=_field_access(node),
-        reset=node.get_property("reset") or 0,
-        desc=node.get_property("desc", default=""),
+        reset=_reset(node),
+        desc=node.get_property("desc") or "",
         constant=node.get_property("hw").name == "na",
         minimum=node.get_property("minimum") or 0,
         setting=node.get_property("setting"),
     )
+
+
+def _reset(node: FieldNode) -> int:
+    reset = node.get_property("reset") or 0
+    if not isinstance(reset, int):
+        raise ValueError(f"field {node.get_path()} has reset = {reset!r}: must be a number, no other signal")
+    return reset
 
 
 def _field_access(node: FieldNode) -> Access:
@@ -353,7 +364,7 @@ def _window(node: RegNode | RegfileNode) -> Window:
         offset=node.raw_absolute_address,
         words=node.total_size // BYTES_PER_WORD,
         access=access.pop(),
-        desc=node.get_property("desc", default=""),
+        desc=node.get_property("desc") or "",
         while_busy=bool(node.get_property("while_busy")),
         layout=layout,
         network=bool(node.get_property("network")),

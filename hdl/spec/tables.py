@@ -36,7 +36,8 @@ def register_table() -> str:
     """Every register and window, those of spares too, with their fields."""
     head = "| offset | name | access | fields | meaning |\n| --- | --- | --- | --- | --- |\n"
     registers = register_map(WHOLE)
-    return head + "".join(_register_line(item) for item in (*registers.registers, *registers.windows))
+    items: tuple[Register | Window, ...] = (*registers.registers, *registers.windows)
+    return head + "".join(_register_line(item) for item in items)
 
 
 def _register_line(item: Register | Window) -> str:

@@ -8,8 +8,9 @@ A fully connected layer over a whole map is the walk with one window: kernel 1, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from .codes import WORD_WIDTH, check_range
 
@@ -206,8 +207,9 @@ class MapWalk:
         row_bits = found.pop("row_bits")
         if not found["channels"] or row_bits % found["channels"]:
             raise ValueError(f"row_bits = {row_bits}: must be a multiple of channels = {found['channels']}")
-        flags = {name: bool(found.pop(name)) for name in ("reads_map", "writes_map")}
-        return cls(**found, **flags, width=row_bits // found["channels"])
+        reads_map, writes_map = bool(found.pop("reads_map")), bool(found.pop("writes_map"))
+        sizes: Mapping[str, Any] = found
+        return cls(reads_map=reads_map, writes_map=writes_map, width=row_bits // found["channels"], **sizes)
 
     def check(self, rows: int, inputs: int, capacity_in: int, capacity_out: int) -> str | None:
         """The rule that the layer breaks, or None.

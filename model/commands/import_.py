@@ -57,7 +57,7 @@ def _layers(network: Network) -> list[dict[str, int | str]]:
             "falling": int((layer.polarity < 0).sum()),
             "constant": int((abs(layer.thresholds) > layer.n_in).sum()),
         }
-        for layer in network.operations
+        for layer in network.layers
     ]
 
 

@@ -41,14 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
     console.width = max(console.width, 150)
     for kind in _KINDS:
         table = Table(title=kind.__name__, box=SIMPLE, title_justify="left")
-        for name, justify in (
-            ("parameter", "left"),
-            ("default", "right"),
-            ("unit", "left"),
-            ("legal", "left"),
-            ("what", "left"),
-        ):
-            table.add_column(name, justify=justify)
+        for name in ("parameter", "default", "unit", "legal", "what"):
+            table.add_column(name, justify="right" if name == "default" else "left")
         for name, default, unit, about in kind.describe():
             number = not isinstance(default, (str, bool))
             shown = f"{default:g}" if number else str(default).lower()

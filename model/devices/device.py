@@ -253,7 +253,7 @@ class DeviceArray:
     @property
     def energy_J(self) -> NDArray[np.float64]:
         """Energy of all pulses so far by ProgOp, (3,), in joule; 0 for a deterministic population."""
-        return self.energy_units * _ENERGY_UNIT_J
+        return np.asarray(self.energy_units * _ENERGY_UNIT_J, np.float64)
 
     @property
     def middle_ohm(self) -> float:

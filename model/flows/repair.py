@@ -19,7 +19,7 @@ from scipy.optimize import linear_sum_assignment
 
 from bridgebnn.hdl.spec import Combine, Geometry, ProgOp, ProgSide, ReadMode, Repairs, Timing
 from bridgebnn.model.macro.array import Array
-from bridgebnn.model.mapping.mapping import Mapping, map_network
+from bridgebnn.model.mapping.mapping import Mapping, MappingOptions, map_network
 from bridgebnn.model.mapping.program_log import Cell, Failure, ProgramLog
 from bridgebnn.model.mapping.spares import (
     BrokenLines,
@@ -131,7 +131,7 @@ def repair(
     repairs = repairs or Repairs()
     stuck = needed_weights(failures)
     fixed = {plain: stuck[cell] for cell, plain in to_plain(stuck, repairs, geometry).items()}
-    options = {"combine": combine, "final_mode": final_mode}
+    options = MappingOptions(combine=combine, final_mode=final_mode)
     mapping = map_network(network, geometry, **options)
     before = _wrong(mapping, fixed)
     orders = [np.arange(operation.n_out) for operation in network.operations]
@@ -200,7 +200,7 @@ def repair_chip(
 def changed_rows(before: Mapping, after: Mapping) -> NDArray[np.bool_]:
     """Word lines that have to be programmed again, (T, R): those with a cell that is asked for another bit."""
     new = after.masks & ~before.masks
-    return (new | (after.masks & (after.images != before.images))).any(axis=2)
+    return np.any(new | (after.masks & (after.images != before.images)), axis=2)
 
 
 def program_repaired(
@@ -237,9 +237,9 @@ def program_repaired(
     RepairError
         As :func:`repair_chip`; or rows still change after ``PASSES`` passes.
     """
-    geometry, options = array.geometry, {"combine": combine, "final_mode": final_mode}
+    geometry, options = array.geometry, MappingOptions(combine=combine, final_mode=final_mode)
     mapping, log, reports = map_network(network, geometry, **options), ProgramLog.empty(geometry), []
-    rows = mapping.masks.any(axis=2)
+    rows = np.any(mapping.masks, axis=2)
     for _ in range(PASSES):
         masks = mapping.masks & rows[..., None]
         reports.append(program(array, mapping.images, masks, timing, progress))

@@ -216,9 +216,9 @@ class Array:
         bool, (R,)
         """
         if col_en is None:
-            return self._tiles[tile].unsure().any(axis=1)
+            return np.any(self._tiles[tile].unsure(), axis=1)
         asked = np.broadcast_to(col_en, (self.geometry.rows, self.geometry.columns))
-        return (self._tiles[tile].unsure(asked) & asked).any(axis=1)
+        return np.any(self._tiles[tile].unsure(asked) & asked, axis=1)
 
     def planes(self, tile: int, col_en: Bits | None = None) -> tuple[Bits, Bits]:
         """Likelier bits of every cell with input +1 and with -1, each (R, C) bool; copies.

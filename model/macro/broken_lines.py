@@ -72,7 +72,7 @@ class LineFault:
             kind, tile, line, *rest = text.split(":")
             lines = tuple(int(part) for part in line.split("+"))
             last = rest.pop() if rest else None
-            fault = cls(
+            fault: LineFault | None = cls(
                 kind=kind,
                 tile=int(tile),
                 row=lines[0] if kind == "word_open" else 0,
@@ -82,15 +82,14 @@ class LineFault:
             )
         except (ValueError, KeyError):
             fault = None
-        shorts = fault is not None and fault.kind.endswith("short")
-        good = (
-            fault is not None
-            and fault.kind in SPARED_KINDS
-            and not rest
-            and len(lines) == 1 + shorts
-            and fault.value in (0, 1)
-        )
-        if not good or min(fault.tile, *lines) < 0:
+        if (
+            fault is None
+            or fault.kind not in SPARED_KINDS
+            or rest
+            or len(lines) != 1 + fault.kind.endswith("short")
+            or fault.value not in (0, 1)
+            or min(fault.tile, *lines) < 0
+        ):
             raise ValueError(
                 f"{text!r}: must be KIND:TILE:LINE, KIND one of {', '.join(SPARED_KINDS)}, LINE a row of "
                 "word_open, a column, or two columns A+B of a short; then :P or :N (bit_*), :0 or :1 (others)"

@@ -31,6 +31,7 @@ def _run(
 ) -> NDArray[Any]:
     """Decisions or popcounts of word lines that follow each other, (batch, n)."""
     tile, first = what.tile, array.reads[what.tile, rows] + 1
+    found: NDArray[Any]
     if what.mode is ReadMode.SIGN:
         found = array.decide(tile, rows, inputs, what.col_en, refs, first)
     elif what.mode is ReadMode.COUNT:

@@ -117,7 +117,7 @@ class Tile:
         self._planes: LRUCache[bytes, Plane] = LRUCache(_KEPT_PLANES)
         # Without mismatch every term is a multiple of 1/2: float32 is exact as well, and twice as fast.
         alike = bool((self.neuron.w == 2).all() and (self.neuron.v == 1).all())
-        self._dtype = np.float32 if alike else np.float64
+        self._dtype: np.dtype[Any] = np.dtype(np.float32 if alike else np.float64)
         self._w = (self.neuron.w / 2).astype(self._dtype)
         self._v = (self.neuron.v / 2).astype(self._dtype)
 
@@ -156,7 +156,7 @@ class Tile:
         plane.live_enabled.clear()
         plane.live_rows.clear()
         live = found.live
-        any_live = live.any(axis=1)
+        any_live = np.any(live, axis=1)
         for at, row in enumerate(rows.tolist()):
             plane.live.pop(row, None)
             if any_live[at]:
@@ -324,7 +324,8 @@ class Tile:
         if first == last:
             return x
         low, high = np.searchsorted(all_live.owner, (first, last))
-        columns, p1, p0 = (part[low:high] for part in all_live.cells)
+        cells = all_live.cells
+        columns, p1, p0 = cells.columns[low:high], cells.p1[low:high], cells.p0[low:high]
         owner = all_live.owner[low:high] - first
         ends = np.searchsorted(owner, np.arange(1, last - first + 1))
         here = all_live.rows[first:last]

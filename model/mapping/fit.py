@@ -25,13 +25,12 @@ def geometry_for(network: Network, *, inputs: int | None = None) -> Geometry:
     ValueError
         No legal geometry holds the network; the message is that of `Geometry`.
     """
-    widest = max(max(layer.group_sizes) if layer.n_groups > 1 else layer.n_in for layer in network.operations)
+    layers = network.layers
+    widest = max(max(layer.group_sizes) if layer.n_groups > 1 else layer.n_in for layer in layers)
     width = min(int(widest), 4064) if inputs is None else inputs
-    tiles = sum(
-        layer.n_groups if layer.n_groups > 1 else -(-layer.n_in // width) for layer in network.operations
-    )
-    rows = max(layer.n_out for layer in network.operations)
-    neurons = sum(layer.n_out for layer in network.operations)
+    tiles = sum(layer.n_groups if layer.n_groups > 1 else -(-layer.n_in // width) for layer in layers)
+    rows = max(layer.n_out for layer in layers)
+    neurons = sum(layer.n_out for layer in layers)
     return Geometry(
         tiles=tiles,
         rows=rows,

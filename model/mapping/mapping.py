@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ from .placement import MappingError, place
 from .row_programs import RowProgram, row_program
 from .spares import relocate
 
-__all__ = ["LayerReport", "Mapping", "MappingError", "map_network", "map_preset"]
+__all__ = ["LayerReport", "Mapping", "MappingError", "MappingOptions", "map_network", "map_preset"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +169,13 @@ class Mapping:
             columns[:, k, : here.shape[1]] = here
         packed = np.packbits(columns, axis=2, bitorder="little").view("<u4")
         return packed.reshape(len(bits), len(program.reads) * words).astype(np.uint32, copy=False)
+
+
+class MappingOptions(TypedDict):
+    """Options of ``map_network`` that go from hand to hand."""
+
+    combine: Combine
+    final_mode: ReadMode
 
 
 def map_network(

@@ -93,7 +93,9 @@ def _mapping(entries: Entries, network: Network) -> Mapping:
     check_descriptors(descriptors, geometry)
     about.repairs.check(geometry)
     for i, (descriptor, layer) in enumerate(zip(descriptors, network.operations, strict=True)):
-        found = descriptor.walk.map_bits if descriptor.reads_map else descriptor.inputs, descriptor.n_out
+        walk = descriptor.walk
+        n_in = walk.map_bits if walk is not None and walk.reads_map else descriptor.inputs
+        found = n_in, descriptor.n_out
         if found != (layer.n_in, layer.n_out):
             raise MappingError(
                 f"layer {i}: {found[0]} inputs and {found[1]} outputs, must be "

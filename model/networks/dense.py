@@ -77,7 +77,7 @@ class Dense:
     kind: ClassVar[str] = "dense"
 
     weights: NDArray[np.int8]
-    thresholds: NDArray[np.int32]
+    thresholds: NDArray[Any]
     polarity: NDArray[np.int8]
     group_sizes: NDArray[np.int32]
     combine: Combine

@@ -29,7 +29,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from numpy.typing import ArrayLike
 
@@ -102,6 +102,12 @@ class Network:
     def n_out(self) -> int:
         """Values that the last operation gives."""
         return self.operations[-1].n_out
+
+    @property
+    def layers(self) -> tuple[Dense, ...]:
+        """The weights of each operation: a dense one itself, of a convolution the window."""
+        found = tuple(o.window if isinstance(o, Convolution) else o for o in self.operations)
+        return cast("tuple[Dense, ...]", found)  # KINDS has no third
 
     def save(self, path: str | Path) -> None:
         """Write the network as compressed ``.npz``: the same network gives the same bytes, run after run.

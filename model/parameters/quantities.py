@@ -11,7 +11,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from bridgebnn.names import check_names
 
@@ -73,7 +73,10 @@ class Quantities:
     @classmethod
     def describe(cls) -> list[tuple[str, float | str, str, str]]:
         """Rows of a table: name, default, unit (none for a word), mark and meaning."""
-        return [(f.name, f.default, f.metadata["unit"], f.metadata["about"]) for f in dataclasses.fields(cls)]
+        return [
+            (f.name, cast("float | str", f.default), f.metadata["unit"], f.metadata["about"])
+            for f in dataclasses.fields(cls)
+        ]
 
     @classmethod
     def legal(cls, name: str) -> str:

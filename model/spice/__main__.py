@@ -62,8 +62,8 @@ def _format(value: float, unit: str) -> str:
 
 def _table(comparisons: list[Comparison]) -> Table:
     table = Table(title="macro model against SPICE")
-    for name, justify in (("comparison", "left"), ("", "left"), ("points", "right"), ("measured", "right")):
-        table.add_column(name, justify=justify)
+    for name in ("comparison", "", "points", "measured"):
+        table.add_column(name, justify="left" if name in ("comparison", "") else "right")
     table.add_column("bound", justify="right")
     table.add_column("result")
     for c in comparisons:

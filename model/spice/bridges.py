@@ -31,9 +31,11 @@ _R_OHM = (3e3, 7e3, 1e4, 3e4, 1e5, 3e5, 1e6, 3e6)
 _DC_OPTIONS = ".option reltol=1e-5 vntol=1e-8 abstol=1e-15 gmin=1e-15"
 
 
-def default_bridge_model(*levels: FloatArray) -> tuple[FloatArray, FloatArray]:
+def default_bridge_model(
+    r_p_ohm: FloatArray, r_n_ohm: FloatArray, v_bl_V: FloatArray, v_blb_V: FloatArray, v_wl_V: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     """Return (v_sl, i) of the macro model with its default select transistor."""
-    return bridge_operating_point(*levels, SelectTransistorParams())
+    return bridge_operating_point(r_p_ohm, r_n_ohm, v_bl_V, v_blb_V, v_wl_V, SelectTransistorParams())
 
 
 def simulate_bridges(

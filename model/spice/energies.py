@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,19 +80,16 @@ def measure_rails(context: Context, columns: int, reads: int, purpose: str) -> R
     current = dict(zip(names, -table[:, 1:].T, strict=True))
     start = np.arange(1, reads + 1) * z.read_s
 
-    def between(name: str, begin_s: FloatArray, stop_s: FloatArray) -> FloatArray:
+    def between(name: str, begin_s: NDArray[Any], stop_s: NDArray[Any]) -> FloatArray:
         return np.interp(stop_s, time_s, charge[name]) - np.interp(begin_s, time_s, charge[name])
 
     stop = start + z.read_s
     high = np.concatenate([inputs > 0, inputs < 0], axis=1)[1:-1]
     begin = start + z.edge_s
-    bit_lines = sum(
-        np.where(high[:, k], between(name, begin, stop + z.edge_s), 0.0) for k, name in enumerate(drivers)
-    )
-    static = sum(
-        np.where(high[:, k], np.interp(stop - 5 * z.edge_s, time_s, current[name]), 0.0)
-        for k, name in enumerate(drivers)
-    )
+    bit_lines, static = np.zeros(reads), np.zeros(reads)
+    for k, name in enumerate(drivers):
+        bit_lines = bit_lines + np.where(high[:, k], between(name, begin, stop + z.edge_s), 0.0)
+        static = static + np.where(high[:, k], np.interp(stop - 5 * z.edge_s, time_s, current[name]), 0.0)
     # rising edges of the clocks start before, falling ones after these windows
     clocks = between("vpre", begin, start + z.phase_s - z.edge_s)
     clocks = clocks + between("vevb", start + 3 * z.phase_s - z.edge_s, stop + z.phase_s)

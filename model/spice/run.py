@@ -145,7 +145,7 @@ def run_deck(deck: Deck, tools: Tools, *, timeout_s: float = 900.0) -> dict[str,
         (work / ".spiceinit").write_text(_SPICEINIT)
         (work / "deck.sp").write_text(deck.text(tools.model_lib))
         env = dict(os.environ, HOME=folder)  # the user's own ~/.spiceinit must not reach the run
-        command = [tools.ngspice, "-b", "deck.sp"]
+        command: list[str | Path] = [tools.ngspice, "-b", "deck.sp"]
         status, text = captured(command, cwd=work, env=env, limit_s=timeout_s)
         if status is None:
             raise SpiceRunError(f"deck {deck.name!r} did not end within {timeout_s:g} s")

@@ -98,7 +98,7 @@ def _factor(conductance_S: FloatArray, r_row_ohm: float, r_column_ohm: float) ->
     """Nodal matrix over (line, row, column), factored."""
     rows, columns = conductance_S.shape
     node = np.arange(2 * rows * columns).reshape(2, rows, columns)
-    links = [
+    links: list[tuple[NDArray[np.intp], NDArray[np.intp], FloatArray | float]] = [
         (node[0, :, :-1], node[0, :, 1:], 1.0 / r_row_ohm),
         (node[1, :-1], node[1, 1:], 1.0 / r_column_ohm),
         (node[0], node[1], conductance_S),

@@ -25,7 +25,7 @@ __all__ = ["Circuit", "Setting", "accuracies", "cells_of", "classify", "setting"
 def sweeps(quick: bool = False) -> dict[str, tuple[str, list[float], list[Circuit]]]:
     """Names of the sweeps, each with the label of its axis, its values, and the circuits that it concerns."""
     everything = list(Circuit)
-    found = {
+    found: dict[str, tuple[str, list[float], list[Circuit]]] = {
         "spread": ("device spread (multiple of the default sigmas)", [0, 1, 2, 4, 6, 8, 12], everything),
         "wire": ("wire resistance (ohm per cell)", [1, 3, 10, 30], everything),
         "supply": (
@@ -59,8 +59,9 @@ def setting(sweep: str, value: float, tile: tuple[int, int] = (64, 128)) -> Sett
     if sweep == "spread":
         return Setting(spread=value, macro=macro, current=no_wires)
     if sweep == "wire":
-        lines = dict.fromkeys(("r_bl_ohm", "r_blb_ohm", "r_supply_ohm", "r_ground_ohm"), value)
-        bridge = dataclasses.replace(bridge, **lines)
+        bridge = dataclasses.replace(
+            bridge, r_bl_ohm=value, r_blb_ohm=value, r_supply_ohm=value, r_ground_ohm=value
+        )
         current = CurrentParams(r_row_ohm=value, r_column_ohm=value, tile_rows=tile[0], tile_columns=tile[1])
     elif sweep == "supply":
         bridge = dataclasses.replace(bridge, r_feed_ohm=value)

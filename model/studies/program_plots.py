@@ -63,11 +63,11 @@ def plot_conditions(
     named.set(title="four strengths; bars and dashes: published rates", ylabel="cell error rate")
     named.legend()
     for colour, step in zip(_COLOURS, sorted({f.prog_step for f in forming}), strict=False):
-        line = [f for f in forming if f.prog_step == step]
-        volts = [f.prog_start * DAC_LSB_V for f in line]
+        tried = [f for f in forming if f.prog_step == step]
+        volts = [f.prog_start * DAC_LSB_V for f in tried]
         label = f"step {step * DAC_LSB_V:.1f} V"
-        yields.semilogy(volts, [max(1 - f.final_yield, 1e-6) for f in line], ".-", color=colour, label=label)
-        yields.semilogy(volts, [max(1 - f.first_yield, 1e-6) for f in line], ".:", color=colour)
+        yields.semilogy(volts, [max(1 - f.final_yield, 1e-6) for f in tried], ".-", color=colour, label=label)
+        yields.semilogy(volts, [max(1 - f.first_yield, 1e-6) for f in tried], ".:", color=colour)
     yields.set(
         title="forming: dotted after one pulse, the same for both steps",
         xlabel="FORM start (V)",
@@ -141,9 +141,9 @@ def plot_resistances(
         axis.plot(
             values[picks], np.log10(shares / (1 - shares)), color=colour, label=f"{name} ({values.size:,})"
         )
-    for name, ohm in limits.items():
-        axis.axvline(ohm, color="k", linewidth=0.7, linestyle=":")
-        axis.annotate(name, (1.05 * ohm, 0.0), rotation=90, fontsize=7, va="center", ha="left")
+    for name, limit in limits.items():
+        axis.axvline(limit, color="k", linewidth=0.7, linestyle=":")
+        axis.annotate(name, (1.05 * limit, 0.0), rotation=90, fontsize=7, va="center", ha="left")
     ticks = np.array([1e-5, 1e-3, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 1 - 1e-5])
     axis.set_yticks(np.log10(ticks / (1 - ticks)), [f"{t:g}" for t in ticks])
     axis.set(xscale="log", xlabel="resistance (ohm)", ylabel="share below", title="resistances by state")

@@ -132,7 +132,7 @@ def _models(chosen: Any, images: np.ndarray) -> dict[str, Any]:
     """Images a second: golden, float32 matrix products of the same sizes, and the analog model."""
     mapping = map_preset(chosen, Network.load(network_file(chosen.network)))
     golden = Golden(mapping.network)
-    weights = [layer.weights.T.astype(np.float32) for layer in mapping.network.operations]
+    weights = [layer.weights.T.astype(np.float32) for layer in mapping.network.layers]
     signs = (2.0 * images - 1).astype(np.float32)
 
     def floats() -> None:

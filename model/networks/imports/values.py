@@ -171,4 +171,4 @@ def _falling_after_pool(bits: NDArray[np.bool_], before: Array) -> NDArray[np.bo
     """Channels whose decision falls with the pooled value, bool (channels,)."""
     order = np.argsort(before, axis=0, kind="stable")
     ordered = np.take_along_axis(bits, order, axis=0)
-    return (np.diff(ordered.astype(np.int8), axis=0) < 0).any(axis=0)
+    return np.any(np.diff(ordered.astype(np.int8), axis=0) < 0, axis=0)
