@@ -33,11 +33,10 @@ class Aiger:
         """Parse the binary format."""
         data = file.read_bytes()
         end = data.index(b"\n")
-        _, _, n_in, n_latch, n_out, n_and = data[:end].split()[:6]
-        n_in, n_latch, n_out, n_and = int(n_in), int(n_latch), int(n_out), int(n_and)
+        n_in, n_latch, n_out, n_and = (int(number) for number in data[:end].split()[2:6])
         position = end + 1
 
-        def line():
+        def line() -> bytes:
             nonlocal position
             stop = data.index(b"\n", position)
             text = data[position:stop]
@@ -48,7 +47,7 @@ class Aiger:
         latches = [(2 * (n_in + i + 1), int(line().split()[0])) for i in range(n_latch)]
         outputs = [int(line()) for _ in range(n_out)]
 
-        def delta():
+        def delta() -> int:
             nonlocal position
             value = shift = 0
             while True:
@@ -79,7 +78,7 @@ class Aiger:
         ``settled`` are the latches that have a value in frame 0, by name. All others start with new inputs,
         those that follow the circuit's own.
         """
-        started, latch_names = 0, {}
+        started, latch_names = 0, dict[int, list[str]]()
         for line in vmap.read_text().splitlines():
             kind, index, *rest = line.split(" ")
             if kind in ("latch", "invlatch"):
@@ -88,8 +87,8 @@ class Aiger:
                 started = self.latches[int(index)][0]
         n_in = len(self.inputs)
         fixed, free = {}, []
-        for index, (latch, _) in enumerate(self.latches):
-            known = [settled[n] for n in latch_names.get(index, ()) if n in settled]
+        for number, (latch, _) in enumerate(self.latches):
+            known = [settled[n] for n in latch_names.get(number, ()) if n in settled]
             if known:
                 fixed[latch] = known[0]
             elif latch != started:
@@ -206,7 +205,7 @@ def replay(circuit: Aiger, vmap: Path, frames: list[str]) -> Trace:
     signals: dict[str, list[int]] = {name: [] for name in (*bits, *circuit.names)}
     widths = {name: max(there) + 1 for name, there in bits.items()} | dict.fromkeys(circuit.names, 1)
 
-    def value(literal):
+    def value(literal: int) -> int:
         return values[literal & ~1] ^ (literal & 1)
 
     for frame in frames:
@@ -216,7 +215,7 @@ def replay(circuit: Aiger, vmap: Path, frames: list[str]) -> Trace:
             values[left] = value(first) & value(second)
         for name, there in bits.items():
             signals[name].append(sum(int(value(literal)) << bit for bit, literal in there.items()))
-        for name, literal in zip(circuit.names, circuit.outputs, strict=True):
-            signals[name].append(int(value(literal)))
+        for name, output in zip(circuit.names, circuit.outputs, strict=True):
+            signals[name].append(int(value(output)))
         state = {latch: value(after) for latch, after in circuit.latches}
     return Trace(len(frames), signals, widths)

@@ -104,14 +104,14 @@ def generate(
         A patch does not fit the source: the design changed under it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    sources = PACKAGE.parent
+    sources: Path = PACKAGE.parent
     if patches:
         sources = folder / f"{name}.src"
         shutil.rmtree(sources, ignore_errors=True)
         package = sources / "bridgebnn"
         shutil.copytree(PACKAGE / "hdl", package / "hdl", ignore=shutil.ignore_patterns("__pycache__"))
-        for file in ("__init__.py", "paths.py"):
-            shutil.copy(PACKAGE / file, package)
+        for module in ("__init__.py", "paths.py"):
+            shutil.copy(PACKAGE / module, package)
     for patch in patches:
         file = sources / "bridgebnn" / patch.file
         text = file.read_text()

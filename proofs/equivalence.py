@@ -35,8 +35,10 @@ class Side:
     def ports(self) -> Ports:
         """Direction and width of each port, by the name that both sides share."""
         text = self.file.read_text()
-        module = re.search(rf"^module {self.top}\(.*?^endmodule", text, re.MULTILINE | re.DOTALL)[0]
-        found = re.findall(r"^  (input|output) (?:\[(\d+):0\] )?\\?(\w+) *;", module, re.MULTILINE)
+        module = re.search(rf"^module {self.top}\(.*?^endmodule", text, re.MULTILINE | re.DOTALL)
+        if module is None:
+            raise ValueError(f"{self.file} has no module {self.top}")
+        found = re.findall(r"^  (input|output) (?:\[(\d+):0\] )?\\?(\w+) *;", module[0], re.MULTILINE)
         return {self.renamed.get(name, name): (way, int(high or 0) + 1) for way, high, name in found}
 
 

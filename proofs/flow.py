@@ -6,7 +6,7 @@ import importlib.util
 import re
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bridgebnn.processes import captured
@@ -15,7 +15,10 @@ from .observer import Sources
 
 __all__ = ["Verdict", "prepare", "run_abc", "yosys"]
 
-ABC = Path(importlib.util.find_spec("pyosys").origin).parent / "yosys-abc"
+_pyosys = importlib.util.find_spec("pyosys")
+if _pyosys is None or _pyosys.origin is None:
+    raise ImportError("pyosys is missing: pip install 'bridgebnn[formal]'")
+ABC = Path(_pyosys.origin).parent / "yosys-abc"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,12 +109,17 @@ def run_abc(aiger: Path, commands: str, limit_s: float) -> Verdict:
     seconds = time.monotonic() - begin
     aiger.with_suffix(".log").write_text(text)
     size = re.search(r"lat\s*=\s*(\d+)\s+and\s*=\s*(\d+)", text)
-    facts = {"latches": int(size[1]), "ands": int(size[2])} if size else {}
+    undecided = Verdict(
+        status="undecided",
+        seconds=seconds,
+        latches=int(size[1]) if size else 0,
+        ands=int(size[2]) if size else 0,
+    )
     if found := re.search(r"was asserted in frame (\d+)", text):
-        return Verdict(status="violated", seconds=seconds, depth=int(found[1]), witness=witness, **facts)
+        return replace(undecided, status="violated", depth=int(found[1]), witness=witness)
     if "Property proved" in text:
         clauses = re.findall(r"Verification of invariant with (\d+) clauses was successful", text)
-        return Verdict(status="proven", seconds=seconds, depth=int(clauses[-1]) if clauses else 0, **facts)
+        return replace(undecided, status="proven", depth=int(clauses[-1]) if clauses else 0)
     if found := re.search(r"No output asserted in (\d+) frames", text):
-        return Verdict(status="undecided", seconds=seconds, depth=int(found[1]), **facts)
-    return Verdict(status="undecided", seconds=seconds, **facts)
+        return replace(undecided, depth=int(found[1]))
+    return undecided

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +18,24 @@ from .structure import CHECKS as STRUCTURE
 
 __all__ = ["Model", "Result", "prove", "reach", "refute", "run_all"]
 
-PINS = ("rst", "wb_cyc", "wb_stb", "wb_we", "wb_adr", "wb_dat_w", "wb_sel", "wb_ack", "wb_err", "hv_ready")
+PINS: tuple[str, ...] = (
+    "rst",
+    "wb_cyc",
+    "wb_stb",
+    "wb_we",
+    "wb_adr",
+    "wb_dat_w",
+    "wb_sel",
+    "wb_ack",
+    "wb_err",
+    "hv_ready",
+)
 PINS += ("hv_en", "wl_en", "row", "pulse", "verify", "precharge", "evaluate", "sense", "prog_op", "prog_side")
-STATES = ("dut.arbiter.arbiter_state", "dut.program_.fsm_state", "dut.program_.rails.fsm_state")
+STATES: tuple[str, ...] = (
+    "dut.arbiter.arbiter_state",
+    "dut.program_.fsm_state",
+    "dut.program_.rails.fsm_state",
+)
 STATES += ("dut.program_.attempts.fsm_state", "dut.program_.driver.fsm_state", "dut.layer.fsm_state")
 
 
@@ -55,8 +70,10 @@ class Model:
         self.vmap = file.with_suffix(".vmap")
         self.circuit = Aiger.read(file)
 
-    def trace(self, circuit: Aiger, check: Check, witness: Path) -> tuple[Trace, Path]:
+    def trace(self, circuit: Aiger, check: Check, witness: Path | None) -> tuple[Trace, Path]:
         """Replay a counterexample and write it as VCD."""
+        if witness is None:
+            raise RuntimeError(f"{check.name}: there is no counterexample")
         trace = replay(circuit, self.vmap, read_witness(witness))
         if trace.signals[check.name][-1] != 1:
             raise RuntimeError(f"{check.name}: the counterexample {witness} does not replay")
@@ -179,10 +196,12 @@ def refute(
     return _result("mutant", shown, verdict, good, method, seconds=seconds, files=(str(vcd),))
 
 
-def run_all(jobs: int, work: list[Callable[[], Result]], report: Callable[[Result], None]) -> list[Result]:
+def run_all(
+    jobs: int, work: Sequence[Callable[[], Result]], report: Callable[[Result], None]
+) -> list[Result]:
     """Run ``work`` in ``jobs`` threads (the solvers are processes) and report each result as it comes."""
 
-    def one(task):
+    def one(task: Callable[[], Result]) -> Result:
         result = task()
         report(result)
         return result

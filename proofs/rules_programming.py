@@ -114,7 +114,7 @@ class Column:
             )
             push = tap(v, "log_push") & (tap(v, "columns.failed__payload") == self.index)
             here = push & (tap(v, "pins__side") == side)
-            self.logged.append(v.register(f"logged_{side}", 1, lambda was, here=here: ~start & (was | here)))
+            self.logged.append(self._since(start, f"logged_{side}", here))
         self.was_pulsed = v.past(v.wire("column_pulsed", pulsed))
         over = self.was_pulsed & ~p.pulse
         denied = self.kept("denied", self.fell, ~self.said_yes, over)
@@ -134,6 +134,10 @@ class Column:
             now = v.wire(f"{name}_now", Mux(when, value, kept))
             v.m.d.sync += kept.eq(Mux(clear, 0, now))
         return v._named[f"{name}_now"]
+
+    def _since(self, start: Value, name: str, event: Value) -> Value:
+        """Whether ``event`` has come after ``start``."""
+        return self.v.register(name, 1, lambda was: ~start & (was | event))
 
     def bit(self, bits: Value) -> Value:
         return (bits >> self.index)[0]

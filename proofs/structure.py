@@ -141,4 +141,4 @@ def holds(v: View) -> Value:
 CHECKS = [
     Check("structure", "-", "states of bus, arbiter and sequencers that go together (lemma)", violations)
 ]
-COVERS = []
+COVERS: list[Check] = []

@@ -13,7 +13,7 @@ from cocotb.triggers import Event, First, RisingEdge, Timer
 
 from bridgebnn.hdl.spec import Geometry, Timing
 from bridgebnn.hdl.spec.register_map import register_map
-from bridgebnn.tb.agents.array_agent import MacroAgent, MacroFaults, StrobeAgent
+from bridgebnn.tb.agents.array_agent import MacroFaults, StrobeAgent
 from bridgebnn.tb.agents.prefetch_agent import PrefetchAgent
 from bridgebnn.tb.bus.wishbone import WishboneMaster
 from bridgebnn.tb.context import Dut
@@ -106,7 +106,7 @@ class Env:
             push_gap=gaps(push_gaps, seed + 1),
             pop_gap=gaps(pop_gaps, seed + 2),
         )
-        self.agent: MacroAgent | None = None
+        self.agent: StrobeAgent | PrefetchAgent | None = None
         options = agent_options or {}
         if attach == "strobe":
             self.agent = StrobeAgent(self, array, faults, **options)

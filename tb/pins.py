@@ -66,10 +66,6 @@ class Pin:
         """Value as uint8 bits, least significant first; ``ValueError`` if any is X."""
         return bits_of(self._get())
 
-    def int(self) -> int:
-        """Unsigned value; ``ValueError`` if any bit is X or Z."""
-        return int(self._get(), 2)
-
     def signed(self) -> int:
         """Two's complement value; ``ValueError`` if any bit is X or Z."""
         value = int(self._get(), 2)
@@ -89,3 +85,8 @@ class Pin:
     def set_bits(self, bits: np.ndarray) -> None:
         """Write bits, least significant first."""
         self._set(_DEPOSIT, string_of(bits))
+
+    # last in the class: below it, its name hides the type
+    def int(self) -> int:
+        """Unsigned value; ``ValueError`` if any bit is X or Z."""
+        return int(self._get(), 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from types import CoroutineType
 
 import cocotb
 from cocotb.triggers import FallingEdge, First, ReadWrite, RisingEdge, Timer
@@ -104,6 +105,7 @@ class CampaignAgent(StrobeAgent):
 
     def spawn(self, reaction: Coroutine) -> None:
         """Run a reaction; a protocol error is noted, and the reaction starts anew."""
+        assert isinstance(reaction, CoroutineType)
         method: Callable[[], Coroutine] = getattr(self, reaction.__name__)
         reaction.close()
 

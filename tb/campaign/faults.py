@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -160,7 +160,7 @@ def draw(name: str, seed: int, index: int) -> Fault:
 Drawn = tuple[str, str, dict[str, Any]]
 
 
-def _pick(rng: np.random.Generator, weights: dict[str, float]) -> str:
+def _pick(rng: np.random.Generator, weights: Mapping[str, float]) -> str:
     share = np.array(list(weights.values()))
     return str(rng.choice(list(weights), p=share / share.sum()))
 
@@ -280,7 +280,7 @@ def _interrupts(rng: np.random.Generator, index: int) -> Drawn:
         return _aimed(rng, index // 2)
     work = _pick(rng, {"program": 5, "infer": 4, "verify": 1, "read": 1, "refresh": 1})
     kinds = {"reset": 3, "abort": 3, "power": 3} | ({"relock": 1} if work == "program" else {})
-    options = {"at": float(rng.random()), "length_cyc": int(rng.integers(1, 9))}
+    options: dict[str, Any] = {"at": float(rng.random()), "length_cyc": int(rng.integers(1, 9))}
     kind = _pick(rng, kinds)
     if work == "program" and rng.random() < 0.25:  # so that the log is under way, too
         options |= {"count": 3, "pattern": "any"}

@@ -112,6 +112,8 @@ class CarefulHost:
     """
 
     def __init__(self, env: Env):
+        if not isinstance(env.bus, ShadowBus):
+            raise TypeError(f"env.bus is a {type(env.bus).__name__}: must be a ShadowBus")
         self.env, self.bus = env, env.bus
         self.driver = HostDriver(env.bus, env.dut, env.geometry, period_ns=env.period_ns)
         self.reports: list[str] = []

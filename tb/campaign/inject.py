@@ -24,7 +24,16 @@ __all__ = ["Injector"]
 
 _STUCK = ("LRS", "HRS", "UNFORMED")
 _SHAPED = ("FORM_PULSE", "SET_PULSE", "RESET_PULSE", "MAX_PARALLEL")
-_PINS = ("watch_clear", "watch_shape", "flip_go", "flip_target", "flip_word", "flip_bit", "broken", "busy")
+_PINS: tuple[str, ...] = (
+    "watch_clear",
+    "watch_shape",
+    "flip_go",
+    "flip_target",
+    "flip_word",
+    "flip_bit",
+    "broken",
+    "busy",
+)
 _PINS += ("struck", *(f"{name}_{what}" for name in SEQUENCERS for what in ("state", "struck")))
 
 
@@ -165,7 +174,8 @@ class Injector:
         async def later() -> None:
             if "aim" in options:
                 begin = self.env.cycle()
-                if not await self._reach(*options["aim"], options["visit"]):
+                sequencer, state = options["aim"]
+                if not await self._reach(sequencer, state, options["visit"]):
                     return
                 self.moment = self.env.cycle() - begin
             elif self.moment:

@@ -31,7 +31,7 @@ def networks() -> dict[str, Mapping]:
         "sign": ((11, 6, 4), Combine.ADD, ReadMode.COUNT),
         "search": ((11, 6, 4), Combine.ADD, ReadMode.SEARCH),
     }
-    made = {}
+    made: dict[str, Mapping] = {}
     for name, (sizes, combine, final) in kinds.items():
         rng = np.random.default_rng(len(made))
         layers = []

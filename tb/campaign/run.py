@@ -10,7 +10,7 @@ from typing import Any
 
 from bridgebnn.processes import workers
 from bridgebnn.tb.runs.controller import generated
-from bridgebnn.tb.runs.jobs import CampaignJob
+from bridgebnn.tb.runs.jobs import CampaignJob, Sim
 from bridgebnn.tb.runs.reports import CampaignChunk
 from bridgebnn.tb.runs.runner import perform
 from bridgebnn.tb.simulators import SimulationError, build
@@ -34,7 +34,7 @@ def labels(total: int, seed: int) -> list[str]:
 
 
 def run_faults(
-    faults: Sequence[str], sim: str, *, verilog: Path | None = None, timeout_s: float = 1800.0
+    faults: Sequence[str], sim: Sim, *, verilog: Path | None = None, timeout_s: float = 1800.0
 ) -> list[Record]:
     """Put faults in, one after the other, in one simulator process.
 
@@ -55,7 +55,7 @@ def run_faults(
     return [record | {"sim": sim} for record in CampaignChunk.from_dict(result).records]
 
 
-def _chunk(faults: Sequence[str], sim: str, verilog: Path) -> list[Record]:
+def _chunk(faults: Sequence[str], sim: Sim, verilog: Path) -> list[Record]:
     """`run_faults`; a simulator that ended without a word (killed from outside) gets a second chance."""
     try:
         return run_faults(faults, sim, verilog=verilog)
@@ -95,7 +95,7 @@ def run_campaign(
     start = time.monotonic()
     every = labels(total, seed)
     stride = round(1 / icarus) if icarus else 0
-    groups: dict[str, list[str]] = {"icarus": [], "verilator": []}
+    groups: dict[Sim, list[str]] = {"icarus": [], "verilator": []}
     for number, label in enumerate(every):
         groups["icarus" if stride and number % stride == stride - 1 else "verilator"].append(label)
     verilog = generated(GEOMETRY, TIMING)

@@ -102,7 +102,8 @@ class Bench(Injector):
     async def put(self, fault: Fault) -> dict[str, Any]:
         """Put one fault in; its record: verdict, reports, and why it is silent where it is."""
         await self.fresh(fault.chip)
-        self.fault, self.rng, self.silent = fault, fault.rng(1), []
+        self.fault, self.rng = fault, fault.rng(1)
+        self.silent: list[str] = []
         self.lost: list[Claim] = []
         self.moment, self.overruled = 0, False
         start = self.env.cycle()
@@ -164,7 +165,8 @@ class Bench(Injector):
         # READ_ROW looks at columns outside of the mask, too: a joined pair of lines must not be half in it.
         mask = some if rng.random() < 0.2 and self.fault.name != "lines" else np.ones(columns, bool)
         mask[rng.integers(columns)] = True
-        self.target = Claim(*chosen[0], rng.integers(0, 2, columns).astype(np.uint8), mask)
+        tile, row = chosen[0]
+        self.target = Claim(tile, row, rng.integers(0, 2, columns).astype(np.uint8), mask)
 
     async def _try(self, work: Awaitable[bool]) -> bool:
         """Some work of the host; an access that is refused unexpectedly ends it, and is a report."""

@@ -47,9 +47,9 @@ RULES = (
 )
 """What bit ``i`` of the monitor's ``broken`` means."""
 
-_WRITTEN = ("cmp", "cmp_valid", "sl", "hv_ready", "watch_clear", "watch_shape")
+_WRITTEN: tuple[str, ...] = ("cmp", "cmp_valid", "sl", "hv_ready", "watch_clear", "watch_shape")
 _WRITTEN += ("flip_go", "flip_target", "flip_word", "flip_bit")
-_READ = ("broken", "busy", "program_state", "layer_state", "read_state")
+_READ: tuple[str, ...] = ("broken", "busy", "program_state", "layer_state", "read_state")
 _READ += ("struck", "program_struck", "layer_struck", "read_struck")
 SEQUENCERS = {"program": Activity, "layer": LayerState, "read": ReadState}
 """Sequencers that the monitor follows, and what each can be doing."""
@@ -112,9 +112,9 @@ def targets(geometry: Geometry) -> tuple[Target, ...]:
         "REPAIR_COLUMN": (geometry.tiles * geometry.spare_columns, "columns"),
         "REPAIR_ROW": (geometry.spare_rows, "rows"),
     }
-    for name, (count, register) in spares.items():
+    for name, (count, lines) in spares.items():
         if count:  # 16 bits of the line, then whether it is valid
-            path = f"layer.repairs.{register}"
+            path = f"layer.repairs.{lines}"
             found.append(Target(name=name, words=count, bits=tuple(range(17)), path=path, stride=17))
     return tuple(found)
 

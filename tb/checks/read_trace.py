@@ -72,7 +72,8 @@ class Chip:
         g = geometry
         plain_rows, plain_columns = g.rows - g.spare_rows, g.inputs + g.bias
         extremes = (-32768, -g.columns - 1, -g.columns, g.columns, g.columns + 1, 32767)
-        columns, rows = {}, {}
+        columns: dict[tuple[int, int], int] = {}
+        rows: dict[int, int] = {}
         if repaired:
             for tile in range(g.tiles):
                 lines = rng.sample(range(plain_columns), g.spare_columns)
@@ -141,7 +142,8 @@ class Vector:
         """All cycles, from the first precharge to the last one of a read; None where no phase is active."""
         found: list[Cycle | None] = []
         for cycles in self.layers:
-            found += [None] * (GAP_CYC if found else 0) + cycles
+            found += [None] * (GAP_CYC if found else 0)
+            found += cycles
         return found
 
 
@@ -193,7 +195,8 @@ def run_vector(
     """
     if first_bad(table, chip.geometry) is not None:
         raise ValueError(f"{table}: must be legal")
-    g, layers, scores, reads = chip.geometry, [], [], _Reads(phases, late)
+    g, layers, reads = chip.geometry, [], _Reads(phases, late)
+    scores: list[int] = []
     for d in table:
         tiles = list(_tiles(chip, d, bits))
         columns = [sum(tile[place] << tile[0] * g.columns for tile in tiles) for place in (3, 4)]

@@ -59,7 +59,8 @@ class Trace:
         self._vcd = VCDWriter(self._file, timescale="1 ns", comment="bridgebnn: pins and analog nodes")
         self._pins = {name: Pin(getattr(env.dut, name)) for name in (*BUS, *(pin.name for pin in MACRO_PINS))}
         register = self._vcd.register_var
-        self._var, self._last = {}, {}
+        self._var: dict[str, Any] = {}
+        self._last: dict[str, Any] = {}
         for name, pin in self._pins.items():
             scope = "bus" if name in BUS else f"tile{tile}" if name in PER_TILE else "macro"
             size = geometry.columns if name in PER_TILE else pin.width

@@ -38,7 +38,7 @@ from bridgebnn.tb.simulators import SIMULATORS
 
 BASE = ("", "tied off, bare")
 PATTERN = ("", "pattern, in shell")
-RUNS = (
+RUNS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     (*BASE, {"attach": "none"}),
     ("", "tied off, in shell", {"attach": "none", "tied": 1}),
     (*PATTERN, {"attach": "none", "tied": 2}),
@@ -171,8 +171,8 @@ def _show(report: dict[str, Any]) -> None:
     ):
         table.add_column(name, justify="left" if name in ("simulator", "macro", "attachment") else "right")
     for r in report["simulators"]:
-        figures = f"{r['cycles_per_s']:,.0f}", f"{r['row_reads_per_s']:,.0f}"
-        figures += f"{r['cost']:+.1%}", f"{r['cost_over_pattern']:+.1%}"
+        figures = [f"{r['cycles_per_s']:,.0f}", f"{r['row_reads_per_s']:,.0f}"]
+        figures += [f"{r['cost']:+.1%}", f"{r['cost_over_pattern']:+.1%}"]
         table.add_row(r["sim"], r["macro"], r["attach"], str(r["images"]), *figures)
     console.print(table)
     models = Table(box=SIMPLE, show_header=False)

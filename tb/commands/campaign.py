@@ -18,6 +18,7 @@ from bridgebnn.sections import read_section, write_section
 from bridgebnn.tb.campaign import report
 from bridgebnn.tb.campaign.faults import CLASSES, parse
 from bridgebnn.tb.campaign.run import run_campaign, run_faults
+from bridgebnn.tb.runs.jobs import Sim
 from bridgebnn.tb.simulators import SIMULATORS
 
 
@@ -88,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if silent else 0
 
 
-def replay(label: str, sim: str) -> int:
+def replay(label: str, sim: Sim) -> int:
     """Put one fault in, and print all that is known of it."""
     fault = parse(label)
     record = run_faults([label], sim)[0]

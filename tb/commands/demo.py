@@ -21,7 +21,7 @@ from bridgebnn.hdl.spec import preset
 from bridgebnn.model.networks.dataset import load_mnist_test
 from bridgebnn.model.options import add_preset
 from bridgebnn.progress import shown
-from bridgebnn.tb.runs.jobs import InferJob
+from bridgebnn.tb.runs.jobs import How, InferJob, Sim
 from bridgebnn.tb.runs.reports import RunReport
 from bridgebnn.tb.runs.runner import infer
 from bridgebnn.tb.runs.tables import show_reports
@@ -73,15 +73,17 @@ def run(arguments: argparse.Namespace) -> int:
     verilog = generate(out / "verilog", chosen.geometry, chosen.timing, preset=chosen.name)
     reports = []
     # Both attachments of the model: every strobe in Python on Icarus, where analog nodes are traced as well.
-    for step, sim, count, program in (
+    steps: tuple[tuple[int, Sim, int, How], ...] = (
         (2, "verilator", arguments.images, "bus"),
         (3, "icarus", arguments.icarus_images, "preload"),
-    ):
+    )
+    for step, sim, count, program in steps:
         how = "program a fresh array over Wishbone" if program == "bus" else "preload the array"
         say(f"{step}/3  {sim}: {how}, classify {count} image{'s' * (count > 1)}")
         job = InferJob(
             preset=chosen.name,
-            images=count,
+            images=images[:count],
+            labels=tuple(labels[:count].tolist()),
             sim=sim,
             attach="strobe" if sim == "icarus" else "prefetch",
             program=program,

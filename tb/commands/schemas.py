@@ -20,7 +20,7 @@ def _kinds(module: ModuleType, base: type[Record]) -> list[type[Record]]:
     return [k for k in offered if isinstance(k, type) and issubclass(k, base) and k is not base]
 
 
-RECORDS = (*_kinds(jobs, jobs.Job), *_kinds(reports, reports.Report), ModelReport)
+RECORDS: tuple[type[Record], ...] = (*_kinds(jobs, jobs.Job), *_kinds(reports, reports.Report), ModelReport)
 """Every kind of job and report."""
 
 

@@ -69,7 +69,7 @@ def read(path: Path, reads: int | None = None) -> Wave:
     ValueError
         It is none.
     """
-    from vcd.reader import TokenKind, VCDParseError, tokenize
+    from vcd.reader import RealChange, ScalarChange, TokenKind, VCDParseError, VectorChange, tokenize
 
     wave, names, time, started = Wave(), {}, 0, 0
     try:
@@ -80,8 +80,7 @@ def read(path: Path, reads: int | None = None) -> Wave:
                     wave.changes[token.var.reference] = []
                 elif token.kind is TokenKind.CHANGE_TIME:
                     time = wave.end = token.time_change
-                elif token.kind in (TokenKind.CHANGE_SCALAR, TokenKind.CHANGE_VECTOR, TokenKind.CHANGE_REAL):
-                    change = token.data
+                elif isinstance(change := token.data, (ScalarChange, VectorChange, RealChange)):
                     name = names[change.id_code]
                     wave.changes[name].append((time, change.value))
                     started += name == "precharge" and change.value == "1"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from cocotb.triggers import RisingEdge, SimTimeoutError, with_timeout
@@ -31,11 +31,18 @@ from bridgebnn.tb.context import Dut
 __all__ = ["CommandError", "HostDriver", "HostTimeout", "VectorResult"]
 
 
+Bits = np.ndarray | Sequence[int]
+"""Bits 0 and 1 of a row, one for each column."""
+
+
 class Cells(Protocol):
     """What is to be programmed, as ``model.mapping.mapping.Mapping`` and ``model.studies.chip_map.Work`` have it."""
 
-    images: np.ndarray
-    masks: np.ndarray
+    @property
+    def images(self) -> np.ndarray: ...
+
+    @property
+    def masks(self) -> np.ndarray: ...
 
     def program_order(self) -> Iterator[tuple[int, int]]: ...
 
@@ -195,14 +202,14 @@ class HostDriver:
             if register.name in names:
                 await self.bus.write(register.name, register.reset)
 
-    async def load_row(self, tile: int, row: int, image: np.ndarray, mask: np.ndarray | None) -> None:
+    async def load_row(self, tile: int, row: int, image: Bits, mask: Bits | None) -> None:
         """Write ROW_IMAGE, ROW_MASK (None: it stays) and PROG_ADDRESS."""
         await self.bus.write_burst("ROW_IMAGE", bus_words(image))
         if mask is not None:
             await self.bus.write_burst("ROW_MASK", bus_words(mask))
         await self.bus.set("PROG_ADDRESS", row=row, tile=tile)
 
-    async def program_row(self, tile: int, row: int, image: np.ndarray, mask: np.ndarray) -> None:
+    async def program_row(self, tile: int, row: int, image: Bits, mask: Bits) -> None:
         """Form and program one row; ``CommandError`` when devices did not converge."""
         await self.load_row(tile, row, image, mask)
         await self.run(Command.PROGRAM_ROW)
@@ -269,10 +276,13 @@ class HostDriver:
     async def failure_log(self) -> list[Failure]:
         """Entries of the failure log, oldest first."""
         count = (await self.bus.fields("LOG_STATUS"))["count"]
-        window, entries = layout("FAIL_LOG"), []
+        window = layout("FAIL_LOG")
+        entries: list[Failure] = []
         size = len(window.layout)
         for index in range(count):
-            entry = window.unpack(await self.bus.read_burst("FAIL_LOG", size, size * index))
+            entry: dict[str, Any] = dict(
+                window.unpack(await self.bus.read_burst("FAIL_LOG", size, size * index))
+            )
             del entry["valid"]
             entries.append(Failure(**entry | {"side": ProgSide(entry["side"]), "op": ProgOp(entry["op"])}))
         return entries
@@ -305,7 +315,7 @@ class HostDriver:
         if g.spare_rows:
             await self.bus.write_burst("REPAIR_ROW", repairs.row_words(g))
 
-    async def push(self, vector: np.ndarray) -> None:
+    async def push(self, vector: Iterable[int]) -> None:
         """Write one input vector and commit it."""
         await self.bus.write_burst("INPUT", vector)
         await self.bus.write("INPUT_PUSH")
@@ -378,11 +388,10 @@ class HostDriver:
             await bus.write("IRQ_PENDING", pending)
 
 
-def bus_words(bits: np.ndarray) -> list[int]:
+def bus_words(bits: Bits) -> list[int]:
     """32-bit words of a bit vector, bit 0 first."""
-    bits = np.asarray(bits, np.uint8)
     padded = np.zeros(32 * words(len(bits)), np.uint8)
-    padded[: len(bits)] = bits
+    padded[: len(bits)] = np.asarray(bits, np.uint8)
     return np.packbits(padded, bitorder="little").view("<u4").tolist()
 
 

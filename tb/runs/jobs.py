@@ -41,6 +41,9 @@ __all__ = [
 ]
 
 Gaps = Literal["none", "some", "long"]
+Sim = Literal["icarus", "verilator"]
+How = Literal["bus", "preload"]
+"""How weights get into a chip: programmed over the bus, or put there by the model."""
 Index = Annotated[int, Meta(ge=0)]
 Seed = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 CHIPS = 2**64
@@ -60,7 +63,7 @@ class Job(Record, frozen=True, kw_only=True):
     TESTBENCH: ClassVar[str]
     """Module of the testbench that takes this kind of job."""
 
-    sim: Literal["icarus", "verilator"] = "icarus"
+    sim: Sim = "icarus"
     seed: Seed = 1
 
 
@@ -168,7 +171,7 @@ class InferJob(ChipJob, frozen=True, kw_only=True, dict=True):
     final_mode: ReadMode = FROM_PRESET
     images: NDArray[np.uint8]
     labels: tuple[Index, ...] | None = None
-    program: Literal["bus", "preload"] = "bus"
+    program: How = "bus"
     attach: Literal["prefetch", "strobe", "none"] = "prefetch"
     tied: Annotated[int, Meta(ge=0, le=2)] = 0
     repair: bool = False
@@ -270,7 +273,7 @@ class ScenariosJob(InferJob, frozen=True, kw_only=True, dict=True):
 
     TESTBENCH = "bridgebnn.tb.testbenches.faults"
 
-    program: Literal["bus", "preload"] = "preload"
+    program: How = "preload"
     limit_cyc: Annotated[int, Meta(ge=1)] = 100_000
     scenarios: tuple[str, ...] = ()
 

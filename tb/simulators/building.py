@@ -140,7 +140,7 @@ def _sources(simulation: Simulation, folder: Path) -> list[str]:
     paths = []
     for number, source in enumerate(Path(s).absolute() for s in simulation.sources):
         if not plain(source):
-            source = shutil.copy(source, folder / f"source{number}.v")
+            source = Path(shutil.copy(source, folder / f"source{number}.v"))
         paths.append(str(source))
     return paths
 
@@ -163,7 +163,15 @@ def _verilator(simulation: Simulation, folder: Path) -> None:
         public = [f'public_flat_rw -module "{top}" -var "{name}"' for name in simulation.written]
         public += [f'public_flat_rd -module "{top}" -var "{name}"' for name in simulation.read]
         (work / "public.vlt").write_text("\n".join(["`verilator_config", *public, ""]))
-        verilate = [tools() / "bin" / "verilator", "-cc", "--exe", "-Mdir", ".", "--prefix", "Vtop"]
+        verilate: list[str | Path] = [
+            tools() / "bin" / "verilator",
+            "-cc",
+            "--exe",
+            "-Mdir",
+            ".",
+            "--prefix",
+            "Vtop",
+        ]
         verilate += ["-o", BINARY["verilator"], "--top-module", top, "--vpi", "-DCOCOTB_SIM=1"]
         verilate += ["-LDFLAGS", f"-L{cocotb / 'libs'} -lcocotbvpi_verilator", *VERILATOR_ARGS]
         verilate += ["public.vlt", "--timescale", TIMESCALE, *(f"-D{name}" for name in simulation.defines)]

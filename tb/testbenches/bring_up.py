@@ -6,6 +6,7 @@ compares all that the host learned.
 
 from __future__ import annotations
 
+import functools
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -82,14 +83,12 @@ async def _over_the_bus(
     mapping, found = job.mapping, None
     passes: list[Pass] = []
     log = ProgramLog.empty(env.geometry)
-    rows = mapping.masks.any(axis=2)
+    rows = np.any(mapping.masks, axis=2)
     while rows.any():
         if len(passes) == PASSES:
             raise RepairError(f"{int(rows.sum())} rows still change after {PASSES} passes")
         stage = f"program {len(passes) + 1}" if job.repair else "program"
-        counters, seen = await env.host.program(
-            mapping, lambda done, total, stage=stage: progress(stage, done, total), rows
-        )
+        counters, seen = await env.host.program(mapping, functools.partial(progress, stage), rows)
         passes.append(Pass(mapping=mapping, rows=rows, counters=counters, log=seen))
         if not job.repair:
             break

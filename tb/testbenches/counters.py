@@ -7,7 +7,7 @@ the longest phases counts past 17 bits by itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cocotb.handle import HierarchyObject, LogicArrayObject, PackedObject
@@ -184,7 +184,7 @@ async def programming(b: Bench) -> None:
         await b.equal(name, 0, "CLEAR_LOG")
 
 
-def _steps(history: list[Mapping[str, int]]) -> dict[str, int]:
+def _steps(history: Sequence[Mapping[str, int]]) -> dict[str, int]:
     """What a row adds: of one column, three phases of two sides in which nothing passes."""
     # Section 4: FORM P and N, then the column's RESET and SET: four phases, each with a verify, one pulse and a
     # verify; two final reads. Both devices fail FORM, and then their SET or RESET.

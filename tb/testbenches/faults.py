@@ -54,6 +54,9 @@ class Bench:
 
     def __init__(self, env: Env, mapping: Any, images: np.ndarray):
         self.env, self.mapping, self.images = env, mapping, images
+        if env.agent is None:
+            raise ValueError(f"attach = {env.attach!r}: the scenarios need an agent")
+        self.agent = env.agent
         self.host: HostDriver = env.host
         self.bus = env.bus
         self.vectors = mapping.pack_inputs(images)
@@ -102,7 +105,7 @@ class Bench:
     async def safe(self) -> None:
         """All pins that could hurt are low."""
         for name in ("hv_en", "pulse", "verify", "precharge", "evaluate", "sense", "wl_en"):
-            value = self.env.agent.pin[name].text()
+            value = self.agent.pin[name].text()
             check(set(value) == {"0"}, f"{name} = {value} after the command")
 
 
@@ -190,14 +193,14 @@ async def bad_descriptor(b: Bench) -> None:
         (last, replace(good[last], row_first=0xFFFF)),
         (last, replace(good[last], threshold_base=0xFFFF, use_threshold=True)),
     ]
-    reads = b.env.agent.row_reads
+    reads = b.agent.row_reads
     await b.bus.write("INFER_COUNT", 1)
     for index, descriptor in bad:
         table = list(good)
         table[index] = descriptor
         await b.load(table)
         await b.ends(b.host.run(Command.INFER), ErrorCode.BAD_DESCRIPTOR, index)
-    check(b.env.agent.row_reads == reads, "a row was read for a table that is bad")
+    check(b.agent.row_reads == reads, "a row was read for a table that is bad")
     await b.safe()
 
 
@@ -207,14 +210,14 @@ async def bad_repair(b: Bench) -> None:
     plain = {"REPAIR_COLUMN": g.plain_columns, "REPAIR_ROW": g.plain_rows}
     first = {"REPAIR_COLUMN": 0, "REPAIR_ROW": g.tiles * g.spare_columns}
     await b.load()
-    reads = b.env.agent.row_reads
+    reads = b.agent.row_reads
     for name in repair_windows(b):
         for entry, words in ((0, (plain[name], 0)), (1, (0, 0xFFFF)), (0, (1, 1))):
             table = [layout(name).pack(line=line, valid=1)[0] if line else 0 for line in words]
             await b.bus.write_burst(name, table)
             await b.ends(b.host.run(Command.INFER), ErrorCode.BAD_SETTING, 3 | first[name] + entry << 8)
         await b.bus.write_burst(name, (0, 0))
-    check(b.env.agent.row_reads == reads, "a row was read for a repair table that is bad")
+    check(b.agent.row_reads == reads, "a row was read for a repair table that is bad")
     await b.safe()
 
 
@@ -222,7 +225,7 @@ async def bad_repair(b: Bench) -> None:
 async def program_without_unlock(b: Bench) -> None:
     await b.bus.write("UNLOCK", 0)
     await b.host.load_row(0, b.mapping.geometry.rows - 1, *spare(b))
-    pulses = b.env.agent.pulses
+    pulses = b.agent.pulses
     first, second = UNLOCK_KEYS
     for keys in (
         (),
@@ -234,7 +237,7 @@ async def program_without_unlock(b: Bench) -> None:
         for key in keys:
             await b.bus.write("UNLOCK", key)
         await b.ends(b.host.run(Command.PROGRAM_ROW), ErrorCode.LOCKED)
-    check(b.env.agent.pulses == pulses, "a locked controller gave a pulse")
+    check(b.agent.pulses == pulses, "a locked controller gave a pulse")
     await b.safe()
 
 
@@ -276,7 +279,7 @@ async def bad_address(b: Bench) -> None:
 async def rails_never_up(b: Bench) -> None:
     await b.host.unlock()
     await b.host.load_timing(Timing(rail_limit_cyc=200))
-    b.env.agent.misbehave(MacroFaults(rails_never=True))
+    b.agent.misbehave(MacroFaults(rails_never=True))
     await b.host.load_row(0, b.mapping.geometry.rows - 1, *spare(b))
     await b.ends(b.host.run(Command.PROGRAM_ROW), ErrorCode.RAILS_TIMEOUT)
     await b.safe()
@@ -285,11 +288,11 @@ async def rails_never_up(b: Bench) -> None:
 @scenario
 async def rails_lost(b: Bench) -> None:
     await b.host.unlock()
-    b.env.agent.misbehave(MacroFaults(rails_drop_after=b.env.agent.pulses))
-    pulses = b.env.agent.pulses
+    b.agent.misbehave(MacroFaults(rails_drop_after=b.agent.pulses))
+    pulses = b.agent.pulses
     await b.host.load_row(0, b.mapping.geometry.rows - 1, *spare(b))
     await b.ends(b.host.run(Command.PROGRAM_ROW), ErrorCode.RAILS_LOST)
-    check(b.env.agent.pulses == pulses + 1, "pulses went on without rails")
+    check(b.agent.pulses == pulses + 1, "pulses went on without rails")
     await b.safe()
 
 
@@ -297,7 +300,7 @@ async def rails_lost(b: Bench) -> None:
 async def devices_that_do_not_converge(b: Bench) -> None:
     await b.host.unlock()
     await b.host.run(Command.CLEAR_LOG)
-    b.env.agent.misbehave(MacroFaults(pulses_lost=True))
+    b.agent.misbehave(MacroFaults(pulses_lost=True))
     row = b.mapping.geometry.rows - 2
     await b.host.load_row(1, row, *spare(b))
     await b.ends(b.host.run(Command.PROGRAM_ROW), ErrorCode.NOT_CONVERGED)
@@ -311,16 +314,16 @@ async def devices_that_do_not_converge(b: Bench) -> None:
 
 @scenario
 async def comparator_never_resolves(b: Bench) -> None:
-    b.env.agent.misbehave(MacroFaults(resolve_never=True))
+    b.agent.misbehave(MacroFaults(resolve_never=True))
     await b.ends(b.infer(), ErrorCode.COMPARATOR_TIMEOUT)
     await b.safe()
-    b.env.agent.misbehave(MacroFaults())
+    b.agent.misbehave(MacroFaults())
     await drain(b)
 
 
 @scenario
 async def comparator_resolves_late(b: Bench) -> None:
-    b.env.agent.misbehave(MacroFaults(resolve_cyc=7))
+    b.agent.misbehave(MacroFaults(resolve_cyc=7))
     await b.infer()
 
 
@@ -357,7 +360,7 @@ async def abort_programming(b: Bench) -> None:
     await b.host.load_row(0, b.mapping.geometry.rows - 1, *spare(b))
     await b.host.enable_interrupts(done=1, error=1)
     await b.host.start(Command.PROGRAM_ROW)
-    while b.env.agent.pin["pulse"].text() != "1":
+    while b.agent.pin["pulse"].text() != "1":
         await b.host.cycles(1)
     await b.host.start(Command.ABORT)
     await b.ends(b.host.finish(Command.PROGRAM_ROW), ErrorCode.ABORTED)
@@ -383,7 +386,7 @@ async def reset_in_programming(b: Bench) -> None:
     await b.host.unlock()
     await b.host.load_row(0, b.mapping.geometry.rows - 1, *spare(b))
     await b.host.start(Command.PROGRAM_ROW)
-    while b.env.agent.pin["pulse"].text() != "1":
+    while b.agent.pin["pulse"].text() != "1":
         await b.host.cycles(1)
     await b.env.reset(1)
     await b.safe()
@@ -423,8 +426,13 @@ async def faults(dut: Any, job: ScenariosJob, progress: Progress) -> ScenariosRe
     check_names("ScenariosJob.scenarios", job.scenarios, SCENARIOS, "scenario")
     mapping = job.mapping
     if job.geometry.repair_entries:
-        choices = {"combine": job.combine, "final_mode": job.final_mode}
-        mapping = map_network(job.network, job.geometry, repairs=some_repairs(job.geometry), **choices)
+        mapping = map_network(
+            job.network,
+            job.geometry,
+            combine=job.combine,
+            final_mode=job.final_mode,
+            repairs=some_repairs(job.geometry),
+        )
     array = chip_of(job)
     env = environment(dut, job, array)
     bench = Bench(env, mapping, job.images)
@@ -433,19 +441,19 @@ async def faults(dut: Any, job: ScenariosJob, progress: Progress) -> ScenariosRe
     async def main() -> None:
         await env.start()
         inference.load(mapping, array)
-        env.agent.load(mapping, every_sl=True)
+        bench.agent.load(mapping, every_sl=True)
         before = bench.state()
         for name in job.scenarios or SCENARIOS:
             try:
                 await SCENARIOS[name](bench)
-                env.agent.misbehave(MacroFaults())
+                bench.agent.misbehave(MacroFaults())
                 await bench.host.load_timing(env.timing)
                 await bench.infer()
                 after = bench.state()
                 check(all((before[n] == after[n]).all() for n in before), "weights are not as they were")
             except (Wrong, BusError, CommandError) as error:
                 outcomes[name] = f"{type(error).__name__}: {error}"
-                env.agent.misbehave(MacroFaults())
+                bench.agent.misbehave(MacroFaults())
                 await env.reset()
             else:
                 outcomes[name] = "ok"

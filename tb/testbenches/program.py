@@ -34,7 +34,10 @@ async def program(dut: Any, job: ProgramJob, progress: Progress) -> ProgramRunRe
         refuted = await verify_all(listed)
         return ProgramRunReport(
             sim=job.sim,
-            **counters,
+            pulses=counters["pulses"],
+            verify_reads=counters["verify_reads"],
+            failures=counters["failures"],
+            failed_rows=counters["failed_rows"],
             cycles=cycles,
             busy_cycles=busy,
             rows=len(order),
@@ -44,7 +47,7 @@ async def program(dut: Any, job: ProgramJob, progress: Progress) -> ProgramRunRe
             state=state,
         )
 
-    async def verify_all(listed: set[tuple[int, int]]) -> list[tuple[int, int]]:
+    async def verify_all(listed: set[tuple[int, int]]) -> list[list[int]]:
         """Rows that VERIFY_ROW finds wrong though the programming did not list them."""
         refuted = []
         for done, (tile, row) in enumerate(order, 1):
@@ -55,7 +58,7 @@ async def program(dut: Any, job: ProgramJob, progress: Progress) -> ProgramRunRe
                 if error.code is not ErrorCode.NOT_CONVERGED:
                     raise
                 if (tile, row) not in listed:
-                    refuted.append((tile, row))
+                    refuted.append([tile, row])
             progress("verify", done, len(order))
         return refuted
 

@@ -140,16 +140,23 @@ class Player:
         self.two_state, self.rng = two_state, random.Random(seed)
         self.trace: list[Any] = []
         self.cycle = 0
-        self.row: ScriptedRow | None = None
+        self._row: ScriptedRow | None = None
         self.ready_cyc, self.answer_cyc = 1, {"verify": 1, "evaluate": 1}
         self.awaited: tuple[str, int] | None = None
         self.seen, self.running = Event(), Event()
+
+    @property
+    def row(self) -> ScriptedRow:
+        """The devices, of the last step that said something of them."""
+        if self._row is None:
+            raise ValueError("row is missing: the first step that touches devices must have one")
+        return self._row
 
     def begin(self, step: dict[str, Any]) -> None:
         """Forget the record; take over what the step says of the macro."""
         self.trace = []
         if "row" in step:
-            self.row = ScriptedRow(step["row"])
+            self._row = ScriptedRow(step["row"])
         self.ready_cyc = step.get("ready_cyc", 1)  # None: never
         self.answer_cyc = step.get("answer_cyc", self.answer_cyc)
         self.seen.clear()

@@ -17,7 +17,7 @@ from cocotb.utils import get_sim_time
 from bridgebnn.hdl.spec import Command, ErrorCode, Geometry
 from bridgebnn.tb.agents.exact_macro import ExactMacro
 from bridgebnn.tb.checks.descriptor_rules import COUNT, SEARCH, SIGN, Raw, pack
-from bridgebnn.tb.checks.read_trace import GAP_CYC, Chip, Cycle, Phases, run_vector
+from bridgebnn.tb.checks.read_trace import GAP_CYC, Chip, Cycle, Phases, Vector, run_vector
 from bridgebnn.tb.env import Env
 from bridgebnn.tb.host.driver import CommandError
 from bridgebnn.tb.pins import Pin
@@ -85,7 +85,9 @@ class Bench:
         bus, macro, d = self.env.bus, self.macro, table[0]
         inputs = d["cols"] * (d["tile_count"] - 1) + d["cols_last"]
         sent = [[self.rng.getrandbits(1) for _ in range(inputs)] for _ in range(vectors)]
-        macro.late, turn, found, wanted = late, 0, [], []
+        macro.late, turn = late, 0
+        found: list[Cycle | None] = []
+        wanted: list[Vector] = []
         for bits in sent:
             await self.push(d, bits)
             course = run_vector(chip, table, bits, macro.phases, [*late[turn:], *late[:turn]])
@@ -125,7 +127,10 @@ class Bench:
             want = sum(bit << i for i, bit in enumerate(course.bits))
             got = sum(word << 32 * i for i, word in enumerate(bits))
             label = course.scores.index(max(course.scores)) if last["score"] else 0
-            checks = [("bits", got, want), ("index", await bus.read("RESULT_INDEX"), index)]
+            checks: list[tuple[str, Any, Any]] = [
+                ("bits", got, want),
+                ("index", await bus.read("RESULT_INDEX"), index),
+            ]
             checks += [("class", await bus.read("RESULT_CLASS"), label)]
             if last["score"]:
                 scores = await bus.read_burst("SCORES", n)
@@ -186,7 +191,8 @@ async def networks(b: Bench, chips: Sequence[Chip]) -> None:
     for number, first in enumerate((SIGN, SEARCH, COUNT, SIGN, SEARCH, COUNT)):
         modes = [(first + step * (1 + number // 3)) % 3 for step in range(3)]
         for chip in chips:
-            await b.timing(*(b.rng.randint(1, 2) for _ in range(3)), limit=4)
+            precharge, evaluate, sense = (b.rng.randint(1, 2) for _ in range(3))
+            await b.timing(precharge, evaluate, sense, limit=4)
             table = random_table(b.env.geometry, b.rng, modes, wide=number % 2 == 0)
             await b.load(chip, table)
             await b.run(chip, table, late=[b.rng.choice((0, 0, 0, 1, 4)) for _ in range(7)])

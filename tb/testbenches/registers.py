@@ -84,7 +84,7 @@ async def start(dut: Any) -> Bus:
     for pin in (dut.cmp, dut.cmp_valid, dut.sl, dut.hv_ready):
         pin.value = 0
     bus = Bus(dut)
-    cocotb.start_soon(Clock(dut.clk, 20, unit="ns").start())
+    Clock(dut.clk, 20, unit="ns").start()
     await reset(dut)
     return bus
 
@@ -299,7 +299,8 @@ async def check_locks(dut: Any, bus: Bus, regs: RegisterMap) -> None:
     await bus.read(lock.offset, lock.pack(lock=1, read_lock=1), "LOCK")
     await bus.refused(regs.address("ROW_IMAGE"), None, "ROW_IMAGE under the read lock")
     await bus.write(regs.address("ROW_IMAGE"), 1, "ROW_IMAGE under the read lock")
-    for item in (*regs.registers, *regs.windows):
+    items: tuple[Register | Window, ...] = (*regs.registers, *regs.windows)
+    for item in items:
         if item.network:
             await bus.refused(item.offset, 1, f"{item.name} under the read lock")
     for opcode in (Command.READ_ROW, Command.VERIFY_ROW):
