@@ -26,6 +26,7 @@ from bridgebnn.model.macro.broken_lines import FaultyArray, LineFault
 from bridgebnn.model.mapping.mapping import Mapping, map_network
 from bridgebnn.model.networks.dataset import load_mnist_test
 from bridgebnn.model.networks.golden import Forward, Golden
+from bridgebnn.model.networks.host import host_layers
 from bridgebnn.model.networks.network import Network
 from bridgebnn.model.options import add_inference
 from bridgebnn.model.parameters.params import MacroParams
@@ -89,6 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
         "preset": chosen.name,
         "network": mapping.network.name,
         "macro": params.name,
+        "host_layers": host_layers(mapping.network.operations),
         "combine": combine.name,
         "chip": arguments.chip,
         "images": len(images),
@@ -218,6 +220,7 @@ def _show(report: ModelReport) -> None:
         rows.insert(
             3, ("neurons moved, cells still wrong", f"{repair['moved_neurons']}, {repair['wrong_cells']}")
         )
+    rows += [("layer on the host", layer) for layer in report["host_layers"]]
     for row in [*rows, ("wall time", f"{report['wall_s']:.1f} s")]:
         table.add_row(*row)
     console.print(table)

@@ -134,6 +134,8 @@ def _check(mapping: Mapping, chip: Evaluator, images: NDArray[Any]) -> NDArray[n
 
 def _evaluate(mapping: Mapping, bits: NDArray[np.uint8], answers: Answers) -> Result:
     given: dict[int | None, NDArray[np.uint8]] = {None: bits}  # bits by the operation that gives them
+    if mapping.before:
+        given |= dict(enumerate(mapping.before(bits).hidden))
     scores: NDArray[Any] = np.zeros((len(bits), 0), np.int64)
     for program in mapping.programs:
         scores = program.combined(answers(program, program.vectors(given[program.source])))
@@ -141,18 +143,22 @@ def _evaluate(mapping: Mapping, bits: NDArray[np.uint8], answers: Answers) -> Re
     last = mapping.programs[-1]
     if last.output == "sign" and last.combine is Combine.ADD:
         scores = np.where(scores >= 0, 1, -1)  # as golden: only scores are a sum
+    operations = mapping.network.operations
+    hidden = [given[i] for i, operation in enumerate(operations) if i in given and operation.output == "sign"]
+    if mapping.behind:
+        done = mapping.behind(given[last.operation])
+        hidden, scores = hidden + done.hidden, done.scores
     return Result(
-        hidden=[given[program.operation] for program in mapping.programs if program.output == "sign"],
+        hidden=hidden,
         scores=scores if scores.dtype.kind == "f" else scores.astype(np.int32),
         classes=np.argmax(scores, axis=1),
     )
 
 
 def _join(mapping: Mapping, parts: list[Result]) -> Result:
-    programs = mapping.programs
-    operations = mapping.network.operations
-    widths = [operations[program.operation].n_out for program in programs if program.output == "sign"]
-    scores = np.concatenate([np.zeros((0, programs[-1].n_out), np.int32), *(part.scores for part in parts)])
+    network = mapping.network
+    widths = [operation.n_out for operation in network.operations if operation.output == "sign"]
+    scores = np.concatenate([np.zeros((0, network.n_out), np.int32), *(part.scores for part in parts)])
     return Result(
         hidden=[
             np.concatenate([np.zeros((0, n), np.uint8), *(part.hidden[i] for part in parts)])

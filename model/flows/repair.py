@@ -29,6 +29,7 @@ from bridgebnn.model.mapping.spares import (
     to_plain,
 )
 from bridgebnn.model.networks.dense import Dense
+from bridgebnn.model.networks.host import HostDense
 from bridgebnn.model.networks.network import Network
 from bridgebnn.model.networks.operations import Operation
 
@@ -135,12 +136,17 @@ def repair(
     mapping = map_network(network, geometry, **options)
     before = _wrong(mapping, fixed)
     orders = [np.arange(operation.n_out) for operation in network.operations]
-    for index in range(len(network.operations) - 1):
-        cost = _cost_of_rows(mapping, index, fixed)
-        if index == len(network.operations) - 2:
-            cost = cost + _cost_of_columns(mapping, index + 1, fixed)
-        forbidden = _other_group(mapping, index + 1)
+    last = len(network.operations) - 1
+    for number, index in enumerate(network.chip):
+        if index == last:
+            break
+        cost = _cost_of_rows(mapping, number, fixed)
         n = len(cost)
+        forbidden = np.zeros((n, n), bool)
+        if index != network.chip[-1]:
+            forbidden = _other_group(mapping, number + 1)
+            if index + 1 == last:
+                cost = cost + _cost_of_columns(mapping, number + 1, fixed)
         # stay where nothing is gained: a wrong cell weighs more than all moves together
         too_far = (n + 1) ** 2 * (1 + int(cost.max()))
         weighed = np.where(forbidden, too_far, cost * (n + 1)) - np.eye(n, dtype=int)
@@ -308,7 +314,9 @@ def _dense(operation: Operation, index: int) -> Dense:
 def _reordered(network: Network, index: int, order: NDArray[np.int64]) -> Network:
     """The same function with row i of operation ``index`` computing its former neuron ``order[i]``."""
     operations = list(network.operations)
-    own, following = _dense(operations[index], index), _dense(operations[index + 1], index + 1)
+    own, following = _dense(operations[index], index), operations[index + 1]
+    if not isinstance(following, HostDense):
+        following = _dense(following, index + 1)
     operations[index] = dataclasses.replace(
         own,
         weights=own.weights[order],

@@ -35,6 +35,8 @@ class ModelReport(Record, frozen=True, kw_only=True):
     schema_version : int
         Changes when a field goes or changes its meaning.
     preset, network, macro : str
+    host_layers : list of str
+        Layers of the network that the host evaluates, not the chip.
     combine : "ADD" or "VOTE"
     chip : int
         Seed of the chip.
@@ -62,6 +64,7 @@ class ModelReport(Record, frozen=True, kw_only=True):
     preset: str
     network: str
     macro: str
+    host_layers: list[str] = []
     combine: Literal["ADD", "VOTE"]
     chip: int
     images: int

@@ -121,7 +121,9 @@ def lower(operation: Operation, i: int, geometry: Geometry, combine: Combine, fi
     MappingError
         It does not fit, or no chip can do it.
     """
-    raise MappingError(f"operation {i}: kind = {operation.kind!r}: a chip does dense operations only")
+    raise MappingError(
+        f"operation {i}: kind = {operation.kind!r}: a chip does dense operations and convolutions only"
+    )
 
 
 @lower.register
@@ -189,38 +191,43 @@ def _dense(layer: Dense, i: int, geometry: Geometry, combine: Combine, final_mod
 def _convolution(
     layer: Convolution, i: int, geometry: Geometry, combine: Combine, final_mode: ReadMode
 ) -> Plan:
-    """A filter is a row, a window an input vector; the map memories have to hold what goes in and comes out."""
+    """A filter is a row, a window an input vector."""
     plan = lower(layer.window, i, geometry, combine, final_mode)
-    words_in = geometry.input_words if i == 0 else geometry.map_words
-    for what, bits, words in (("in", layer.n_in, words_in), ("out", layer.n_out, geometry.map_words)):
-        if not geometry.map_words or bits > WORD_WIDTH * words:
-            raise MappingError(
-                f"layer {i}: a map of {bits} bits goes {what}, {bits - WORD_WIDTH * words} more than the memory "
-                f"holds; map_words = {-(-bits // WORD_WIDTH)} would fit"
-            )
     effective = layer
     if isinstance(plan.operation, Dense) and plan.operation is not layer.window:
         effective = replace(layer, window=plan.operation)
     return replace(plan, operation=effective, walk=layer.walk)
 
 
-def read_maps(plans: Sequence[Plan]) -> list[Plan]:
+def read_maps(plans: Sequence[Plan], geometry: Geometry, first: int) -> list[Plan]:
     """The plans, with the walks of those that read a whole map at once: a dense operation behind a convolution.
+
+    Parameters
+    ----------
+    plans : sequence of Plan
+        Of the operations from number ``first`` on.
+    geometry : Geometry
 
     Raises
     ------
     MappingError
-        A convolution that is the last, or that stands behind a dense operation.
+        A convolution that is the last, or that stands behind a dense operation, or a map that its memory does not
+        hold.
     """
     found: list[Plan] = []
-    for i, plan in enumerate(plans):
+    for number, plan in enumerate(plans):
+        i = first + number
         convolution = isinstance(plan.operation, Convolution)
-        behind_map = i > 0 and isinstance(plans[i - 1].operation, Convolution)
-        if convolution and i > 0 and not behind_map:
+        behind_map = number > 0 and isinstance(plans[number - 1].operation, Convolution)
+        if convolution:
+            words_in = geometry.map_words if number else geometry.input_words
+            _check_map(f"layer {i}", "in", plan.operation.n_in, words_in, geometry)
+            _check_map(f"layer {i}", "out", plan.operation.n_out, geometry.map_words, geometry)
+        if convolution and number > 0 and not behind_map:
             raise MappingError(
                 f"layer {i}: a convolution behind a dense layer: its bits are not kept as a map"
             )
-        if convolution and i == len(plans) - 1:
+        if convolution and number == len(plans) - 1:
             raise MappingError(
                 f"layer {i}: the last layer is a convolution: a dense one has to follow, for the result"
             )
@@ -232,6 +239,15 @@ def read_maps(plans: Sequence[Plan]) -> list[Plan]:
             plan = replace(plan, walk=MapWalk.flat(plan.operation.n_in))
         found.append(plan)
     return found
+
+
+def _check_map(name: str, what: str, bits: int, words: int, geometry: Geometry) -> None:
+    """Refuse a map of more bits than a memory of so many words holds."""
+    if not geometry.map_words or bits > WORD_WIDTH * words:
+        raise MappingError(
+            f"{name}: a map of {bits} bits goes {what}, {bits - WORD_WIDTH * words} more than the memory "
+            f"holds; map_words = {-(-bits // WORD_WIDTH)} would fit"
+        )
 
 
 def _cells(layer: Dense, sizes: list[int], voting: bool) -> tuple[NDArray[np.bool_], ...]:

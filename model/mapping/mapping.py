@@ -25,6 +25,7 @@ from bridgebnn.hdl.spec import (
     check_descriptors,
 )
 from bridgebnn.model.networks.golden import check_bits
+from bridgebnn.model.networks.host import HostPart
 from bridgebnn.model.networks.network import Network
 
 from .lowering import Plan, lower, read_maps
@@ -81,7 +82,7 @@ class Mapping:
     network : Network
         The effective network: what the mapped chip computes when it is ideal.
     descriptors : tuple of Descriptor
-        One a layer.
+        One per operation of the chip, ``network.chip``.
     thresholds : int16, (entries,)
         Used part of the threshold memory, from entry 0.
     images : uint8, (T, R, C)
@@ -89,7 +90,7 @@ class Mapping:
     masks : bool, (T, R, C)
         Cells to be programmed.
     report : tuple of LayerReport
-        One a layer.
+        One per operation of the chip.
     repairs : Repairs
         Which lines the spares stand in for; none by default.
     """
@@ -120,7 +121,7 @@ class Mapping:
     @cached_property
     def programs(self) -> tuple[RowProgram, ...]:
         """What the descriptors make the chip do, one program per operation."""
-        operations = self.network.operations
+        network = self.network
         return tuple(
             row_program(
                 descriptor,
@@ -129,10 +130,20 @@ class Mapping:
                 self.repairs,
                 operation=i,
                 source=i - 1 if i else None,
-                output=operation.output,
+                output=network.operations[i].output,
             )
-            for i, (descriptor, operation) in enumerate(zip(self.descriptors, operations, strict=True))
+            for i, descriptor in zip(network.chip, self.descriptors, strict=True)
         )
+
+    @cached_property
+    def before(self) -> HostPart:
+        """Host layers before the chip."""
+        return HostPart(operations=self.network.host[0])
+
+    @cached_property
+    def behind(self) -> HostPart:
+        """Host layers behind the chip."""
+        return HostPart(operations=self.network.host[1])
 
     @property
     def comparisons(self) -> int:
@@ -140,7 +151,7 @@ class Mapping:
         return max(program.comparisons for program in self.programs)
 
     def pack_inputs(self, images: NDArray[Any]) -> NDArray[np.uint32]:
-        """Words of window INPUT for a batch of input vectors.
+        """Words of window INPUT for a batch of input vectors; host layers before the chip are evaluated here.
 
         Parameters
         ----------
@@ -158,7 +169,7 @@ class Mapping:
             Wrong shape, or values other than 0 and 1.
         """
         program, words = self.programs[0], self.geometry.row_words
-        bits = check_bits(images, self.network.n_in)
+        bits = self.before.bits(check_bits(images, self.network.n_in))
         if program.walk is not None:
             padded = np.zeros((len(bits), -(-bits.shape[1] // WORD_WIDTH) * WORD_WIDTH), np.uint8)
             padded[:, : bits.shape[1]] = bits
@@ -210,10 +221,17 @@ def map_network(
     repairs.check(geometry)
     if final_mode is ReadMode.SIGN:
         raise MappingError("final_mode = SIGN: a score needs popcounts, by COUNT or SEARCH")
+    if not network.chip:
+        raise MappingError(
+            f"all {len(network.operations)} operations are host layers: a chip has nothing to do"
+        )
+    before, behind = network.host
     plans = read_maps(
-        [lower(op, i, geometry, combine, final_mode) for i, op in enumerate(network.operations)]
+        [lower(network.operations[i], i, geometry, combine, final_mode) for i in network.chip],
+        geometry,
+        network.chip[0],
     )
-    _check_sizes(plans, geometry)
+    _check_sizes(plans, geometry, network.chip[0])
     places = place([plan.shape for plan in plans], geometry)
     shape = (geometry.tiles, geometry.rows, geometry.columns)
     images, masks = np.zeros(shape, np.uint8), np.zeros(shape, bool)
@@ -226,7 +244,7 @@ def map_network(
             thresholds.append(plan.entries)
             base += len(plan.entries)
     check_descriptors(descriptors, geometry)
-    effective = tuple(plan.operation for plan in plans)
+    effective = (*before, *(plan.operation for plan in plans), *behind)
     same = all(a is b for a, b in zip(effective, network.operations, strict=True))
     return Mapping(
         geometry=geometry,
@@ -240,8 +258,8 @@ def map_network(
     )
 
 
-def _check_sizes(plans: list[Plan], geometry: Geometry) -> None:
-    """Refuse more layers, scores or threshold entries than the controller has room for."""
+def _check_sizes(plans: list[Plan], geometry: Geometry, first: int) -> None:
+    """Refuse more layers, scores or threshold entries than the controller has room for; ``first``: number of plan 0."""
     if len(plans) > geometry.layers:
         raise MappingError(
             f"the network has {len(plans)} layers, {len(plans) - geometry.layers} more "
@@ -250,10 +268,12 @@ def _check_sizes(plans: list[Plan], geometry: Geometry) -> None:
     last = plans[-1].operation
     if last.output == "score" and last.n_out > geometry.scores:
         raise MappingError(
-            f"layer {len(plans) - 1}: {last.n_out} scores, {last.n_out - geometry.scores} more than a result "
+            f"layer {first + len(plans) - 1}: {last.n_out} scores, {last.n_out - geometry.scores} more than a result "
             f"bank holds; scores = {last.n_out} would fit"
         )
-    needed = {f"layer {i}": len(plan.entries) for i, plan in enumerate(plans) if plan.entries is not None}
+    needed = {
+        f"layer {i}": len(plan.entries) for i, plan in enumerate(plans, first) if plan.entries is not None
+    }
     total = sum(needed.values())
     if total > geometry.thresholds:
         parts = ", ".join(f"{layer}: {count}" for layer, count in needed.items())

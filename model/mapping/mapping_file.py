@@ -84,15 +84,16 @@ def load_mapping(path: str | Path, network: Network) -> Mapping:
 def _mapping(entries: Entries, network: Network) -> Mapping:
     about = _About.from_dict(json.loads(entries.text("about")))
     geometry = about.geometry
-    table = _array(entries, "descriptors", np.uint32, (len(network.operations), 4))
-    walks = _array(entries, "walks", np.uint32, (len(network.operations), 4))
+    table = _array(entries, "descriptors", np.uint32, (len(network.chip), 4))
+    walks = _array(entries, "walks", np.uint32, (len(network.chip), 4))
     descriptors = tuple(
         replace(Descriptor.from_words(words), walk=MapWalk.from_words(walk))
         for words, walk in zip(table.tolist(), walks.tolist(), strict=True)
     )
     check_descriptors(descriptors, geometry)
     about.repairs.check(geometry)
-    for i, (descriptor, layer) in enumerate(zip(descriptors, network.operations, strict=True)):
+    for i, descriptor in zip(network.chip, descriptors, strict=True):
+        layer = network.operations[i]
         walk = descriptor.walk
         n_in = walk.map_bits if walk is not None and walk.reads_map else descriptor.inputs
         found = n_in, descriptor.n_out

@@ -42,6 +42,13 @@ class DenseLike(OperationLike, Protocol):
     combine: Any
 
 
+class HostLike(OperationLike, Protocol):
+    """What an operation of kind ``host`` must offer; ``bridgebnn.model.networks.host.HostDense`` does."""
+
+    weights: NDArray[np.int16]
+    thresholds: NDArray[np.int32]
+
+
 class NetworkLike(Protocol):
     """What a network must offer; ``bridgebnn.model.networks.network.Network`` does."""
 
@@ -266,9 +273,24 @@ def _convolution(layer: Any) -> tuple[int, int, _Evaluate]:
     return walk.map_bits, layer.n_out, convolve
 
 
+def _host(layer: HostLike) -> tuple[int, int, _Evaluate]:
+    """Inputs, outputs and evaluation of a host layer: sums of integers, exact in float64."""
+    n_out, n_in = layer.weights.shape
+    weights = np.ascontiguousarray(np.asarray(layer.weights).T, np.float64)
+    offset = weights.sum(axis=0) + np.asarray(layer.thresholds)
+    score = layer.output == "score"
+
+    def add(bits: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.int32] | None]:
+        total = 2 * (bits @ weights) - offset
+        return (total >= 0).astype(np.uint8), total.astype(np.int32) if score else None
+
+    return n_in, n_out, add
+
+
 EVALUATIONS: dict[str, Callable[[Any], tuple[int, int, _Evaluate]]] = {
     "dense": _dense,
     "convolution": _convolution,
+    "host": _host,
 }
 """By kind of operation: its inputs, its outputs, and the function from the ones to the others."""
 

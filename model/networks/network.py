@@ -14,7 +14,7 @@ key                       dtype   value
 ``meta``                  str     JSON object: seed, command, test accuracy, dataset
 ``operations``            int     number of operations, at least 1
 ``input_{entry}``                 how an image becomes bits, see ``encoding.py``
-``operation{i}_kind``     str     ``dense``, ``convolution``
+``operation{i}_kind``     str     ``dense``, ``convolution``, ``host``
 ``operation{i}_{entry}``          the entries of that kind, as in the table of its module
 ========================  ======  ==============================================================
 
@@ -27,6 +27,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
@@ -38,13 +39,16 @@ from bridgebnn.model.npz import Entries, read_npz, write_npz
 from .convolution import Convolution
 from .dense import Dense
 from .encoding import Encoding
+from .host import HostDense
 from .operations import NetworkError, Operation
 
 __all__ = ["FORMAT", "KINDS", "VERSION", "Network", "NetworkError"]
 
 FORMAT = "bridgebnn-network"
 VERSION = 2
-KINDS: dict[str, type[Operation]] = {operation.kind: operation for operation in (Dense, Convolution)}
+KINDS: dict[str, type[Operation]] = {
+    operation.kind: operation for operation in (Dense, Convolution, HostDense)
+}
 """Operations that a file can hold, by kind."""
 
 
@@ -57,7 +61,7 @@ class Network:
     name : str
         Not empty.
     operations : tuple of Operation, at least one
-        Each one's ``n_out`` is the next one's ``n_in``.
+        Each one's ``n_out`` is the next one's ``n_in``. Host layers (``host.py``) stand before and behind all others.
     meta : mapping
         Anything JSON holds: seed, command, test accuracy, dataset. Not interpreted.
     encoding : Encoding, optional
@@ -92,6 +96,27 @@ class Network:
         if self.encoding is None:
             object.__setattr__(self, "encoding", Encoding.of(self.operations[0]))
         self.encoding.check(self.operations[0])
+
+        if self.chip != tuple(i for i, operation in enumerate(self.operations) if operation.kind != "host"):
+            wrong = next(i for i in self.chip if self.operations[i].kind == "host")
+            raise NetworkError(
+                f"operation {wrong}: kind = 'host': must stand before, or behind, all operations of the chip"
+            )
+
+    @cached_property
+    def chip(self) -> tuple[int, ...]:
+        """Numbers of the operations from the first to the last that is no host layer; none where all are."""
+        kinds = [operation.kind != "host" for operation in self.operations]
+        if not any(kinds):
+            return ()
+        return tuple(range(kinds.index(True), len(kinds) - kinds[::-1].index(True)))
+
+    @property
+    def host(self) -> tuple[tuple[Operation, ...], tuple[Operation, ...]]:
+        """Host layers before, and behind, the operations of the chip."""
+        if not self.chip:
+            return self.operations, ()
+        return self.operations[: self.chip[0]], self.operations[self.chip[-1] + 1 :]
 
     @property
     def n_in(self) -> int:

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from bridgebnn.model.mapping.row_programs import RowProgram
+from bridgebnn.model.networks.host import HostPart
 
 __all__ = ["InferenceScoreboard", "Reference", "Result", "ScoreboardError", "observations"]
 
@@ -43,6 +44,21 @@ class Result:
     label: int
     scores: np.ndarray
     bits: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Outcome:
+    """What one input vector comes to when the host has done its part.
+
+    Parameters
+    ----------
+    label : int
+    scores : int64, (n,)
+        Empty where the last operation gives signs.
+    """
+
+    label: int
+    scores: np.ndarray
 
 
 class Evaluated(Protocol):
@@ -125,6 +141,8 @@ class InferenceScoreboard:
     references : dict of str to Reference
     programs : sequence of RowProgram
         What the chip does, in order; each must be seen once per vector, and once per window where it walks over a map.
+    behind : HostPart, optional
+        Host layers behind the chip: they make scores and class of the bits in the result bank.
 
     Attributes
     ----------
@@ -132,14 +150,22 @@ class InferenceScoreboard:
         Observations owed, and made.
     seen : list of Result
         In the order in which they were seen.
+    outcomes : list of Outcome
+        Scores and class of each, the host's work done.
     """
 
     def __init__(
-        self, images: np.ndarray, references: Mapping[str, Reference], programs: Sequence[RowProgram]
+        self,
+        images: np.ndarray,
+        references: Mapping[str, Reference],
+        programs: Sequence[RowProgram],
+        behind: HostPart | None = None,
     ):
         self.images, self.references, self.programs = images, references, programs
         self.sent, self.compared = observations(len(images), programs), 0
+        self.behind = behind
         self.seen: list[Result] = []
+        self.outcomes: list[Outcome] = []
         self._turns = [0] * len(programs)
         self._expected: dict[tuple[int, str], np.ndarray] = {}  # windows of the present vector
 
@@ -166,15 +192,29 @@ class InferenceScoreboard:
         if result.index != vector:
             raise ScoreboardError(f"result {vector} calls itself {result.index}")
         self.seen.append(result)
-        last = self.programs[-1]
+        last, outcome = self.programs[-1], self._outcome(result)
+        self.outcomes.append(outcome)
         for reference in self.references.values():
             scores = reference.scores[vector]
-            reference.compare(vector, "scores", result.scores, scores if last.output == "score" else [])
-            reference.compare(vector, "class", result.label, reference.classes[vector])
+            reference.compare(vector, "scores", outcome.scores, scores if self._scored else [])
+            reference.compare(vector, "class", outcome.label, reference.classes[vector])
+            if self.behind:
+                reference.compare(vector, "class of the chip", result.label, 0)
             # Signs are bits of their own; those of scores say whether the score is negative.
             bits = reference.hidden[last.operation][vector] if last.output == "sign" else scores >= 0
             reference.compare(vector, "bits of the last layer", result.bits, np.asarray(bits, np.uint8))
         self.compared += 1
+
+    @property
+    def _scored(self) -> bool:
+        """Scores come out: of the chip, or of the host behind it."""
+        return bool(self.behind) or self.programs[-1].output == "score"
+
+    def _outcome(self, result: Result) -> Outcome:
+        if not self.behind:
+            return Outcome(label=result.label, scores=result.scores)
+        done = self.behind(result.bits[None])
+        return Outcome(label=int(done.classes[0]), scores=done.scores[0].astype(np.int64))
 
     def taken(self, result: Any) -> None:
         """A result that the host took: the one that was seen on the bus just now."""
@@ -202,12 +242,11 @@ class InferenceScoreboard:
             raise ScoreboardError(f"{self.sent} observations sent, {self.compared} compared")
         if not self.references:
             raise ScoreboardError("nothing to compare with: there is no reference")
-        last = self.programs[-1]
-        outputs = last.n_out * (2 if last.output == "score" else 1)
-        values = len(self.images) * (
-            sum(program.windows * program.n_in for program in self.programs) + outputs + 1
-        )
+        inputs = sum(program.windows * program.n_in for program in self.programs)
         for name, reference in self.references.items():
+            scores = reference.scores.shape[1] if self._scored else 0
+            classes = 2 if self.behind else 1
+            values = len(self.images) * (inputs + self.programs[-1].n_out + scores + classes)
             if reference.values != values:
                 raise ScoreboardError(f"{reference.values} of {values} values were compared with {name}")
         self._prove()
@@ -240,13 +279,13 @@ class InferenceScoreboard:
         last, scores = self.programs[-1], reference.scores[0].astype(np.int64)
         score = last.output == "score"
         bits = (scores >= 0).astype(np.uint8) if score else reference.hidden[last.operation][0]
-        label = int(reference.classes[0])
+        label = 0 if self.behind else int(reference.classes[0])
         return inputs, Result(index=0, label=label, scores=scores if score else scores[:0], bits=bits)
 
     def _mismatches(self, reference: Reference, inputs: list[np.ndarray], result: Result) -> int:
         """Of these observations beside one reference, by a scoreboard of their own."""
         fresh = Reference.of(reference)
-        twin = type(self)(self.images, {"": fresh}, self.programs)
+        twin = type(self)(self.images, {"": fresh}, self.programs, self.behind)
         for number, windows in enumerate(inputs):
             for bits in windows:
                 twin.observe_inputs(number, bits)

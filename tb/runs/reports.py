@@ -134,6 +134,8 @@ class RunReport(Report, frozen=True, kw_only=True):
         Name of the parameter set.
     ideal : bool
         Its values are those of the ideal macro: golden must come out.
+    host_layers : list of str
+        Layers of the network that the host evaluated, not the chip.
     chip, seed : int
         Seed of the chip; seed of the testbench.
     waves : str, optional
@@ -177,6 +179,7 @@ class RunReport(Report, frozen=True, kw_only=True):
     attach: str
     macro: str
     ideal: bool
+    host_layers: list[str] = []
     chip: int
     seed: int
     waves: str | None = None

@@ -25,6 +25,8 @@ def show_reports(reports: Sequence[RunReport]) -> None:
 
     row("simulator", lambda r: r.sim)
     row("preset, macro, chip", lambda r: f"{r.preset or '-'}, {r.macro}, {r.chip}")
+    if any(r.host_layers for r in reports):
+        row("layers on the host", lambda r: "\n".join(r.host_layers) or "-")
     row("attachment", lambda r: r.attach)
     row("images", lambda r: f"{r.images:,}")
     row("accuracy", lambda r: _share(r.accuracy))

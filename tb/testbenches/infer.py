@@ -16,6 +16,7 @@ from bridgebnn.model.macro.array import Array
 from bridgebnn.model.macro.broken_lines import FaultyArray, LineFault
 from bridgebnn.model.mapping.mapping import Mapping
 from bridgebnn.model.networks import golden
+from bridgebnn.model.networks.host import host_layers
 from bridgebnn.tb.agents.prefetch_agent import PrefetchAgent
 from bridgebnn.tb.bus.wishbone import WishboneMonitor
 from bridgebnn.tb.checks.monitors import LayerMonitor, ResultMonitor
@@ -86,7 +87,7 @@ async def infer(dut: Any, job: InferJob, progress: Progress) -> RunReport:
                 "golden": Reference.of(golden.forward(mapping.network, images)),
                 "model": Reference.of(inference.run(mapping, alone, images)),
             }
-        scoreboard = InferenceScoreboard(images, references, mapping.programs)
+        scoreboard = InferenceScoreboard(images, references, mapping.programs, mapping.behind)
         if not tied:
             assert env.agent is not None
             LayerMonitor(dut, env.agent, mapping, scoreboard.observe_inputs).start()
@@ -161,17 +162,18 @@ def summary(
     """What the report says of job, inference and scoreboard."""
     n = len(scoreboard.images)
     labels = job.labels
-    classes = [result.label for result in scoreboard.seen]
+    classes = [outcome.label for outcome in scoreboard.outcomes]
     record: dict[str, Any] = {name: job[name] for name in ("sim", "attach", "preset", "chip", "seed")}
     record |= {
         "macro": job.macro.name,
         "ideal": job.macro.is_ideal,
+        "host_layers": host_layers(job.network.operations),
         "waves": None if job.waves is None else str(job.waves),
         "images": n,
         "compared": scoreboard.compared if scoreboard.references else None,
         "accuracy": float(np.mean(np.array(labels) == classes)) if labels else None,
         "classes": classes,
-        "scores": [result.scores.tolist() for result in scoreboard.seen] if job.keep_scores else None,
+        "scores": [outcome.scores.tolist() for outcome in scoreboard.outcomes] if job.keep_scores else None,
         "cycles_per_image": round(counts["perf_busy"] / n, 2),
         "row_reads": counts["perf_rows"],
         "read_cycles": counts["perf_read"],

@@ -98,5 +98,7 @@ def test_a_kind_that_no_chip_does_is_refused():
     class Other:
         kind, n_in, n_out, output = "conv", 4, 4, "sign"
 
-    with pytest.raises(MappingError, match="operation 2: kind = 'conv': a chip does dense operations only"):
+    with pytest.raises(
+        MappingError, match="operation 2: kind = 'conv': a chip does dense operations and convolutions only"
+    ):
         lower(Other(), 2, GEOMETRY, Combine.ADD, ReadMode.COUNT)
