@@ -39,8 +39,9 @@ check: lint ## Lint, types and the tests that need no simulator: before every co
 	@$(PY) -m pytest -q -n $(JOBS) --dist worksteal -m "not (icarus or verilator or spice or formal or slow)" $(ARGS)
 
 .PHONY: lint
-lint: $(READY) ## Check style, format, and who imports whom
-	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/lint-imports --no-cache
+lint: $(READY) ## Check style, format, types, and who imports whom
+	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/lint-imports --no-cache \
+	  && $(VENV)/bin/mypy --cache-dir "$(OUT)/mypy"
 
 .PHONY: verilog
 verilog: $(READY) ## Generate the Verilog and geometry.json of every array of the presets under build/verilog

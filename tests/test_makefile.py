@@ -33,12 +33,12 @@ def folder(tmp_path):
     return place
 
 
-def make(folder, *arguments):
+def make(folder, *arguments, status=0):
     command = ["make", "-o", ".venv/.ready", *arguments]
     outer = ("BRIDGEBNN_BUILD", "OUT", "ARGS", "JOBS", "MAKEFLAGS", "MAKELEVEL")  # of `make test` itself
     env = {name: value for name, value in os.environ.items() if name not in outer}
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == status, done.stderr
     log = folder.parent / "log"
     return done.stdout, [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
 
@@ -77,6 +77,14 @@ def test_help_names_every_target(folder):
 def test_the_slowest_tests_are_printed(folder):
     _, calls = make(folder, "test")
     assert "--durations=20" in calls[0]
+
+
+@pytest.mark.parametrize("tool", ["ruff", "lint-imports", "mypy"])
+def test_what_a_checker_finds_ends_lint(tool, folder):
+    make(folder, "lint")
+    checker = folder / ".venv" / "bin" / tool
+    checker.write_text(f"#!{sys.executable}\nraise SystemExit(1)\n")
+    make(folder, "lint", status=2)
 
 
 def test_verilog_makes_every_array_of_the_presets(folder):

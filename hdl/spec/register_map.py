@@ -10,6 +10,7 @@ import enum
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from systemrdl.node import FieldNode, RegfileNode, RegNode
 
@@ -255,7 +256,10 @@ class RegisterMap:
                         )
 
 
-def _by_name(items: tuple, name: str, kind: str):
+_Named = TypeVar("_Named", Field, Register, Window)
+
+
+def _by_name(items: tuple[_Named, ...], name: str, kind: str) -> _Named:
     for item in items:
         if item.name == name:
             return item

@@ -10,6 +10,7 @@ import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from amaranth.hdl import UnusedElaboratable
 
@@ -143,7 +144,7 @@ def codes(geometry: Geometry) -> dict[str, dict[int, str]]:
     return found
 
 
-def _states(block) -> dict[int, str]:
+def _states(block: Any) -> dict[int, str]:
     """Names of the states of a block's state machine by their code in the generated Verilog."""
     (machine,) = block.elaborate(None)._generated.values()
     return {code: state.name for state, code in machine.encoding.items()}
