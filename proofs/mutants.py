@@ -146,7 +146,7 @@ MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
     ),
     "word_lines_idle": (
         "the last row stays selected",
-        (Patch(READER, "pins.sense.eq(0), pins.wl_en.eq(0)]", "pins.sense.eq(0)]"),),
+        (Patch("hdl/layers/trials.py", "m.If(self.rest)", "m.If(0)"),),
     ),
     "one_tile_programs": (
         "all tiles program",
@@ -310,8 +310,8 @@ MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
         (
             Patch(
                 READER,
-                "pins.row.eq(self._line(m, row_after))",
-                "pins.row.eq(Mux(self.start, row_after, self._line(m, row_after)))",
+                "pins.row.eq(spare.line)",
+                "pins.row.eq(Mux(self.start, spare.row, spare.line))",
             ),
         ),
     ),
@@ -382,8 +382,8 @@ MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
         (
             Patch(
                 READER,
-                "with m.Elif(over):\n                    m.d.sync += unresolved",
-                "with m.Elif(over & pins.cmp.any()):\n                    m.d.sync += unresolved",
+                "with m.Elif(phases.over):\n                    m.d.comb += answers.give_up",
+                "with m.Elif(phases.over & self.pins.cmp.any()):\n                    m.d.comb += answers.give_up",
             ),
         ),
     ),

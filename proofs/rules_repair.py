@@ -86,7 +86,7 @@ def replaced_row_unread(v: View):
 
 
 def replaced_row_unread_lemmas(v: View):
-    g, (row, line) = v.geometry, (v.tap("layer.reader.row_plain"), v.tap("layer.reader.pins__row"))
+    g, (row, line) = v.geometry, (v.tap("layer.reader.rows.row"), v.tap("layer.reader.pins__row"))
     at = v.state("layer", *ACCEPTED)
     wanted = row
     for spare, entry in enumerate(rows(v)):

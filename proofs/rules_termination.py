@@ -203,13 +203,13 @@ def infer_rank(v: View) -> Value:
     vectors = Mux(at("CHECK", "CHECK_REPAIRS"), checking, running)
     layers = ((count - v.tap("layer.layer_index"))[:8] << 1) + 1
     running = Mux(v.tap("layer.running_final"), 0, layers + 1)
-    rows = (held.row_last - v.tap("layer.reader.row_plain"))[: len(held.row_last)]
+    rows = (held.row_last - v.tap("layer.reader.rows.row"))[: len(held.row_last)]
     part = {"PRECHARGE": 6, "EVALUATE": 5, "SENSE": 4, "RESOLVE": 3, "COUNT": 3}
     part["IDLE"] = Mux(v.tap("layer.adder.last"), 2, 1)
-    time = Mux(reader("COUNT"), ~v.tap("layer.reader.slice"), v.tap("layer.reader.timer"))
+    time = Mux(reader("COUNT"), ~v.tap("layer.reader.slices.slice"), v.tap("layer.reader.phases.timer"))
     of_read = word(
         rows,
-        Mux(reader("IDLE"), 0, word(~v.tap("layer.reader.pins__wl_en"), v.tap("layer.reader.step"))),
+        Mux(reader("IDLE"), 0, word(~v.tap("layer.reader.pins__wl_en"), v.tap("layer.reader.trials.step"))),
         choose(v, "layer.reader", part, 3),
         Mux(reader("IDLE"), 0, Value.cast(time)[:16]),
     )
@@ -235,13 +235,13 @@ def infer_ends_lemmas(v: View):
     check = lambda *names: v.state("layer.check", *names)  # noqa: E731
     g, count = v.geometry, v.tap("bank.layer_count__value")[:8]
     held = data.View(plan_layout(g), v.tap("layer.reader.held"))
-    wl_en, step = v.tap("layer.reader.pins__wl_en"), v.tap("layer.reader.step")
+    wl_en, step = v.tap("layer.reader.pins__wl_en"), v.tap("layer.reader.trials.step")
     index, stored, commit = v.tap("layer.check.index"), v.tap("layer.stored"), v.tap("layer.results.commit")
     table = [v.memory("layer.table.memory", i) for i in range(g.layers)]
     raw = v.tap("layer.raw")
     past_check = at("CHECK_REPAIRS", "FETCH_LAYER", "FETCH_THRESHOLD", "START_LAYER", "READ")
     searching = reader("PRECHARGE", "EVALUATE", "SENSE", "RESOLVE") & (held.mode == ReadMode.SEARCH)
-    over = v.tap("layer.adder.last") | stored | v.tap("layer.reader.unresolved").any()
+    over = v.tap("layer.adder.last") | stored | v.tap("layer.reader.answers.unresolved").any()
     one_hot = lambda bits: bits.any() & ~(bits & (bits - 1)).any()  # noqa: E731
     return [
         v.no_state("layer"),
@@ -265,7 +265,7 @@ def infer_ends_lemmas(v: View):
         reader("COUNT") & (held.mode != ReadMode.COUNT),
         reader("SENSE", "RESOLVE") & (held.mode == ReadMode.COUNT),
         ~reader("IDLE")
-        & ((v.tap("layer.reader.row_plain") > held.row_last) | (held.row_last >= g.plain_rows)),
+        & ((v.tap("layer.reader.rows.row") > held.row_last) | (held.row_last >= g.plain_rows)),
         # The end of a layer is on its way.
         at("READ") & reader("IDLE") & ~over,
         stored & v.tap("layer.adder.last"),
@@ -383,6 +383,6 @@ COVERS = [
         "cover_second_trial",
         "3.8",
         "a search makes its second comparison",
-        lambda v: v.pin.sense & (v.tap("layer.reader.step") == 2),
+        lambda v: v.pin.sense & (v.tap("layer.reader.trials.step") == 2),
     ),
 ]

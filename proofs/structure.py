@@ -115,7 +115,7 @@ def reader(v: View) -> list[Value]:
     """The pins of the read sequencer show its state; it is idle unless a layer is being read."""
     at = lambda *names: v.state("layer.reader", *names)  # noqa: E731
     pin = lambda name: v.tap(f"layer.reader.pins__{name}")  # noqa: E731
-    over = v.tap("layer.stored") | v.tap("layer.adder.last") | v.tap("layer.reader.unresolved").any()
+    over = v.tap("layer.stored") | v.tap("layer.adder.last") | v.tap("layer.reader.answers.unresolved").any()
     return [
         pin("precharge") != at("PRECHARGE"),
         pin("evaluate") != at("EVALUATE", "SENSE", "RESOLVE", "COUNT"),

@@ -7,7 +7,7 @@ from amaranth.utils import bits_for
 
 from bridgebnn.hdl.spec import Geometry, ReadMode
 
-from .read_sequencer import count_slices
+from .slice_order import count_slices
 
 __all__ = ["ScoreAdder", "SliceCounter", "adder_tree"]
 

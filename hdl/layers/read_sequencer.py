@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from amaranth.hdl import Const, Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
@@ -11,14 +11,14 @@ from bridgebnn.hdl.signatures import ReadPins, ReadSettings
 from bridgebnn.hdl.spec import Geometry, ReadMode
 
 from .descriptor_table import plan_layout
+from .late_answers import LateAnswers
+from .read_phases import ReadPhases, ReadStep
 from .repair_table import RepairEntry
+from .row_order import RowOrder, SpareLine, WindowRows
+from .slice_order import SliceOrder, count_slices
+from .trials import FirstTrial, Trials
 
-__all__ = ["ReadSequencer", "ReadState", "count_slices"]
-
-
-def count_slices(geometry: Geometry) -> int:
-    """Cycles in which COUNT goes over the columns of a tile, ceil(C / count_width)."""
-    return -(-geometry.columns // geometry.count_width)
+__all__ = ["ReadSequencer", "ReadState"]
 
 
 class ReadState(StrEnum):
@@ -31,6 +31,18 @@ class ReadState(StrEnum):
     RESOLVE = "RESOLVE"
     AWAIT_WINDOW = "AWAIT_WINDOW"
     COUNT = "COUNT"
+
+
+STEPS = {
+    ReadState.IDLE: ReadStep.REST,
+    ReadState.PRECHARGE: ReadStep.PRECHARGE,
+    ReadState.EVALUATE: ReadStep.EVALUATE,
+    ReadState.SENSE: ReadStep.SENSE,
+    ReadState.RESOLVE: ReadStep.RESOLVE,
+    ReadState.AWAIT_WINDOW: ReadStep.REST,
+    ReadState.COUNT: ReadStep.NONE,
+}
+"""What the pins begin with each state."""
 
 
 class ReadSequencer(wiring.Component):
@@ -112,191 +124,141 @@ class ReadSequencer(wiring.Component):
     def elaborate(self, platform):
         g = self.geometry
         m = Module()
-        pins, settings = self.pins, self.settings
-        layout = plan_layout(g)
-
-        # The row that is read: the address on the pins, but for spares that stand in.
-        row = Signal.like(pins.row, name="row_plain") if g.spare_rows else pins.row
-
-        # The layer: its plan with `start`, the copy of it from then on.
-        held = Signal(layout)
-        layer = data.View(layout, Mux(self.start, self.plan.as_value(), held.as_value()))
-        with m.If(self.start):
-            m.d.sync += held.eq(self.plan)
+        m.submodules.phases = phases = ReadPhases()
+        m.submodules.rows = rows = WindowRows(g) if g.map_words else RowOrder(g)
+        m.submodules.trials = trials = Trials(g)
+        m.submodules.answers = answers = LateAnswers(g)
+        m.submodules.slices = slices = SliceOrder(g)
+        self._rows(m, rows)
+        self._trials(m, rows, trials, answers)
+        self._pins(m, phases, rows, trials)
         m.d.comb += [
-            self.mode.eq(held.mode),
-            self.use_threshold.eq(held.use_threshold),
-            self.row_last.eq(row == held.row_last),
+            phases.settings.eq(self.settings),
+            slices.enable.eq(self.counting),
+            self.slice.eq(slices.slice),
+            self.timeout.eq(answers.timeout),
+            self.timeout_tile.eq(answers.tile),
         ]
-
-        # What the FSM asks for: the state of the next cycle, and what else changes with it.
-        to = {state: Signal(name=f"to_{state.lower()}") for state in ReadState}
-        next_row, next_trial = Signal(), Signal()
-        unresolved = Signal(g.tiles)
-
-        # Cycles left in the phase, after this one; the phases themselves.
-        timer = Signal(16)
-        over = Signal()
-        m.d.comb += over.eq(timer == 0)
-        with m.If(to[ReadState.PRECHARGE]):
-            m.d.sync += [pins.precharge.eq(1), pins.evaluate.eq(0), pins.sense.eq(0)]
-            m.d.sync += timer.eq(settings.precharge_cyc - settings.precharge_cyc.any())
-        with m.Elif(to[ReadState.EVALUATE]):
-            m.d.sync += [pins.precharge.eq(0), pins.evaluate.eq(1)]
-            m.d.sync += timer.eq(settings.evaluate_cyc - settings.evaluate_cyc.any())
-        with m.Elif(to[ReadState.SENSE]):
-            m.d.sync += pins.sense.eq(1)
-            m.d.sync += timer.eq(settings.sense_cyc - settings.sense_cyc.any())
-        with m.Elif(to[ReadState.RESOLVE]):
-            m.d.sync += timer.eq(settings.resolve_limit_cyc - settings.resolve_limit_cyc.any())
-        with m.Elif(to[ReadState.IDLE] | to[ReadState.AWAIT_WINDOW] if g.map_words else to[ReadState.IDLE]):
-            m.d.sync += [pins.evaluate.eq(0), pins.sense.eq(0), pins.wl_en.eq(0)]
-        with m.Elif(~over):
-            m.d.sync += timer.eq(timer - 1)
-
-        # Comparison: who must answer, and what the answer says.
-        resolved = (~pins.wl_en | pins.cmp_valid).all()
-        comparison_last = Signal()
-        m.d.sync += self.row_first.eq(next_row)
-        trial, step = Signal(bits_for(g.columns)), Signal(bits_for(g.columns))
-        on_last = (pins.wl_en & held.last).any()
-        enabled = Mux(on_last, held.enabled_last, held.enabled)
-        taken = (pins.cmp & pins.wl_en).any() & (trial <= enabled)
-        m.d.comb += [
-            comparison_last.eq((self.mode != ReadMode.SEARCH) | (step[0] & on_last)),
-            self.hit.eq(Mux(taken, step, 0)),
-        ]
-
-        # The next trial: half a step up or down in the same tile, or the first one of the next tile.
-        half = step >> 1
-        trial_next = Signal.like(trial)
-        next_wl = (pins.wl_en << 1)[: g.tiles]
-        next_on_last = (next_wl & held.last).any()
-        m.d.comb += trial_next.eq(Mux(taken, trial + half, trial - half))
-        with m.If(next_trial):
-            with m.If(step[0]):
-                m.d.sync += [
-                    pins.wl_en.eq(next_wl),
-                    trial.eq(Mux(next_on_last, held.top_last, held.top)),
-                    step.eq(Mux(next_on_last, held.top_last, held.top)),
-                    pins.cmp_ref.eq(Mux(next_on_last, held.ref_top_last, held.ref_top)),
-                ]
-            with m.Else():
-                m.d.sync += [trial.eq(trial_next), step.eq(half)]
-                with m.If(trial_next <= enabled):
-                    m.d.sync += pins.cmp_ref.eq(((enabled + 1) >> 1) - trial_next)
-
-        # The next row.
-        one_tile = layer.first == layer.last
-        limit = Const(g.columns, signed(g.ref_width))
-        clamped = Mux(self.threshold > limit, limit, Mux(self.threshold < -limit, -limit, self.threshold))
-        restart = self.start | self.window_next if g.map_words else self.start
-        row_after = Mux(restart, layer.row_first, row + 1)
-        with m.If(next_row):
-            if g.spare_rows:
-                m.d.sync += pins.row.eq(self._line(m, row_after))
-            m.d.sync += [
-                row.eq(row_after),
-                pins.wl_en.eq(layer.used),
-                pins.cmp_ref.eq(0),
-            ]
-            with m.If(layer.mode == ReadMode.SEARCH):
-                m.d.sync += [
-                    pins.wl_en.eq(layer.first),
-                    trial.eq(Mux(one_tile, layer.top_last, layer.top)),
-                    step.eq(Mux(one_tile, layer.top_last, layer.top)),
-                    pins.cmp_ref.eq(Mux(one_tile, layer.ref_top_last, layer.ref_top)),
-                ]
-            with m.Elif((layer.mode == ReadMode.SIGN) & layer.use_threshold):
-                m.d.sync += pins.cmp_ref.eq(clamped)
-
-        # Slices of COUNT.
-        slice_last = self.slice == count_slices(g) - 1
-        with m.If(self.counting):
-            m.d.sync += self.slice.eq(Mux(slice_last, 0, self.slice + 1))
-
-        # First tile that did not answer, from a register: pins do not ripple through the encoder.
-        for tile in reversed(range(g.tiles)):
-            with m.If(unresolved[tile]):
-                m.d.comb += self.timeout_tile.eq(tile)
-        m.d.comb += self.timeout.eq(unresolved.any())
-        m.d.sync += unresolved.eq(0)
 
         def go(state):
-            m.d.comb += to[state].eq(1)
+            """Go to ``state``; the pins go with it."""
+            m.d.comb += phases.step.eq(STEPS[state])
+            m.d.comb += trials.rest.eq(STEPS[state] == ReadStep.REST)
             m.next = state
 
         def after_sample():
             """Leave a comparison's or a row's last cycle: for the next trial, the next row, or idle."""
-            with m.If(~comparison_last):
-                m.d.comb += next_trial.eq(1)
+            with m.If(~trials.complete):
+                m.d.comb += trials.proceed.eq(1)
                 go(ReadState.PRECHARGE)
-            with m.Elif(~self.row_last):
-                m.d.comb += next_row.eq(1)
-                go(ReadState.PRECHARGE)
-            if g.map_words:
-                with m.Elif(self.again & self.window_ready):
-                    begin_window()
-                with m.Elif(self.again):
-                    go(ReadState.AWAIT_WINDOW)
             with m.Else():
+                m.d.comb += rows.proceed.eq(1)
                 go(ReadState.IDLE)
+                with m.If(rows.taken):
+                    go(ReadState.PRECHARGE)
+                if g.map_words:
+                    with m.Elif(rows.awaits):
+                        go(ReadState.AWAIT_WINDOW)
 
-        def begin_window():
-            m.d.comb += [next_row.eq(1), self.window_next.eq(1)]
-            go(ReadState.PRECHARGE)
+        def sample(ready, last):
+            m.d.comb += [self.sample.eq(ready), self.sample_last.eq(ready & last)]
 
         with m.FSM():
             # Waits for `start`; everything low.
             with m.State(ReadState.IDLE):
                 with m.If(self.start):
-                    m.d.comb += next_row.eq(1)
+                    m.d.comb += rows.begin.eq(1)
                     go(ReadState.PRECHARGE)
             # Waits P cycles; drives precharge.
             with m.State(ReadState.PRECHARGE):
-                with m.If(over):
+                with m.If(phases.over):
                     go(ReadState.EVALUATE)
             # Waits E cycles; drives evaluate.
             with m.State(ReadState.EVALUATE):
-                with m.If(over):
+                with m.If(phases.over):
                     with m.If(self.mode == ReadMode.COUNT):
                         go(ReadState.COUNT)
                     with m.Else():
                         go(ReadState.SENSE)
             # Waits S cycles; drives evaluate and sense, takes cmp at the end.
             with m.State(ReadState.SENSE):
-                with m.If(over):
-                    m.d.comb += [self.sample.eq(resolved), self.sample_last.eq(resolved & comparison_last)]
-                    with m.If(resolved):
+                with m.If(phases.over):
+                    sample(answers.resolved, trials.complete)
+                    with m.If(answers.resolved):
                         after_sample()
                     with m.Else():
                         go(ReadState.RESOLVE)
             # Waits for a late cmp_valid, as long as allowed; drives evaluate and sense.
             with m.State(ReadState.RESOLVE):
-                m.d.comb += [self.sample.eq(resolved), self.sample_last.eq(resolved & comparison_last)]
-                with m.If(resolved):
+                sample(answers.resolved, trials.complete)
+                with m.If(answers.resolved):
                     after_sample()
-                with m.Elif(over):
-                    m.d.sync += unresolved.eq(pins.wl_en & ~pins.cmp_valid)
+                with m.Elif(phases.over):
+                    m.d.comb += answers.give_up.eq(1)
                     go(ReadState.IDLE)
             if g.map_words:
                 # Waits for the next window; everything low.
                 with m.State(ReadState.AWAIT_WINDOW):
-                    with m.If(self.window_ready):
-                        begin_window()
+                    m.d.comb += rows.awaiting.eq(1)
+                    with m.If(rows.taken):
+                        go(ReadState.PRECHARGE)
             # Waits for the last slice; drives evaluate.
             with m.State(ReadState.COUNT):
-                m.d.comb += [self.counting.eq(1), self.sample.eq(1), self.sample_last.eq(slice_last)]
-                with m.If(slice_last):
+                m.d.comb += self.counting.eq(1)
+                sample(1, slices.last)
+                with m.If(slices.last):
                     after_sample()
         return m
 
-    def _line(self, m: Module, row):
-        """Word line of a row: the row itself, or the spare that stands in for it."""
-        line = Signal.like(self.pins.row, name="line")
-        m.d.comb += line.eq(row)
-        for spare in range(self.geometry.spare_rows):
-            entry = self.spares[spare]
-            with m.If(entry.valid & (entry.line == row)):
-                m.d.comb += line.eq(self.geometry.plain_rows + spare)
-        return line
+    def _rows(self, m: Module, rows):
+        """The layer's rows; with maps those of every window."""
+        m.d.comb += [
+            rows.start.eq(self.start),
+            self.row_first.eq(rows.begun),
+            self.row_last.eq(rows.last),
+        ]
+        if self.geometry.map_words:
+            m.d.comb += [
+                rows.again.eq(self.again),
+                rows.window_ready.eq(self.window_ready),
+                self.window_next.eq(rows.window_next),
+            ]
+
+    def _trials(self, m: Module, rows, trials, answers):
+        """The layer: its plan with ``start``, the copy of it from then on; the comparisons of its rows."""
+        layout = plan_layout(self.geometry)
+        held = Signal(layout)
+        layer = data.View(layout, Mux(self.start, self.plan.as_value(), held.as_value()))
+        with m.If(self.start):
+            m.d.sync += held.eq(self.plan)
+        m.submodules.first_trial = first = FirstTrial(self.geometry)
+        m.d.comb += [
+            self.mode.eq(held.mode),
+            self.use_threshold.eq(held.use_threshold),
+            rows.first_row.eq(layer.row_first),
+            rows.last_row.eq(held.row_last),
+            first.plan.eq(layer),
+            first.threshold.eq(self.threshold),
+            trials.plan.eq(held),
+            trials.begin.eq(rows.taken),
+            trials.first.eq(first.trial),
+            trials.searches.eq(first.searches),
+            trials.cmp.eq(self.pins.cmp),
+            self.hit.eq(trials.hit),
+            answers.wl_en.eq(trials.wl_en),
+            answers.cmp_valid.eq(self.pins.cmp_valid),
+        ]
+
+    def _pins(self, m: Module, phases, rows, trials):
+        pins = self.pins
+        for name in ("precharge", "evaluate", "sense"):
+            m.d.comb += getattr(pins, name).eq(getattr(phases, name))
+        m.d.comb += [pins.wl_en.eq(trials.wl_en), pins.cmp_ref.eq(trials.cmp_ref)]
+        if not self.geometry.spare_rows:
+            m.d.comb += pins.row.eq(rows.row)
+            return
+        # The address on the pins is a register of its own: the row's, or the spare's that stands in.
+        m.submodules.spare_line = spare = SpareLine(self.geometry)
+        m.d.comb += [spare.spares.eq(self.spares), spare.row.eq(rows.ahead)]
+        with m.If(rows.taken):
+            m.d.sync += pins.row.eq(spare.line)

@@ -7,7 +7,7 @@ from amaranth.hdl import Const
 from amaranth.sim import Simulator
 
 from bridgebnn.hdl.layers.popcount import ScoreAdder, SliceCounter, adder_tree
-from bridgebnn.hdl.layers.read_sequencer import count_slices
+from bridgebnn.hdl.layers.slice_order import count_slices
 from bridgebnn.hdl.spec import Geometry, ReadMode
 
 

@@ -7,7 +7,8 @@ from amaranth.hdl import Module
 from amaranth.sim import Simulator
 
 from bridgebnn.hdl.layers.descriptor_table import DescriptorTable
-from bridgebnn.hdl.layers.read_sequencer import ReadSequencer, count_slices
+from bridgebnn.hdl.layers.read_sequencer import ReadSequencer
+from bridgebnn.hdl.layers.slice_order import count_slices
 from bridgebnn.hdl.spec import Combine, Descriptor, Geometry, ReadMode, Timing
 from bridgebnn.hdl.spec.latency import row_cycles
 
