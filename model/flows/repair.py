@@ -315,13 +315,15 @@ def _reordered(network: Network, index: int, order: NDArray[np.int64]) -> Networ
     """The same function with row i of operation ``index`` computing its former neuron ``order[i]``."""
     operations = list(network.operations)
     own, following = _dense(operations[index], index), operations[index + 1]
-    if not isinstance(following, HostDense):
-        following = _dense(following, index + 1)
     operations[index] = dataclasses.replace(
         own,
         weights=own.weights[order],
         thresholds=own.thresholds[:, order],
         polarity=own.polarity[:, order],
     )
-    operations[index + 1] = dataclasses.replace(following, weights=following.weights[:, order])
+    if isinstance(following, HostDense):
+        operations[index + 1] = dataclasses.replace(following, weights=following.weights[:, order])
+    else:
+        following = _dense(following, index + 1)
+        operations[index + 1] = dataclasses.replace(following, weights=following.weights[:, order])
     return dataclasses.replace(network, operations=tuple(operations))

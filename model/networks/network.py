@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from numpy.typing import ArrayLike
 
@@ -130,9 +130,9 @@ class Network:
 
     @property
     def layers(self) -> tuple[Dense, ...]:
-        """The weights of each operation: a dense one itself, of a convolution the window."""
-        found = tuple(o.window if isinstance(o, Convolution) else o for o in self.operations)
-        return cast("tuple[Dense, ...]", found)  # KINDS has no third
+        """The weights that a chip holds, in order: dense operations themselves, of convolutions the windows."""
+        found = (o.window if isinstance(o, Convolution) else o for o in self.operations)
+        return tuple(layer for layer in found if isinstance(layer, Dense))
 
     def save(self, path: str | Path) -> None:
         """Write the network as compressed ``.npz``: the same network gives the same bytes, run after run.

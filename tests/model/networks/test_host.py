@@ -11,6 +11,7 @@ from bridgebnn.hdl.spec import Geometry, ProgOp, ProgSide
 from bridgebnn.model.flows import inference
 from bridgebnn.model.flows.repair import repair
 from bridgebnn.model.macro.array import Array
+from bridgebnn.model.mapping.fit import geometry_for
 from bridgebnn.model.mapping.mapping import MappingError, map_network
 from bridgebnn.model.mapping.mapping_file import load_mapping, save_mapping
 from bridgebnn.model.mapping.program_log import Failure
@@ -167,3 +168,15 @@ def test_host_layers_have_names():
         "operation 0: 9 inputs, 12 signs, weights in steps of 2^-4",
         "operation 3: 11 inputs, 4 scores, weights in steps of 2^-4",
     ]
+
+
+def test_layers_are_what_a_chip_holds():
+    network = random_hosted(np.random.default_rng(3))
+    assert network.layers == network.operations[1:-1]
+    folded = random_network(np.random.default_rng(3))
+    assert [layer.n_in for layer in folded.layers[:2]] == [
+        op.walk.window_bits for op in folded.operations[:2]
+    ]
+    geometry = geometry_for(network)
+    assert geometry.tiles == len(network.layers)
+    map_network(network, geometry)
