@@ -8,8 +8,9 @@ from pathlib import Path
 from bridgebnn.command_line import whole
 from bridgebnn.hdl.spec import PRESETS
 from bridgebnn.model.macro.broken_lines import SPARED_KINDS
+from bridgebnn.model.networks.encoding import RULES
 
-__all__ = ["add_chip", "add_inference", "add_preset", "add_work"]
+__all__ = ["add_chip", "add_data", "add_inference", "add_network", "add_preset", "add_work"]
 
 SEEDS = 2**64 - 1
 CHIP = 1
@@ -34,27 +35,61 @@ def add_chip(parser: argparse.ArgumentParser) -> None:
 
 
 def add_work(parser: argparse.ArgumentParser) -> None:
-    """``--preset --random --chip``: what ``bridgebnn.model.flows.work.work_of`` takes."""
-    add_preset(parser)
+    """``--preset --network --random --chip``: what ``bridgebnn.model.flows.work.work_of`` takes."""
+    add_network(parser)
     parser.add_argument(
         "--random",
         metavar="ROWSxCOLUMNS",
-        help="one tile of this size with random weights instead of a preset",
+        help="one tile of this size with random weights instead of a network",
     )
     add_chip(parser)
 
 
-def add_inference(parser: argparse.ArgumentParser, images: int) -> None:
-    """``--preset --images --macro --macro-params --chip --combine --network --break``; ``images``: default."""
+def add_network(parser: argparse.ArgumentParser) -> None:
+    """``--preset --network``: what ``bridgebnn.model.mapping.fit.choose`` takes."""
+    known = ", ".join(PRESETS)
+    parser.add_argument(
+        "--preset",
+        metavar="P",
+        help=f"one of {known} (default mnist; with --network a chip made for that network)",
+    )
+    parser.add_argument(
+        "--network",
+        type=Path,
+        metavar="FILE",
+        help="network file, .npz or what `bridgebnn model import` takes (default: the preset's)",
+    )
+
+
+def add_data(parser: argparse.ArgumentParser, images: int | None, default: str | None = None) -> None:
+    """``--data --labels --binarize --images``: what ``bridgebnn.model.networks.data.load_data`` takes."""
     add = parser.add_argument
-    add_preset(parser)
+    add(
+        "--data",
+        type=Path,
+        metavar="FILE",
+        help="images: .npz, .npy, idx, a CIFAR-10 batch, or a folder of images by class (default: the MNIST test set)",
+    )
+    add("--labels", type=Path, metavar="FILE", help="their labels, where they lie apart: .npy or idx")
+    add(
+        "--binarize",
+        metavar="RULE",
+        help=f"{RULES}: how the values become bits (default: as the network's file records; bits: they are bits)",
+    )
     add(
         "--images",
-        type=whole(1, 10_000),
+        type=whole(1, 10_000_000),
         default=images,
         metavar="K",
-        help=f"first K test images (default {images})",
+        help=f"first K images (default {default or images})",
     )
+
+
+def add_inference(parser: argparse.ArgumentParser, images: int) -> None:
+    """`add_network`, `add_data`, ``--macro --macro-params --chip --combine --break``; ``images``: default."""
+    add = parser.add_argument
+    add_network(parser)
+    add_data(parser, images)
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "--macro", choices=("ideal", "real"), default="ideal", help="parameter set (default ideal)"
@@ -71,7 +106,6 @@ def add_inference(parser: argparse.ArgumentParser, images: int) -> None:
         choices=("add", "vote"),
         help="how layers wider than a tile split (default: the preset's)",
     )
-    add("--network", type=Path, metavar="FILE", help="network file (default: the preset's)")
     add(
         "--break",
         dest="broken_lines",

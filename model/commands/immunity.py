@@ -1,9 +1,9 @@
 """Accuracy of the bridge array, its ablations and the conventional array over spread, wires and supply.
 
-Four sweeps on the network of preset mnist, every circuit with the same devices: the multiplier of the device
-spread; the wire resistance per cell, of every line of both arrays; the source resistance of the read supply;
-and the droop of the plates' supply. Equations and what the circuits are: docs/model.md. Results depend on the
-seed, not on the number of processes.
+Four sweeps on one network, every circuit with the same devices: the multiplier of the device spread; the wire
+resistance per cell, of every line of both arrays; the source resistance of the read supply; and the droop of the
+plates' supply. Equations and what the circuits are: docs/model.md. Results depend on the seed, not on the number of
+processes.
 
 Exit status: 0; 2 on bad input.
 """
@@ -17,7 +17,8 @@ import re
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import lru_cache
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from rich.box import SIMPLE
@@ -25,16 +26,14 @@ from rich.console import Console
 from rich.table import Table
 
 from bridgebnn.command_line import output_file, whole, write_json
-from bridgebnn.hdl.spec import preset
+from bridgebnn.model.mapping.fit import choose
 from bridgebnn.model.mapping.mapping import Mapping, map_preset
-from bridgebnn.model.networks.dataset import load_mnist_test
+from bridgebnn.model.networks.data import load_data
 from bridgebnn.model.networks.golden import Golden
-from bridgebnn.model.networks.network import Network
-from bridgebnn.model.options import CHIP
+from bridgebnn.model.options import CHIP, add_data, add_network
 from bridgebnn.model.studies import immunity
 from bridgebnn.model.studies.immunity import Circuit
 from bridgebnn.model.studies.immunity_plots import plot_sweeps
-from bridgebnn.paths import network_file
 from bridgebnn.progress import counted, shown
 from bridgebnn.versions import versions
 
@@ -51,7 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     names = list(immunity.sweeps())
     add("--sweep", choices=names, action="append", help="only this one; may be repeated (default: all)")
     add("--chips", type=whole(1, 10_000), metavar="K", help="chips a point (default 20; 4 with --quick)")
-    add("--images", type=whole(1, 10_000), metavar="K", help="first K test images (default 300; quick 200)")
+    add_network(parser)
+    add_data(parser, None, "300; quick 200")
     add("--chip", type=whole(0, 2**63), default=CHIP, metavar="SEED", help="first chip (default %(default)s)")
     add("--tile", type=_tile, default=(64, 128), metavar="RxC", help="conventional tile (default 64x128)")
     add("--quick", action="store_true", help="few points, chips and images")
@@ -60,16 +60,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--out", type=output_file, metavar="F", help="also draw them, as PNG")
 
 
+class Source(NamedTuple):
+    """Network and images, as the options name them: each process loads them once."""
+
+    preset: str | None
+    network: Path | None
+    data: Path | None
+    labels: Path | None
+    binarize: str | None
+    images: int
+
+
 @lru_cache(maxsize=1)
-def _data(images: int) -> tuple[Mapping, np.ndarray, np.ndarray]:
-    chosen = preset("mnist")
-    mapping = map_preset(chosen, Network.load(network_file(chosen.network)))
-    bits, labels = load_mnist_test()
-    return mapping, bits[:images], labels[:images]
+def _data(source: Source) -> tuple[Mapping, np.ndarray, np.ndarray]:
+    chosen, network = choose(source.preset, source.network)
+    mapping = map_preset(chosen, network)
+    data = load_data(source.data, network, labels=source.labels, binarize=source.binarize, most=source.images)
+    if data.labels is None:
+        raise ValueError(f"{data.name}: holds no labels: accuracies need them")
+    return mapping, data.bits(network), data.labels
 
 
-def _point(sweep: str, value: float, chip: int, images: int, tile: tuple[int, int]) -> dict[str, float]:
-    mapping, bits, labels = _data(images)
+def _point(sweep: str, value: float, chip: int, source: Source, tile: tuple[int, int]) -> dict[str, float]:
+    mapping, bits, labels = _data(source)
     circuits = immunity.sweeps()[sweep][2]
     return immunity.accuracies(mapping, immunity.setting(sweep, value, tile), chip, bits, labels, circuits)
 
@@ -79,6 +92,10 @@ def run(arguments: argparse.Namespace) -> int:
     start_s = time.perf_counter()
     chips = arguments.chips or (4 if arguments.quick else 20)
     images = arguments.images or (200 if arguments.quick else 300)
+    source = Source(
+        arguments.preset, arguments.network, arguments.data, arguments.labels, arguments.binarize, images
+    )
+    mapping, bits, labels = _data(source)
     table = immunity.sweeps(arguments.quick)
     wanted = {name: table[name] for name in table if name in (arguments.sweep or table)}
     work = [
@@ -87,12 +104,12 @@ def run(arguments: argparse.Namespace) -> int:
         for value in values
         for k in range(chips)
     ]
-    found = _evaluate(work, images, arguments.tile, arguments.jobs)
-    mapping, bits, labels = _data(images)
+    found = _evaluate(work, source, arguments.tile, arguments.jobs)
     report: dict[str, Any] = {
         "schema_version": 1,
         "network": mapping.network.name,
-        "images": images,
+        "images": len(bits),
+        "data": arguments.data and str(arguments.data),
         "chips": chips,
         "first_chip": arguments.chip,
         "conventional_tile": list(arguments.tile),
@@ -123,7 +140,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _evaluate(
-    work: list[tuple[str, float, int]], images: int, tile: tuple[int, int], jobs: int
+    work: list[tuple[str, float, int]], source: Source, tile: tuple[int, int], jobs: int
 ) -> dict[tuple[str, float, int], dict[str, float]]:
     """Accuracies by circuit of every (sweep, value, chip), in processes of one thread each."""
     before = {name: os.environ.get(name) for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")}
@@ -132,7 +149,7 @@ def _evaluate(
     context = multiprocessing.get_context("spawn")
     try:
         with shown("immunity") as show, ProcessPoolExecutor(jobs, mp_context=context) as pool:
-            waiting = {pool.submit(_point, *item, images, tile): item for item in work}
+            waiting = {pool.submit(_point, *item, source, tile): item for item in work}
             try:
                 for done in as_completed(waiting):
                     found[waiting[done]] = done.result()

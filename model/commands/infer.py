@@ -1,4 +1,4 @@
-"""Program a modelled chip with a network; infer test images with it and with the integer reference.
+"""Program a modelled chip with a network; classify images with it and with the integer reference.
 
 Exit status: 0; 1 when results differ that may not (an ideal macro from golden, or any macro from itself when
 it is read row by row); 2 on bad input.
@@ -16,21 +16,20 @@ from rich.console import Console
 from rich.table import Table
 
 from bridgebnn.command_line import output_file, whole, write_json
-from bridgebnn.hdl.spec import Combine, ReadMode, preset
+from bridgebnn.hdl.spec import Combine, ReadMode
 from bridgebnn.model.flows import inference
 from bridgebnn.model.flows.programming import program
 from bridgebnn.model.flows.repair import program_repaired
 from bridgebnn.model.flows.reports import ModelReport
 from bridgebnn.model.macro.array import Array
 from bridgebnn.model.macro.broken_lines import FaultyArray, LineFault
+from bridgebnn.model.mapping.fit import choose
 from bridgebnn.model.mapping.mapping import Mapping, map_network
-from bridgebnn.model.networks.dataset import load_mnist_test
+from bridgebnn.model.networks.data import load_data
 from bridgebnn.model.networks.golden import Forward, Golden
 from bridgebnn.model.networks.host import host_layers
-from bridgebnn.model.networks.network import Network
 from bridgebnn.model.options import add_inference
 from bridgebnn.model.parameters.params import MacroParams
-from bridgebnn.paths import network_file
 from bridgebnn.progress import Show, counted, shown
 from bridgebnn.versions import versions
 
@@ -59,14 +58,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Do it; the exit status."""
     start_s = time.perf_counter()
-    chosen = preset(arguments.preset)
-    path = arguments.network or network_file(chosen.network)
+    chosen, network = choose(arguments.preset, arguments.network)
     combine = Combine[arguments.combine.upper()] if arguments.combine else chosen.combine
-    mapping = map_network(Network.load(path), chosen.geometry, combine=combine, final_mode=chosen.final_mode)
-    images, labels = load_mnist_test()
-    images, labels = images[: arguments.images], labels[: arguments.images]
-    if images.shape[1] != mapping.network.n_in:
-        raise ValueError(f"{path}: {mapping.network.n_in} inputs, the test images have {images.shape[1]}")
+    mapping = map_network(network, chosen.geometry, combine=combine, final_mode=chosen.final_mode)
+    data = load_data(
+        arguments.data, network, labels=arguments.labels, binarize=arguments.binarize, most=arguments.images
+    )
+    images, labels = data.bits(network), data.labels
     given = arguments.macro_params
     params = MacroParams.load(given) if given else MacroParams.named(arguments.macro)
     lines = [LineFault.parse(text) for text in arguments.broken_lines]
@@ -94,8 +92,10 @@ def run(arguments: argparse.Namespace) -> int:
         "combine": combine.name,
         "chip": arguments.chip,
         "images": len(images),
-        "accuracy": float((result.classes == labels).mean()),
-        "golden_accuracy": float((golden.classes == labels).mean()),
+        "data": data.name,
+        "binarize": network.encoding.rule,
+        "accuracy": None if labels is None else float((result.classes == labels).mean()),
+        "golden_accuracy": None if labels is None else float((golden.classes == labels).mean()),
         "golden_mismatches": differences["images"],
         "differences": differences,
         "model_mismatches": mismatches,
@@ -185,6 +185,10 @@ def _mapping_report(mapping: Mapping) -> dict[str, Any]:
     return {"cells": mapping.cells, "rows_used": mapping.rows_used, "layers": layers}
 
 
+def _share(value: float | None) -> str:
+    return "no labels" if value is None else f"{value:.2%}"
+
+
 def _show(report: ModelReport) -> None:
     console = Console()
     layers = Table(
@@ -201,9 +205,9 @@ def _show(report: ModelReport) -> None:
     table.add_column(justify="left")
     table.add_column(justify="right")
     rows = [
-        ("images", f"{report['images']}"),
-        ("accuracy", f"{report['accuracy']:.2%}"),
-        ("accuracy of golden", f"{report['golden_accuracy']:.2%}"),
+        ("images", f"{report['images']} of {report['data']}"),
+        ("accuracy", _share(report["accuracy"])),
+        ("accuracy of golden", _share(report["golden_accuracy"])),
         ("images that differ from golden", f"{report['golden_mismatches']}"),
         ("classes that differ", f"{report['differences']['classes']}"),
         ("hidden bits that differ, by layer", f"{report['differences']['hidden']}"),

@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Do it; the exit status."""
     start_s = time.perf_counter()
     params = macro_of(arguments.devices)
-    work = work_of(arguments.preset, arguments.random, arguments.chip)
+    work = work_of(arguments.preset, arguments.random, arguments.chip, arguments.network)
     with shown("model") as show:
         found, _ = program_and_map(work, params, arguments.chip, counted(show, "programming"))
     found.summary["wall_s"] = time.perf_counter() - start_s

@@ -35,14 +35,17 @@ class ModelReport(Record, frozen=True, kw_only=True):
     schema_version : int
         Changes when a field goes or changes its meaning.
     preset, network, macro : str
+        ``preset`` is "fitted" where the chip was made for the network.
     host_layers : list of str
         Layers of the network that the host evaluates, not the chip.
     combine : "ADD" or "VOTE"
     chip : int
         Seed of the chip.
     images : int
-    accuracy, golden_accuracy : float
-        0..1.
+    data, binarize : str
+        Where the images come from; the network's rule from values to bits.
+    accuracy, golden_accuracy : float, optional
+        0..1, where there are labels.
     golden_mismatches : int
         Images that differ from golden.
     differences : Differences
@@ -68,8 +71,10 @@ class ModelReport(Record, frozen=True, kw_only=True):
     combine: Literal["ADD", "VOTE"]
     chip: int
     images: int
-    accuracy: float
-    golden_accuracy: float
+    data: str
+    binarize: str
+    accuracy: float | None = None
+    golden_accuracy: float | None = None
     golden_mismatches: int
     differences: Differences
     model_mismatches: int

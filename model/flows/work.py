@@ -10,15 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bridgebnn.hdl.spec import Geometry, Timing, preset
+from bridgebnn.hdl.spec import Geometry, Timing
 from bridgebnn.model.draws import Purpose, draw
-from bridgebnn.model.mapping.mapping import map_network
-from bridgebnn.model.networks.network import Network
+from bridgebnn.model.mapping.fit import FITTED, choose
+from bridgebnn.model.mapping.mapping import map_preset
 from bridgebnn.model.npz import read_npz, write_npz
-from bridgebnn.paths import network_file
 from bridgebnn.records import Record
 
-__all__ = ["Work", "load_work", "save_work", "work_of", "work_of_preset", "work_of_size"]
+__all__ = ["Work", "load_work", "save_work", "work_of", "work_of_network", "work_of_size"]
 
 FORMAT = "bridgebnn-work"
 VERSION = 1
@@ -47,18 +46,17 @@ class Work:
         yield from map(tuple, np.argwhere(self.masks.any(axis=2)).tolist())
 
 
-def work_of(preset_name: str, size: str | None, chip: int) -> Work:
-    """One tile of ``size`` where it is given, else the network of a preset."""
-    return work_of_size(size, chip) if size else work_of_preset(preset_name)
+def work_of(preset_name: str | None, size: str | None, chip: int, network: str | Path | None = None) -> Work:
+    """One tile of ``size`` where it is given, else a network, as ``bridgebnn.model.mapping.fit.choose`` takes it."""
+    return work_of_size(size, chip) if size else work_of_network(preset_name, network)
 
 
-def work_of_preset(name: str) -> Work:
-    """The network of a preset; ``ValueError`` for an unknown one."""
-    chosen = preset(name)
-    network = Network.load(network_file(chosen.network))
-    mapping = map_network(network, chosen.geometry, combine=chosen.combine, final_mode=chosen.final_mode)
+def work_of_network(preset_name: str | None, network: str | Path | None = None) -> Work:
+    """A network on the chip of a preset, or on one made for it; ``ValueError`` as of ``fit.choose``."""
+    chosen, loaded = choose(preset_name, network)
+    mapping = map_preset(chosen, loaded)
     return Work(
-        name=f"preset {chosen.name}",
+        name=f"{loaded.name} on a chip made for it" if chosen.name == FITTED else f"preset {chosen.name}",
         geometry=chosen.geometry,
         timing=chosen.timing,
         images=mapping.images.astype(bool),

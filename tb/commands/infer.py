@@ -1,4 +1,4 @@
-"""Program a macro through the generated Verilog, and classify test images with it.
+"""Program a macro through the generated Verilog, and classify images with it.
 
 Every hidden bit, score and class is compared with golden and with the analog model evaluated alone. Exit
 status: 0; 1 when something differs that the macro does not explain (ideal: golden or model, any other: model),
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bridgebnn.command_line import output_file, whole, write_json
+from bridgebnn.model.mapping.fit import DEFAULT_PRESET
 from bridgebnn.model.options import add_inference
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.names import UnknownName
@@ -32,6 +33,9 @@ FIELDS = {
     "chip": "chip",
     "combine": "combine",
     "network": "network",
+    "data": "data",
+    "labels": "data_labels",
+    "binarize": "binarize",
     "broken_lines": "broken_lines",
     "sim": "sim",
     "attach": "attach",
@@ -101,7 +105,9 @@ def job_of(arguments: argparse.Namespace) -> InferJob:
         given["macro"] = MacroParams.load(arguments.macro_params)
     if arguments.job:
         return _from_file(arguments.job, given)
-    values: dict[str, Any] = {"preset": "mnist", "images": 20, "sim": "verilator"} | given
+    values: dict[str, Any] = {"images": 20, "sim": "verilator"} | given
+    if "network" not in given:
+        values.setdefault("preset", DEFAULT_PRESET)
     values.setdefault("attach", "strobe" if "waves" in given else "prefetch")
     values.setdefault("program", "bus" if values["sim"] == "verilator" else "preload")
     return InferJob.from_dict(values)

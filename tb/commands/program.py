@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bridgebnn.command_line import output_folder
+from bridgebnn.model.flows.work import work_of
 from bridgebnn.model.options import add_work
 from bridgebnn.model.studies.chip_map import program_and_map
 from bridgebnn.progress import shown
@@ -42,8 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Do it; the exit status."""
     job = ProgramJob(
-        preset=None if arguments.random else arguments.preset,
-        random=arguments.random,
+        work=work_of(arguments.preset, arguments.random, arguments.chip, arguments.network),
         macro=arguments.macro,
         chip=arguments.chip,
         sim=arguments.sim,

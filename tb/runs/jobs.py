@@ -16,11 +16,13 @@ from msgspec import Meta
 from numpy.typing import ArrayLike, NDArray
 
 from bridgebnn.hdl.spec import Combine, Geometry, ReadMode, Timing, preset
-from bridgebnn.model.flows.work import Work, work_of_preset, work_of_size
+from bridgebnn.model.flows.work import Work, work_of_network, work_of_size
 from bridgebnn.model.macro.broken_lines import LineFault
+from bridgebnn.model.mapping.fit import geometry_for
 from bridgebnn.model.mapping.mapping import Mapping, map_network
-from bridgebnn.model.networks.dataset import load_mnist_test
+from bridgebnn.model.networks.data import load_data
 from bridgebnn.model.networks.golden import check_bits
+from bridgebnn.model.networks.imports import load_network
 from bridgebnn.model.networks.network import Network
 from bridgebnn.model.options import CHIP
 from bridgebnn.model.parameters.params import MacroParams
@@ -102,17 +104,25 @@ class InferJob(ChipJob, frozen=True, kw_only=True, dict=True):
     preset : str, optional
         Where ``network``, ``geometry``, ``timing``, ``combine`` and ``final_mode`` come from unless they are given.
     network : Network
-        Also the path of a file, or the name of one that comes with the package.
+        Also the path of a file, a foreign one too, or the name of one that comes with the package.
     geometry : Geometry
+        Without a preset, one made for the network (``bridgebnn.model.mapping.fit.geometry_for``).
     timing : Timing
     combine : Combine
         How layers wider than a tile split.
     final_mode : ReadMode, COUNT or SEARCH
         How scores are read.
     images : {0, 1}, (batch, inputs)
-        Input vectors. Also the path of an ``.npy`` file, or an integer: so many MNIST test images, with labels.
+        Input vectors. Also the path of an ``.npy`` file, or an integer: the first so many of
+        ``data``, or all where it has fewer, with labels.
     labels : tuple of int, optional
         One per image, for the accuracy.
+    data : path, optional
+        Images, as ``bridgebnn.model.networks.data.load_data`` takes them; the MNIST test images by default.
+    data_labels : path, optional
+        Their labels, where they lie apart.
+    binarize : str, optional
+        How values become bits, where the network's file does not say it ("bits": they are bits).
     program : "bus" or "preload"
         Pulses over the bus from an unformed array, or states written directly.
     attach : "prefetch", "strobe" or "none"
@@ -171,6 +181,9 @@ class InferJob(ChipJob, frozen=True, kw_only=True, dict=True):
     final_mode: ReadMode = FROM_PRESET
     images: NDArray[np.uint8]
     labels: tuple[Index, ...] | None = None
+    data: Path | None = None
+    data_labels: Path | None = None
+    binarize: str | None = None
     program: How = "bus"
     attach: Literal["prefetch", "strobe", "none"] = "prefetch"
     tied: Annotated[int, Meta(ge=0, le=2)] = 0
@@ -203,19 +216,31 @@ class InferJob(ChipJob, frozen=True, kw_only=True, dict=True):
         if chosen is not None:
             given = {name: getattr(chosen, name) for name in (*given, "geometry")}
             given["network"] = network_file(chosen.network)
-        if isinstance(self.images, int) and not isinstance(self.images, bool):
-            images, labels = load_mnist_test()
-            if not 1 <= self.images <= len(images):
-                raise ValueError(
-                    f"InferJob.images = {self.images}: must be from 1 to {len(images)} test images"
-                )
-            given["labels"] = labels[: self.images].tolist()
-            msgspec.structs.force_setattr(self, "images", images[: self.images])
+        if (network := given.get("network") if self.network is None else self.network) is not None:
+            network = _network(network)
+            given["network"] = network
+            if chosen is None and self.geometry is None:
+                given["geometry"] = geometry_for(network)
+            msgspec.structs.force_setattr(self, "network", network)
+        if isinstance(self.images, int) and not isinstance(self.images, bool) and network is not None:
+            given["labels"] = self._load(network)
         for name in ("network", "geometry", "timing", "combine", "final_mode", "labels"):
             if getattr(self, name) is None and name in given:
                 msgspec.structs.force_setattr(self, name, given[name])
         if missing := [name for name in ("network", "geometry") if getattr(self, name) is None]:
             raise UnknownName(f"InferJob needs {' and '.join(missing)}, or a preset")
+
+    def _load(self, network: Network) -> list[int] | None:
+        """The first images of the data take the place of their number; their labels, where there are any."""
+        data = load_data(self.data, network, labels=self.data_labels, binarize=self.binarize)
+        count: Any = self.images
+        if count < 1 or (count > len(data) and self.data is None):
+            raise ValueError(
+                f"InferJob.images = {count}: must be from 1 to {len(data)}, the images of {data.name}"
+            )
+        data = data.first(count)
+        msgspec.structs.force_setattr(self, "images", data.bits(network))
+        return None if data.labels is None else data.labels.tolist()
 
     def _check(self) -> None:
         """What fields must be together."""
@@ -307,7 +332,7 @@ class ProgramJob(ChipJob, frozen=True, kw_only=True):
                 raise ValueError(
                     f"ProgramJob with {' and '.join(given) or 'nothing'}: needs preset, random or work"
                 )
-            work = work_of_preset(self.preset) if self.preset else work_of_size(str(self.random), self.chip)
+            work = work_of_network(self.preset) if self.preset else work_of_size(str(self.random), self.chip)
             msgspec.structs.force_setattr(self, "work", work)
 
     @property
@@ -385,7 +410,7 @@ def _network(value: Any) -> Network:
     if not isinstance(value, (str, Path)):
         raise ValueError(f"InferJob.network = {value!r:.60}: must be a Network or the path of its file")
     packaged = DATA / value
-    return Network.load(packaged if not Path(value).exists() and packaged.is_file() else value)
+    return load_network(packaged if not Path(value).exists() and packaged.is_file() else value)
 
 
 def _images(value: ArrayLike | str | Path) -> NDArray[Any]:

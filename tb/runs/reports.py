@@ -129,6 +129,11 @@ class RunReport(Report, frozen=True, kw_only=True):
     Parameters
     ----------
     preset : str, optional
+    network : str
+    data : str, optional
+        File of the images, where they came from one.
+    binarize : str, optional
+        The network's rule from values to bits.
     attach : str
     macro : str
         Name of the parameter set.
@@ -176,6 +181,9 @@ class RunReport(Report, frozen=True, kw_only=True):
     """
 
     preset: str | None = None
+    network: str = ""
+    data: str | None = None
+    binarize: str | None = None
     attach: str
     macro: str
     ideal: bool

@@ -24,6 +24,7 @@ def show_reports(reports: Sequence[RunReport]) -> None:
         shown.add_row(title, *(text(r) for r in reports))
 
     row("simulator", lambda r: r.sim)
+    row("network", lambda r: r.network or "-")
     row("preset, macro, chip", lambda r: f"{r.preset or '-'}, {r.macro}, {r.chip}")
     if any(r.host_layers for r in reports):
         row("layers on the host", lambda r: "\n".join(r.host_layers) or "-")

@@ -165,6 +165,9 @@ def summary(
     classes = [outcome.label for outcome in scoreboard.outcomes]
     record: dict[str, Any] = {name: job[name] for name in ("sim", "attach", "preset", "chip", "seed")}
     record |= {
+        "network": job.network.name,
+        "data": None if job.data is None else str(job.data),
+        "binarize": job.network.encoding.rule,
         "macro": job.macro.name,
         "ideal": job.macro.is_ideal,
         "host_layers": host_layers(job.network.operations),

@@ -1,16 +1,19 @@
 """bridgebnn model: exit status, messages, JSON; never a traceback."""
 
+import dataclasses
 import json
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from bridgebnn.hdl.spec import PRESETS
 from bridgebnn.model import commands
 from bridgebnn.model.__main__ import main
 from bridgebnn.model.commands import infer
+from bridgebnn.model.networks.encoding import Encoding
 from bridgebnn.model.parameters.params import MacroParams
 from tests import ROOT
 from tests.model.reference import random_network
@@ -37,7 +40,8 @@ def test_infer_writes_a_report(macro, network_file, tmp_path, capsys):
     assert report["chip"] == 5
     assert report["schema_version"] == 1
     assert report["macro"] == macro
-    assert report["preset"] == "mnist"
+    assert (report["preset"], report["data"]) == ("fitted", "mnist-test-1bit.npz")
+    assert report["binarize"] == "threshold:128"
     assert report["model_mismatches"] == 0
     assert report["model_checked"] == 3
     assert report["golden_images_per_s"] > 0
@@ -49,6 +53,27 @@ def test_infer_writes_a_report(macro, network_file, tmp_path, capsys):
         assert report["golden_mismatches"] == 0
         assert report["accuracy"] == report["golden_accuracy"]
     assert "images that differ from golden" in capsys.readouterr().out
+
+
+def test_infer_with_images_of_ones_own(tmp_path, capsys):
+    """A network of thermometer code on a folder of images without labels, on a chip made for it."""
+    rng = np.random.default_rng(0)
+    network = random_network(rng, [6 * 5 * 3, 20, 10], spread=20)
+    encoding = Encoding(shape=(6, 5), thresholds=(64, 128, 192))
+    dataclasses.replace(network, encoding=encoding).save(tmp_path / "net.npz")
+    images = rng.integers(0, 256, (12, 6, 5)).astype(np.uint8)
+    for i, image in enumerate(images):
+        (tmp_path / "images").mkdir(exist_ok=True)
+        Image.fromarray(image).save(tmp_path / "images" / f"{i}.png")
+    out = tmp_path / "out.json"
+    arguments = ["infer", "--network", str(tmp_path / "net.npz"), "--data", str(tmp_path / "images")]
+    assert main([*arguments, "--json", str(out)]) == 0
+    report = json.loads(out.read_text())
+    assert (report["images"], report["accuracy"], report["golden_mismatches"]) == (12, None, 0)
+    assert (report["data"], report["binarize"]) == ("images", "thermometer:64,128,192")
+    assert "no labels" in capsys.readouterr().out
+    assert main([*arguments, "--binarize", "threshold"]) == 2
+    assert "was made for thermometer:64,128,192" in capsys.readouterr().err
 
 
 def test_infer_with_parameters_from_a_file(network_file, tmp_path, capsys):
@@ -174,8 +199,11 @@ def test_more_bad_input(network_file, tmp_path, capsys):
     wide = tmp_path / "wide.npz"
     random_network(np.random.default_rng(0), [784, 600, 10]).save(wide)
     for arguments, message in (
-        (["--network", str(small)], "small.npz: 20 inputs, the test images have 784"),
-        (["--network", str(wide)], "layer 0: 600 neurons, 88 more than a tile has rows"),
+        (
+            ["--network", str(small)],
+            "mnist-test-1bit.npz: images of shape (1000, 784): must be (count, ...) with 20",
+        ),
+        (["--network", str(wide), "--preset", "mnist"], "layer 0: 600 neurons, 88 more than a tile has rows"),
         (["--network", str(network_file), "--macro-params", str(small)], "small.npz"),
     ):
         assert main(["infer", *arguments]) == 2

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bridgebnn.hdl.spec import PRESETS, Combine, ReadMode, Timing, preset
+from bridgebnn.model.mapping.fit import geometry_for
 from bridgebnn.model.mapping.mapping import MappingError
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.names import UnknownName
@@ -53,6 +54,9 @@ OPTIONS = [
             "chip",
             "combine",
             "network",
+            "data",
+            "labels",
+            "binarize",
             "break",
             "sim",
             "attach",
@@ -60,7 +64,7 @@ OPTIONS = [
         *("final", "program", "repair", "seed", "waves", "job", "json"),
     )
 ]
-OPTIONS += [("program", name) for name in ("preset", "random", "chip", "macro", "sim", "out")]
+OPTIONS += [("program", name) for name in ("preset", "network", "random", "chip", "macro", "sim", "out")]
 
 
 @pytest.mark.parametrize(("command", "name"), OPTIONS)
@@ -103,6 +107,20 @@ def test_presets(name):
     assert (other.combine, other.final_mode) == (Combine.VOTE, ReadMode.SEARCH)
 
 
+def test_data_of_ones_own(tmp_path):
+    np.savez(tmp_path / "d.npz", images=np.array([[[0, 200, 1], [128, 127, 255]]] * 4), labels=[0, 1, 0, 1])
+    made = InferJob(network=network(), data=tmp_path / "d.npz", images=3)
+    assert made.images.tolist() == [[0, 1, 0, 1, 0, 1]] * 3
+    assert made.labels == (0, 1, 0)
+    assert made.geometry == geometry_for(made.network)
+    assert len(InferJob(network=network(), data=tmp_path / "d.npz", images=30).images) == 4
+    np.save(tmp_path / "i.npy", np.ones((2, 6), np.uint8))
+    assert InferJob(network=network(), data=tmp_path / "i.npy", binarize="bits", images=2).labels is None
+    np.save(tmp_path / "l.npy", [1, 0])
+    more = {"data_labels": tmp_path / "l.npy", "binarize": "bits"}
+    assert InferJob(network=network(), data=tmp_path / "i.npy", images=2, **more).labels == (1, 0)
+
+
 def test_images_and_networks_from_files(tmp_path):
     np.save(tmp_path / "v.npy", job().images)
     network().save(tmp_path / "n.npz")
@@ -133,7 +151,7 @@ VECTORS = [
     ([[0.5] * 6], "images are float64: must be binary"),
     ([[float("nan")] * 6], "images are float64: must be binary"),
     ([[2**70] * 6], "images are object: must be binary"),
-    (0, "InferJob.images = 0: must be from 1 to 10000 test images"),
+    (0, "InferJob.images = 0: must be from 1 to 10000, the images of"),
     (10_001, "InferJob.images = 10001"),
 ]
 OTHERS = [
@@ -184,7 +202,6 @@ def test_what_is_missing():
     for fields, message in (
         ({}, "InferJob needs images"),
         ({"images": [[1]]}, "InferJob needs network and geometry, or a preset"),
-        ({"images": [[1]], "network": network()}, "InferJob needs geometry, or a preset"),
     ):
         with pytest.raises(UnknownName, match=message):
             InferJob(**fields)
