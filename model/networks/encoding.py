@@ -179,7 +179,7 @@ class Encoding:
         array = np.asarray(images)
         flat = math.prod(self.shape)
         core = self.shape[:-1] if len(self.shape) > 1 and self.shape[-1] == 1 else self.shape
-        legal = {core, (*core, 1), (flat,)} if len(core) > 1 else {(flat,)}
+        legal: set[tuple[int, ...]] = {core, (*core, 1), (flat,)} if len(core) > 1 else {(flat,)}
         if len(core) == 2:
             legal.add((1, *core))  # channel first, of one channel
         if len(self.shape) == 1 and array.ndim > 1 and math.prod(array.shape[1:]) == flat:

@@ -90,7 +90,7 @@ def _images(folder: Path) -> list[Path]:
 
 
 def _read(paths: list[Path], channels: int | None) -> NDArray[np.uint8]:
-    found = []
+    found: list[NDArray[np.uint8]] = []
     for path in paths:
         try:
             with Image.open(path) as image:
