@@ -47,6 +47,10 @@ lint: $(READY) ## Check style, format, types, and who imports whom
 verilog: $(READY) ## Generate the Verilog and geometry.json of every array of the presets under build/verilog
 	@for p in paper23 mnist mnist-spares split; do $(RUN) hdl generate --preset $$p --out "$(OUT)/verilog/$$p" || exit $$?; done
 
+.PHONY: kit
+kit: $(READY) ## Write the tape-out kit of preset paper23 under build/kit (docs/kit.md)
+	@$(RUN) kit --preset paper23 --out "$(OUT)/kit"
+
 .PHONY: docs
 docs: $(READY) ## Build the documentation as a site (build/site), after its generated pages and the register files
 	@$(RUN) hdl registers --out "$(OUT)/registers" --document docs/registers.md --tables docs/architecture.md

@@ -17,6 +17,7 @@ ROOMS = {
     "tb": ("bridgebnn.tb.__main__", "co-simulate the generated Verilog with the modelled macro"),
     "spice": ("bridgebnn.model.spice.__main__", "compare the macro model with ngspice"),
     "train": ("bridgebnn.train.__main__", "train the networks again"),
+    "kit": ("bridgebnn.kit.__main__", "write the tape-out kit of a controller and its macro"),
     "proofs": ("bridgebnn.proofs.__main__", "prove the rules of the controller, refute broken designs"),
 }
 

@@ -18,6 +18,7 @@ FORBIDDEN = {
     "spec": ("hdl/spec/codes.py", "import numpy"),
     "hdl": ("hdl/layers/vectors.py", "import bridgebnn.model.networks.golden"),
     "model": ("model/macro/energy.py", "import bridgebnn.hdl.layers.popcount"),
+    "kit": ("kit/macro.py", "import bridgebnn.tb.pins"),
     "rooms-of-the-model": ("model/mapping/spares.py", "import bridgebnn.model.flows.programming"),
     "physics": ("model/macro/neuron.py", "import bridgebnn.model.networks.golden"),
     "golden": ("model/networks/golden.py", "import bridgebnn.model.networks.operations"),
@@ -35,7 +36,7 @@ def lint(folder: Path) -> tuple[int, str]:
 @pytest.fixture
 def copy(tmp_path):
     """The package as it is, to be spoiled."""
-    for name in ("bridgebnn", "hdl", "model", "tb", "train", "proofs"):
+    for name in ("bridgebnn", "hdl", "model", "tb", "train", "proofs", "kit"):
         ignored = shutil.ignore_patterns("__pycache__", "*.npz")
         shutil.copytree(ROOT / name, tmp_path / name, symlinks=True, ignore=ignored)
     (tmp_path / "data").mkdir()

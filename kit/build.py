@@ -1,0 +1,167 @@
+"""Everything that ``bridgebnn kit`` writes, and the manifest that lists it."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bridgebnn import __version__
+from bridgebnn.hdl.output.verilog import controller_name, controller_verilog, description
+from bridgebnn.hdl.spec import Timing
+from bridgebnn.hdl.spec.pins import BUS_PORTS, Flow
+from bridgebnn.hdl.spec.register_map import register_map
+from bridgebnn.model.mapping.mapping import Mapping
+from bridgebnn.model.networks.golden import forward
+
+from . import bus_script
+from .macro import Macro
+from .verilog import cell_lines, macro_model, modules, render, stub, system
+
+__all__ = ["PROGRAMMED_ROWS", "KitRequest", "write_kit"]
+
+PROGRAMMED_ROWS = 64
+"""Up to so many rows, the testbench programs them over the bus unless told otherwise; above, it preloads them."""
+
+
+TIMESCALE = "`timescale 1ns / 1ps\n\n"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class KitRequest:
+    """What a kit is made of.
+
+    Parameters
+    ----------
+    name : str
+        Of the controller; every other name begins with it.
+    mapping : Mapping
+        A network on the geometry, for the testbench.
+    timing : Timing
+    images : {0, 1}, (n, n_in)
+        Input vectors of the testbench, at least one.
+    init : bool
+        Initial values in the controller's Verilog.
+    command : str
+        The command that makes the same kit again.
+    """
+
+    name: str
+    mapping: Mapping
+    timing: Timing
+    images: np.ndarray
+    init: bool = True
+    command: str = ""
+
+    def __post_init__(self) -> None:
+        controller_name(self.name)
+        if not len(self.images):
+            raise ValueError("images = 0: the testbench needs at least 1")
+
+
+def write_kit(request: KitRequest, out: Path) -> Path:
+    """Write the kit's folder; the same request gives the same bytes.
+
+    Parameters
+    ----------
+    request : KitRequest
+    out : Path
+        Made when absent. Files that another kit has left there are removed, whatever else lies there stays.
+
+    Returns
+    -------
+    Path
+        ``manifest.json``.
+    """
+    contents = _contents(request)
+    _remove_former(out)
+    for name, text in contents.items():
+        file = out / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    manifest = out / "manifest.json"
+    manifest.write_text(json.dumps(_manifest(request, contents), indent=2) + "\n")
+    return manifest
+
+
+def _contents(request: KitRequest) -> dict[str, str]:
+    """Every file by its path in the kit."""
+    name, mapping, timing = request.name, request.mapping, request.timing
+    geometry = mapping.geometry
+    macro = Macro(name=name, geometry=geometry, timing=timing)
+    made = controller_verilog(geometry, timing, name=name, init=request.init)
+    head = "".join(f"{line}\n" for line in made.text.splitlines() if line.startswith("// ")) + TIMESCALE
+    parts = {f"rtl/{module}.v": head + text for module, text in modules(made.text).items()}
+    parts[f"rtl/{name}_system.v"] = system(macro)
+    model = f"macro/{name}_macro.v"
+    golden = forward(mapping.network, request.images)
+    registers = register_map(geometry, timing)
+    program, infer = bus_script.Script(registers), bus_script.Script(registers)
+    bus_script.programming(program, mapping)
+    bus_script.inference(infer, mapping, request.images, golden)
+    bench = render(
+        "testbench.v.j2",
+        name=name,
+        network=mapping.network.name,
+        images=len(request.images),
+        rows=mapping.rows_used,
+        programmed=mapping.rows_used <= PROGRAMMED_ROWS,
+        period=macro.period_ns,
+        program_entries=len(program.lines()),
+        infer_entries=len(infer.lines()),
+        patience=1_000_000,
+    )
+    facts = description(geometry, timing, name=name, init=request.init, memories=made.memories)
+    sources = [*parts, model, f"sim/{name}_tb.v"]
+    return {
+        **parts,
+        model: macro_model(macro),
+        f"macro/{name}_macro_stub.v": stub(macro),
+        f"sim/{name}_tb.v": bench,
+        "sim/program.mem": _lines(program.lines()),
+        "sim/infer.mem": _lines(infer.lines()),
+        "sim/cells.mem": _lines(cell_lines(mapping)),
+        f"constraints/{name}.sdc": render(
+            "constraints.sdc.j2",
+            name=name,
+            period=macro.period_ns,
+            bus_in=[p.name for p in BUS_PORTS if p.flow is Flow.IN],
+            bus_out=[p.name for p in BUS_PORTS if p.flow is Flow.OUT],
+        ),
+        "geometry.json": json.dumps(facts, indent=2) + "\n",
+        "files.f": _lines(sources),
+        "rtl.f": _lines([*parts, f"macro/{name}_macro_stub.v"]),
+    }
+
+
+def _lines(lines: list[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _manifest(request: KitRequest, contents: dict[str, str]) -> dict[str, object]:
+    return {
+        "kit": request.name,
+        "command": request.command,
+        "versions": {"bridgebnn": __version__} | {p: importlib.metadata.version(p) for p in ("amaranth",)},
+        "geometry": request.mapping.geometry.as_dict(),
+        "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in sorted(contents.items())},
+    }
+
+
+def _remove_former(out: Path) -> None:
+    """Remove what the manifest of a former kit lists, where it is unchanged in name; nothing else."""
+    manifest = out / "manifest.json"
+    if not manifest.is_file():
+        return
+    try:
+        former = json.loads(manifest.read_text())["files"]
+    except (json.JSONDecodeError, KeyError, TypeError):
+        raise ValueError(f"{manifest}: is no manifest of a kit; choose another folder") from None
+    for name in former:
+        file = (out / name).resolve()
+        if file.is_relative_to(out.resolve()) and file.is_file():
+            file.unlink()
