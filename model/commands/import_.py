@@ -15,7 +15,8 @@ from rich.table import Table
 
 from bridgebnn.command_line import output_file, write_json
 from bridgebnn.model.mapping.fit import geometry_for
-from bridgebnn.model.networks.imports import import_network
+from bridgebnn.model.networks.encoding import RULES
+from bridgebnn.model.networks.imports import RANGES, import_network
 from bridgebnn.model.networks.network import Network
 
 
@@ -28,16 +29,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="name of the network (default: that of the file)")
     parser.add_argument(
         "--input-range",
-        choices=("unit", "byte"),
-        help="how a pixel 0..255 enters the foreign network: as 0..1 or as it is (default: as the file declares, "
-        "else unit)",
+        choices=tuple(RANGES),
+        help="what enters the foreign network: pixels 0..255 as 0..1, as they are or as -1..1; bits as -1 and +1, or "
+        "as 0 and 1 (default: as the file declares, else unit)",
+    )
+    parser.add_argument(
+        "--binarize",
+        metavar="RULE",
+        help=f"{RULES}: how an image becomes the bits of bipolar or bit (default threshold)",
     )
     parser.add_argument("--json", type=output_file, metavar="F", help="also write what was found as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it; the exit status."""
-    network = import_network(arguments.file, input_range=arguments.input_range, name=arguments.name)
+    network = import_network(
+        arguments.file,
+        input_range=arguments.input_range,
+        binarize=arguments.binarize,
+        name=arguments.name,
+    )
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     network.save(arguments.out)
     _show(network, arguments.out)
@@ -71,7 +82,9 @@ def _show(network: Network, out: Path) -> None:
     console.print(table)
     said = network.meta["import"]
     geometry = geometry_for(network)
-    console.print(f"bit of a pixel: 1 where pixel >= {said['pixel_threshold']}")
+    size = " x ".join(map(str, network.encoding.shape))
+    console.print(f"bits of an image ({size} values): {network.encoding.rule}")
     console.print(f"score of a class: {said['score_scale']:.6g} * integer score + {said['score_offset']:.6g}")
-    console.print(f"one layer per tile: {geometry.tiles} tiles of {geometry.rows} x {geometry.columns}")
+    maps = f", maps of {geometry.map_words} words" if geometry.map_words else ""
+    console.print(f"one layer per tile: {geometry.tiles} tiles of {geometry.rows} x {geometry.columns}{maps}")
     console.print(f"written: {out}", soft_wrap=True)

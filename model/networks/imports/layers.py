@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +11,20 @@ from numpy.typing import ArrayLike, NDArray
 
 from .values import Decisions, ImportFailure, Values, decisions
 
-__all__ = ["BinaryLayer", "Chain", "Input", "check_sizes", "signed"]
+__all__ = ["BITS", "RANGES", "BinaryLayer", "Chain", "Input", "check_sizes", "signed"]
+
+
+RANGES: dict[str, tuple[str, Callable[[Any], Any] | None]] = {
+    "unit": ("0..1", lambda v: v / 255.0),
+    "byte": ("0..255", None),
+    "symmetric": ("-1..1", lambda v: (v / 255.0 - 0.5) / 0.5),
+    "bipolar": ("-1 and +1", lambda v: 2.0 * v - 1.0),
+    "bit": ("0 and 1", None),
+}
+"""How the input enters a foreign network: in words, and from a pixel 0..255, or a bit, to its value."""
+
+BITS = ("bipolar", "bit")
+"""Ranges of inputs that are binarized already."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +50,8 @@ class BinaryLayer:
         Window and stride of the OR-pooling behind it, 1: none.
     score_thresholds : int64 (n_out,) or None
         Of the last layer: the scores are its dot products minus these.
+    shape : tuple of int
+        Of the map that a convolution reads: (channels, height, width).
     place : str
         Where in the file it stands.
     """
@@ -47,6 +62,7 @@ class BinaryLayer:
     padding: int = 0
     pool: int = 1
     score_thresholds: NDArray[np.int64] | None = None
+    shape: tuple[int, ...] = ()
     place: str
 
     @property
@@ -57,15 +73,36 @@ class BinaryLayer:
 
 @dataclass
 class Chain:
-    """The layers read so far, and the shape (channel first) of what flows."""
+    """The layers read so far, and the shape (channel first) of what flows.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of what flows; first, of the input.
+    range : str
+        What a value of the input is, see `RANGES`.
+    """
 
     shape: tuple[int, ...]
+    range: str = "unit"
+    input_shape: tuple[int, ...] = ()
     layers: list[BinaryLayer] = field(default_factory=list)
     pixel_threshold: int | None = None
     notes: list[str] = field(default_factory=list)
     scores: dict[str, Any] = field(default_factory=dict)
     pending: BinaryLayer | None = None
     inverted: NDArray[np.bool_] | None = None
+
+    def __post_init__(self) -> None:
+        self.input_shape = self.shape
+
+    def start(self) -> Values:
+        """The input, as it enters the network."""
+        source, says, step = Input(shape=self.shape), *RANGES[self.range]
+        levels = np.arange(2 if self.range in BITS else 256)
+        self.notes.append(f"{'bits' if self.range in BITS else 'pixels 0..255'} enter as {says}")
+        values = Values(source=source, levels=levels, channels=1)
+        return values if step is None else values.then(step)
 
     def read_bits(self, values: Values, place: str) -> tuple[float, float]:
         """End the chain of steps in front of a binarized layer: what it reads are bits, low and high.
@@ -91,6 +128,10 @@ class Chain:
         return found.low, found.high
 
     def _binarize(self, found: Decisions, place: str) -> None:
+        if self.range in BITS:
+            if found.constant or (found.polarity < 0).any() or (found.thresholds != 1).any():
+                raise ImportFailure(f"{place}: does not read the bits of the input as they are")
+            return
         rules = set(zip(found.thresholds.tolist(), found.polarity.tolist(), strict=True))
         if len(rules) != 1 or found.polarity[0] < 0:
             raise ImportFailure(
@@ -155,8 +196,9 @@ class Chain:
         size = [(n + 2 * padding - kernel) // stride + 1 for n in self.shape[1:]]
         if min(size) < 1:
             raise ImportFailure(f"{place}: kernel {kernel} does not fit into a map of {self.shape[1:]}")
-        self.shape = (n_out, *size)
-        return self._layer(binary, scale, filters.sum(axis=(1, 2, 3)), low, high, place, stride, padding)
+        read, self.shape = self.shape, (n_out, *size)
+        total = filters.sum(axis=(1, 2, 3))
+        return self._layer(binary, scale, total, low, high, place, stride, padding, read)
 
     def _upright(self, binary: NDArray[np.int8], low: float, high: float, place: str) -> NDArray[np.int8]:
         """Weights (n_out, n_in), channel last, negated where the bits that they read are inverted."""
@@ -182,10 +224,11 @@ class Chain:
         place: str,
         stride: int = 1,
         padding: int = 0,
+        shape: tuple[int, ...] = (),
     ) -> Values:
         n = int(np.prod(binary.shape[1:]))
         self.pending = BinaryLayer(
-            weights=binary, decisions=None, stride=stride, padding=padding, place=place
+            weights=binary, decisions=None, stride=stride, padding=padding, shape=shape, place=place
         )
         levels = np.arange(-n, n + 1, 2)
         values = Values(source=self.pending, levels=levels, channels=len(binary))

@@ -42,6 +42,7 @@ class Reader:
         }
         self.values: dict[str, Values] = {}
         self.flat: set[str] = set()  # maps that were flattened channel first
+        self.last: set[str] = set()  # maps whose channels come last
         self.padded: dict[str, tuple[int, float]] = {}  # what Pad has put round a map: pixels, value
         inputs = [i for i in graph.input if i.name not in self.constants]
         if len(inputs) != 1:
@@ -49,11 +50,9 @@ class Reader:
         shape = [d.dim_value for d in inputs[0].type.tensor_type.shape.dim][1:]
         if not shape or 0 in shape:
             raise ImportFailure(f"input {inputs[0].name}: shape {shape} after the batch is not fixed")
-        self.chain = Chain(shape=tuple(shape))
-        byte = input_range == "byte" or (input_range is None and _is_uint8(graph, inputs[0]))
-        pixels = Values(source=Input(shape=tuple(shape)), levels=np.arange(256), channels=1)
-        self.values[inputs[0].name] = pixels if byte else pixels.then(lambda v: v / 255.0)
-        self.chain.notes.append(f"pixels 0..255 enter as {'0..255' if byte else '0..1'}")
+        default = "byte" if _is_uint8(graph, inputs[0]) else "unit"
+        self.chain = Chain(shape=tuple(shape), range=input_range or default)
+        self.values[inputs[0].name] = self.chain.start()
         self.outputs = [o.name for o in graph.output]
         self.nodes = [
             Node(
@@ -80,8 +79,9 @@ class Reader:
             result = handler(self, node)
             if isinstance(result, Values):
                 self.values[node.outputs[0]] = end = result
-                if any(i in self.flat for i in node.inputs) and node.op not in LAYERS:
-                    self.flat.add(node.outputs[0])
+                for kept in (self.flat, self.last):
+                    if any(i in kept for i in node.inputs) and node.op not in (*LAYERS, *LAYOUTS):
+                        kept.add(node.outputs[0])
             elif isinstance(result, np.ndarray):
                 self.constants[node.outputs[0]] = result
         if end is None:
@@ -114,8 +114,9 @@ class Reader:
             raise ImportFailure(
                 f"{node.place}: constant of shape {value.shape} on the input: must be one number"
             )
-        # per channel: behind a map (C, 1, 1) or (1, C, 1, 1), behind a vector (C,) or (1, C)
-        on_map = len(self.chain.shape) == 3
+        # per channel: behind a map (C, 1, 1) or (1, C, 1, 1), or as ever where channels are last; behind a vector
+        # (C,) or (1, C)
+        on_map = len(self.chain.shape) == 3 and not any(i in self.last for i in node.inputs)
         legal = {(moving.channels, 1, 1), (1, moving.channels, 1, 1)} if on_map else {(moving.channels,)}
         if value.shape in legal or (not on_map and value.size == moving.channels):
             return value.reshape(-1)
@@ -123,6 +124,13 @@ class Reader:
             f"{node.place}: constant of shape {value.shape}: must be one number, or one for each of "
             f"{moving.channels} channels"
         )
+
+    def first(self, node: Node) -> None:
+        """Refuse a map whose channels are last, where the operation takes them first."""
+        if node.inputs[0] in self.last:
+            raise ImportFailure(
+                f"{node.place}: reads a map of channels last: must be (batch, channels, height, width)"
+            )
 
     def moving(self, node: Node, index: int = 0) -> Values:
         """Input number ``index`` as `Values`."""
@@ -150,6 +158,7 @@ def _batch_norm(reader: Reader, node: Node) -> Any:
     scale, bias, mean, variance = (
         np.asarray(reader.constants[i], np.float64).ravel() for i in node.inputs[1:5]
     )
+    reader.first(node)
     values = reader.moving(node)
     if scale.size != values.channels:
         raise ImportFailure(f"{node.place}: {scale.size} channels, but {values.channels} come in")
@@ -195,7 +204,22 @@ def _reshape(reader: Reader, node: Node) -> Any:
                 raise ImportFailure(
                     f"{node.place}: to {target.tolist()}: must flatten everything behind the batch"
                 )
+        if node.inputs[0] not in reader.last:
+            reader.flat.add(node.outputs[0])
+    elif any(i in reader.flat for i in node.inputs):
         reader.flat.add(node.outputs[0])
+    return values
+
+
+def _transpose(reader: Reader, node: Node) -> Any:
+    values, perm = reader.moving(node), tuple(node.attributes.get("perm", ()))
+    last = node.inputs[0] in reader.last
+    if len(reader.chain.shape) != 3 or perm not in ((0, 1, 2, 3), (0, 3, 1, 2) if last else (0, 2, 3, 1)):
+        raise ImportFailure(
+            f"{node.place}: perm {list(perm)}: must move the channels of a map last, or first again"
+        )
+    if last == (perm == (0, 1, 2, 3)):
+        reader.last.add(node.outputs[0])
     return values
 
 
@@ -235,6 +259,7 @@ def _conv(reader: Reader, node: Node) -> Any:
         raise ImportFailure(f"{node.place}: weights must be constant, of four dimensions")
     stride = check_sizes(attributes.get("strides", [1, 1]), node.place, "strides")
     padding = check_sizes(attributes.get("pads", [0, 0, 0, 0]), node.place, "pads")
+    reader.first(node)
     values = reader.moving(node)
     low, high = reader.chain.read_bits(values, node.place)
     ahead, value = reader.padded.pop(node.inputs[0], (0, 0.0))
@@ -248,6 +273,7 @@ def _conv(reader: Reader, node: Node) -> Any:
 
 
 def _pad(reader: Reader, node: Node) -> Any:
+    reader.first(node)
     pads = node.attributes.get("pads")
     pads = np.asarray(reader.constants[node.inputs[1]] if pads is None else pads).ravel().tolist()
     value = node.attributes.get("value", 0.0)
@@ -262,6 +288,7 @@ def _pad(reader: Reader, node: Node) -> Any:
 
 def _max_pool(reader: Reader, node: Node) -> Any:
     attributes = node.attributes
+    reader.first(node)
     window = check_sizes(attributes["kernel_shape"], node.place, "kernel_shape")
     stride = check_sizes(attributes.get("strides", [1, 1]), node.place, "strides")
     if any(attributes.get("pads", [0])) or stride != window or attributes.get("ceil_mode", 0):
@@ -288,7 +315,10 @@ def _top(reader: Reader, node: Node) -> Any:
 
 
 def _shape(reader: Reader, node: Node) -> Any:
-    return np.array([-1, *reader.chain.shape], np.int64)
+    shape = reader.chain.shape
+    if node.inputs[0] in reader.last:
+        shape = (*shape[1:], shape[0])
+    return np.array([-1, *shape], np.int64)
 
 
 def _constant(reader: Reader, node: Node) -> Any:
@@ -300,6 +330,8 @@ def _sign(reader: Reader, node: Node) -> Any:
 
 
 LAYERS = {"MatMul", "Gemm", "Conv"}
+LAYOUTS = {"Transpose", "Reshape", "Flatten"}
+"""Operations that say themselves in what order their output is."""
 
 HANDLERS: dict[str, Handler] = {
     "Add": _arithmetic(np.add),
@@ -324,6 +356,7 @@ HANDLERS: dict[str, Handler] = {
     "Squeeze": _pass,
     "Sub": _arithmetic(np.subtract),
     "TopK": _top,
+    "Transpose": _transpose,
     "Unsqueeze": _pass,
 }
 SUPPORTED = tuple(HANDLERS)
@@ -385,8 +418,9 @@ def read_onnx(path: str | Path, input_range: str | None = None) -> Chain:
 
     Parameters
     ----------
-    input_range : "unit", "byte" or None
-        How a pixel 0..255 enters the graph: as 0..1 or as it is. None: bytes where the file declares its input so.
+    input_range : str, optional
+        How the input enters the graph, one of `layers.RANGES`. None: bytes where the file declares its input so, else
+        "unit".
 
     Raises
     ------

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bridgebnn.hdl.spec import Combine
+from bridgebnn.model.networks.convolution import Convolution
 from bridgebnn.model.networks.dense import Dense
+from bridgebnn.model.networks.encoding import DEFAULT, Encoding, parse_rule
 from bridgebnn.model.networks.network import Network, NetworkError
 
-from .layers import BinaryLayer, Chain
+from .layers import BITS, RANGES, BinaryLayer, Chain
 from .values import ImportFailure
 
 __all__ = ["FOREIGN", "import_network", "load_network", "to_network"]
@@ -35,15 +38,24 @@ def load_network(path: str | Path) -> Network:
     return Network.load(path)
 
 
-def import_network(path: str | Path, *, input_range: str | None = None, name: str | None = None) -> Network:
+def import_network(
+    path: str | Path,
+    *,
+    input_range: str | None = None,
+    binarize: str | None = None,
+    name: str | None = None,
+) -> Network:
     """Import a foreign file.
 
     Parameters
     ----------
     path : path
         Its suffix says what it is: see `FOREIGN`.
-    input_range : "unit", "byte" or None
-        How a pixel 0..255 enters the foreign network: as 0..1, or as it is. None: as the file declares.
+    input_range : str, optional
+        What enters the foreign network, one of `layers.RANGES`: pixels 0..255 as 0..1 ("unit"), as they are ("byte") or
+        as -1..1 ("symmetric"); bits as -1 and +1 ("bipolar") or as 0 and 1 ("bit"). None: as the file declares.
+    binarize : str, optional
+        Where bits enter: how an image becomes them, see ``encoding.parse_rule``; "threshold" by default.
     name : str, optional
         Of the network; the file's name without suffix by default.
 
@@ -60,6 +72,8 @@ def import_network(path: str | Path, *, input_range: str | None = None, name: st
         The file cannot be read.
     """
     path = Path(path)
+    if input_range is not None and input_range not in RANGES:
+        raise ImportFailure(f"input range {input_range!r}: must be one of {', '.join(RANGES)}")
     suffix = path.suffix.lower()
     if suffix not in FOREIGN:
         legal = ", ".join(f"{s} ({what})" for s, what in FOREIGN.items())
@@ -69,20 +83,34 @@ def import_network(path: str | Path, *, input_range: str | None = None, name: st
 
     chain = read_onnx(path, input_range)
     origin = {"file": path.name, "sha256": hashlib.sha256(content).hexdigest()}
-    return to_network(chain, name or path.stem, origin)
+    try:
+        return to_network(
+            chain, name or path.stem, origin, None if binarize is None else parse_rule(binarize)
+        )
+    except ImportFailure as error:
+        raise ImportFailure(f"{path}: {error}") from None
 
 
-def to_network(chain: Chain, name: str, origin: dict[str, Any]) -> Network:
+def to_network(
+    chain: Chain, name: str, origin: dict[str, Any], thresholds: tuple[int, ...] | None = None
+) -> Network:
     """The chain as a network of this project.
+
+    Parameters
+    ----------
+    thresholds : tuple of int, optional
+        How an image becomes the bits that the foreign network takes, where it takes bits; by default one of 128. Where
+        it binarizes pixels itself, only what it does itself is legal.
 
     Raises
     ------
     ImportFailure
-        A layer has no counterpart.
+        A layer has no counterpart, or ``thresholds`` are not what the foreign network does.
     """
     meta = {
         "import": {
             **origin,
+            "input_range": chain.range,
             "pixel_threshold": chain.pixel_threshold,
             "score_scale": chain.scores["scale"],
             "score_offset": chain.scores["offset"],
@@ -91,14 +119,50 @@ def to_network(chain: Chain, name: str, origin: dict[str, Any]) -> Network:
         }
     }
     try:
-        return Network(name=name, operations=tuple(_dense(layer) for layer in chain.layers), meta=meta)
+        operations = tuple(_convolution(x) if x.is_convolution else _dense(x) for x in chain.layers)
+        return Network(name=name, operations=operations, meta=meta, encoding=_encoding(chain, thresholds))
     except NetworkError as error:
         raise ImportFailure(f"{name}: {error}") from None
 
 
+def _encoding(chain: Chain, thresholds: tuple[int, ...] | None) -> Encoding:
+    """From an image to what the first layer reads."""
+    if chain.range in BITS:
+        found = DEFAULT if thresholds is None else thresholds
+    else:
+        assert chain.pixel_threshold is not None
+        found = (min(max(chain.pixel_threshold, 0), 256),)
+        if thresholds is not None and thresholds != found:
+            raise ImportFailure(
+                f"binarize: the network itself has a threshold of {found[0]} on its pixels: leave it out, or say that "
+                f"bits come in (input range {' or '.join(BITS)})"
+            )
+    shape = chain.input_shape
+    if len(shape) == 3:
+        shape = (*shape[1:], shape[0])
+    levels = max(1, len(found))
+    if shape[-1] % levels:
+        raise ImportFailure(f"binarize: {shape[-1]} channels come of no code of {levels} levels: no multiple")
+    shape = (*shape[:-1], shape[-1] // levels)
+    return Encoding(shape=shape if len(shape) <= 3 else (int(np.prod(shape)),), thresholds=found)
+
+
+def _convolution(layer: BinaryLayer) -> Convolution:
+    channels, height, width = layer.shape
+    window = _dense(replace(layer, weights=layer.weights.reshape(len(layer.weights), -1)))
+    return Convolution(
+        window=window,
+        width=width,
+        height=height,
+        channels=channels,
+        kernel=layer.weights.shape[1],
+        stride=layer.stride,
+        padding=layer.padding,
+        pool=layer.pool,
+    )
+
+
 def _dense(layer: BinaryLayer) -> Dense:
-    if layer.is_convolution:
-        raise ImportFailure(f"{layer.place}: convolutions are read, but have no counterpart in a network yet")
     n_out, n_in = layer.weights.shape
     found = layer.decisions
     thresholds = layer.score_thresholds if found is None else found.thresholds

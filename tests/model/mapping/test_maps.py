@@ -10,6 +10,7 @@ import pytest
 from bridgebnn.hdl.spec import Combine, Geometry, ReadMode
 from bridgebnn.model.flows import inference
 from bridgebnn.model.macro.array import Array
+from bridgebnn.model.mapping.fit import geometry_for
 from bridgebnn.model.mapping.mapping import MappingError, map_network
 from bridgebnn.model.networks import golden
 from bridgebnn.model.networks.network import Network
@@ -82,3 +83,18 @@ def test_what_does_not_fit():
         )
     with pytest.raises(MappingError, match=r"layer 1: the last layer is a convolution"):
         map_network(Network(name="x", operations=network.operations[:2]), GEOMETRY)
+
+
+def test_geometry_that_fits():
+    network = random_network(np.random.default_rng(6), hidden=7)
+    geometry = geometry_for(network)
+    assert (geometry.map_words, geometry.tiles, geometry.inputs) == (
+        4,
+        4,
+        36,
+    )  # 120 bits, windows of 3 * 3 * 4
+    for made in (geometry, geometry_for(network, inputs=20)):
+        mapping = map_network(network, made)
+        images = np.random.default_rng(7).integers(0, 2, (4, network.n_in))
+        found = inference.run(mapping, chip(MacroParams.ideal(), mapping), images)
+        assert found.differences(golden.forward(network, images))["images"] == 0
