@@ -23,6 +23,7 @@ __all__ = [
     "guarded",
     "output_file",
     "output_folder",
+    "share",
     "stoppable",
     "whole",
     "write_json",
@@ -149,6 +150,17 @@ def whole(low: int, high: int) -> Callable[[str], int]:
         return int(text)
 
     return parse
+
+
+def share(text: str) -> float:
+    """An argparse type: a number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: must be a number from 0 to 1")
+    return value
 
 
 def output_file(text: str) -> Path:

@@ -34,15 +34,18 @@ class Purpose(enum.IntEnum):
     CELL_NOISE = 4  # counter (read number, row): (C,), read noise of bridges and buffers
     CHARGE_INJECTION = 5  # counter (): one number a tile
     REFERENCE_GAIN = 6  # counter (): one number a tile
+    DECISION = 7  # counter (read number,): (R,), of the published statistics; row r takes element r
     # devices
     DEVICE_FRESH = 32  # counter (): pristine resistances and stuck devices
     DEVICE_TRAITS = 33  # counter (row,): device-to-device quantiles
     DEVICE_PRELOAD = 34  # counter (row, ...): states written without pulses
+    CELL_ERROR = 35  # counter (row,): (C,), cells that read the wrong bit, of the published statistics
     # pulses and verify reads
     PULSE = 64  # counter (row, side, pulse number): cycle-to-cycle quantiles
     # testbenches and studies
     STIMULUS = 96
     STUDY = 97
+    SWEEP = 98  # tile: the layer; counter (draw, first image of a block, group): errors of neurons
 
 
 _WORD = 1 << 64
@@ -116,6 +119,11 @@ def normal(chip: int, purpose: Purpose, tile: int, *counter: int, size: Any) -> 
 def uniform(chip: int, purpose: Purpose, tile: int, *counter: int, size: Any) -> NDArray[np.float32]:
     """Uniform numbers in [0, 1) on a grid of 2**-24: ``draw(...).random(size, dtype=float32)``, faster."""
     return _reused.at(chip, purpose, tile, counter).random(size, dtype=np.float32)
+
+
+def uniform_fine(chip: int, purpose: Purpose, tile: int, *counter: int, size: Any) -> NDArray[np.float64]:
+    """Uniform numbers in [0, 1) on a grid of 2**-53: the same as ``draw(...).random(size)``, faster."""
+    return _reused.at(chip, purpose, tile, counter).random(size)
 
 
 def uniform_rows(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bridgebnn.command_line import whole
+from bridgebnn.command_line import share, whole
 from bridgebnn.hdl.spec import PRESETS
 from bridgebnn.model.macro.broken_lines import SPARED_KINDS
 from bridgebnn.model.networks.encoding import RULES
+from bridgebnn.model.parameters.params import MacroParams
+from bridgebnn.model.parameters.published import CLOCKS_NS
 
-__all__ = ["add_chip", "add_data", "add_inference", "add_network", "add_preset", "add_work"]
+__all__ = ["add_chip", "add_data", "add_inference", "add_network", "add_preset", "add_work", "given_macro"]
 
 SEEDS = 2**64 - 1
 CHIP = 1
@@ -92,13 +94,29 @@ def add_inference(parser: argparse.ArgumentParser, images: int) -> None:
     add_data(parser, images)
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
-        "--macro", choices=("ideal", "real"), default="ideal", help="parameter set (default ideal)"
+        "--macro",
+        choices=("ideal", "real", "published"),
+        default="ideal",
+        help="parameter set, or the authors' published statistics (default ideal)",
     )
     which.add_argument(
         "--macro-params",
         type=Path,
         metavar="FILE",
         help="parameter set from a JSON file; what it leaves out has the value of real",
+    )
+    add(
+        "--clock",
+        type=int,
+        choices=tuple(CLOCKS_NS),
+        metavar="NS",
+        help="of --macro published: time that the comparator has, 6, 8 or 20 ns (default 8)",
+    )
+    add(
+        "--cell-errors",
+        type=share,
+        metavar="P",
+        help="of --macro published: probability that a cell reads the wrong bit (default 0)",
     )
     add_chip(parser)
     add(
@@ -114,3 +132,25 @@ def add_inference(parser: argparse.ArgumentParser, images: int) -> None:
         metavar="KIND:TILE:LINE",
         help=f"a broken line of the chip, may be repeated, needs --repair; KIND is one of {', '.join(SPARED_KINDS)}",
     )
+
+
+def given_macro(arguments: argparse.Namespace) -> MacroParams | None:
+    """The macro that ``--macro``, ``--macro-params``, ``--clock`` and ``--cell-errors`` ask for; None: none of them.
+
+    Raises
+    ------
+    ValueError
+        Statistics of another macro than published.
+    """
+    options = {"--clock": arguments.clock, "--cell-errors": arguments.cell_errors}
+    given = [name for name, value in options.items() if value is not None]
+    if given and (arguments.macro != "published" or arguments.macro_params):
+        raise ValueError(f"{given[0]} without --macro published: only the published statistics have it")
+    if arguments.macro_params:
+        return MacroParams.load(arguments.macro_params)
+    if arguments.macro is None:
+        return None
+    if not given:
+        return MacroParams.named(arguments.macro)
+    clock_ns = 8 if arguments.clock is None else arguments.clock
+    return MacroParams.of_published(clock_ns=clock_ns, cell_error_rate=arguments.cell_errors or 0.0)

@@ -22,13 +22,13 @@ from bridgebnn.model.flows.programming import program
 from bridgebnn.model.flows.repair import program_repaired
 from bridgebnn.model.flows.reports import ModelReport
 from bridgebnn.model.macro.array import Array
-from bridgebnn.model.macro.broken_lines import FaultyArray, LineFault
+from bridgebnn.model.macro.broken_lines import LineFault, faulty_array
 from bridgebnn.model.mapping.fit import choose
 from bridgebnn.model.mapping.mapping import Mapping, map_network
 from bridgebnn.model.networks.data import load_data
 from bridgebnn.model.networks.golden import Forward, Golden
 from bridgebnn.model.networks.host import host_layers
-from bridgebnn.model.options import add_inference
+from bridgebnn.model.options import add_inference, given_macro
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.progress import Show, counted, shown
 from bridgebnn.versions import versions
@@ -65,14 +65,13 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.data, network, labels=arguments.labels, binarize=arguments.binarize, most=arguments.images
     )
     images, labels = data.bits(network), data.labels
-    given = arguments.macro_params
-    params = MacroParams.load(given) if given else MacroParams.named(arguments.macro)
+    params = given_macro(arguments) or MacroParams.ideal()
     lines = [LineFault.parse(text) for text in arguments.broken_lines]
     if lines and not arguments.repair:
         raise ValueError("--break without --repair: the chip cannot hold the network")
     for line in lines:
         line.check(chosen.geometry)
-    array = FaultyArray(chosen.geometry, params, arguments.chip, lines=lines)
+    array = faulty_array(chosen.geometry, params, arguments.chip, lines)
     with shown("model") as show:
         if arguments.repair:
             mapping, programming = _repair(mapping, array, chosen.timing, combine, chosen.final_mode, show)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bridgebnn.hdl.spec import Geometry, ProgOp, ProgSide, VerifyRef
+from bridgebnn.model.parameters.params import MacroParams
 
 from .array import Array
+from .published import array_of
 
-__all__ = ["LINE_KINDS", "SPARED_KINDS", "FaultyArray", "LineFault"]
+__all__ = ["LINE_KINDS", "SPARED_KINDS", "FaultyArray", "LineFault", "faulty_array"]
 
 Bits = NDArray[np.bool_]
 SPARED_KINDS = ("word_open", "bit_open", "source_stuck", "source_short", "bit_short")
@@ -271,3 +274,14 @@ class FaultyArray(Array):
                 joined = np.any if f.value else np.all
                 ones[here], zeros[here] = joined(ones[here]), joined(zeros[here])
         return ones, zeros
+
+
+def faulty_array(geometry: Geometry, params: MacroParams, chip: int, lines: Sequence[LineFault]) -> Array:
+    """The chip of a parameter set, with ``lines`` broken; ``ValueError`` where its kind knows no broken lines."""
+    if not lines:
+        return array_of(geometry, params, chip)
+    if params.published is not None:
+        raise ValueError(
+            f"broken lines on macro {params.name!r}: the published statistics know sound lines alone"
+        )
+    return FaultyArray(geometry, params, chip, lines=list(lines))

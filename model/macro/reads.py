@@ -48,7 +48,7 @@ def _search(
     """Popcounts by successive approximation, (batch, n); docs/architecture.md section 3."""
     tile, steps = what.tile, what.comparisons
     counts = array.counts(tile, rows, inputs, what.col_en)
-    low = np.zeros(counts.shape, np.int64)
+    low = np.zeros((len(inputs), rows.stop - rows.start), np.int64)
     for k in range(steps):
         needed = array.min_refs_batch(tile, rows, inputs, what.col_en, first + k, steps, counts)
         middle = low + (1 << (steps - 1 - k))

@@ -19,6 +19,7 @@ from typing import Any, Self
 from bridgebnn.hdl.spec import Timing
 
 from .device_params import DeviceParams
+from .published import PublishedParams
 from .quantities import Quantities, choice, known, quantity
 
 __all__ = [
@@ -208,12 +209,27 @@ class MacroParams:
         The population of ReRAM devices.
     bridge : BridgeParams
     neuron : NeuronParams
+    published : PublishedParams, optional
+        The authors' statistics in place of this project's physics: devices, bridges and neurons are then those of
+        ``ideal``, and given ones a ``ValueError``.
     """
 
     name: str = "real"
     device: DeviceParams = field(default_factory=DeviceParams.real)
     bridge: BridgeParams = field(default_factory=BridgeParams)
     neuron: NeuronParams = field(default_factory=NeuronParams)
+    published: PublishedParams | None = None
+
+    def __post_init__(self) -> None:
+        if self.published is None:
+            return
+        for part, kind in _PARTS.items():
+            given, ideal = getattr(self, part), kind.ideal()
+            if given not in (ideal, kind.real() if kind is DeviceParams else kind()):
+                raise ValueError(
+                    f"MacroParams.{part} beside published: must be left out, the published statistics take its place"
+                )
+            object.__setattr__(self, part, ideal)
 
     @classmethod
     def ideal(cls) -> Self:
@@ -229,6 +245,11 @@ class MacroParams:
     def real(cls) -> Self:
         """The default spreads and noises."""
         return cls()
+
+    @classmethod
+    def of_published(cls, **statistics: Any) -> Self:
+        """The authors' statistics; ``statistics`` are fields of `PublishedParams`."""
+        return cls(name="published", published=PublishedParams(**statistics))
 
     @property
     def is_ideal(self) -> bool:
@@ -253,12 +274,13 @@ class MacroParams:
 
     @classmethod
     def named(cls, name: str) -> Self:
-        """``ideal``, ``real``, or the path of a ``.json`` file (see ``load``); ``ValueError`` otherwise."""
+        """``ideal``, ``real``, ``published`` (8 ns, no cell errors), or the path of a ``.json`` file (see ``load``)."""
         if name.endswith(".json"):
             return cls.load(name)
-        if name not in ("ideal", "real"):
-            raise ValueError(f"macro = {name!r}: must be ideal or real, or a .json file")
-        return cls.ideal() if name == "ideal" else cls.real()
+        made = {"ideal": cls.ideal, "real": cls.real, "published": cls.of_published}
+        if name not in made:
+            raise ValueError(f"macro = {name!r}: must be ideal, real or published, or a .json file")
+        return made[name]()
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -279,13 +301,20 @@ class MacroParams:
 
     def as_dict(self) -> dict[str, Any]:
         """Nested fields by name, ready for JSON."""
-        return dataclasses.asdict(self)
+        values = dataclasses.asdict(self)
+        if self.published is None:
+            del values["published"]
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Inverse of ``as_dict``; missing parts take their default, unknown names are a ``ValueError``."""
         values = dict(known(cls, values))
-        for part, kind in (("bridge", BridgeParams), ("neuron", NeuronParams), ("device", DeviceParams)):
-            if part in values:
+        kinds: dict[str, Any] = {**_PARTS, "published": PublishedParams}
+        for part, kind in kinds.items():
+            if values.get(part) is not None:
                 values[part] = kind(**known(kind, values[part]))
         return cls(**values)
+
+
+_PARTS: dict[str, Any] = {"bridge": BridgeParams, "neuron": NeuronParams, "device": DeviceParams}

@@ -21,16 +21,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binom
 
 from bridgebnn.hdl.spec import bias_columns
+from bridgebnn.model.parameters.published import CLOCKS_NS, cells_sigma, comparator_error
 
 __all__ = ["CLOCKS_NS", "MAX_INPUTS", "comparator_error", "neuron_error", "sigma_counts"]
-
-CLOCKS_NS = {6: (0.00245622, 0.160218), 8: (0.0020275982, 0.18889), 20: (0.00170505, 0.211172)}
-"""Comparator clock in ns: (a, b) of ``sigma = a*C + b`` in popcount counts [data].
-
-The coefficients are known to six digits, which leaves up to 1e-5 of a table's smaller entries open. At 8 ns the
-published rows of N = 1025 narrow a to 0.0020275981..0.0020275983, inside the rounding of 0.00202760, and that value
-is used: every row then comes out to its last digit. At 6 and 20 ns the six digits are all that is known.
-"""
 
 MAX_INPUTS = 6921
 """Inputs N of the widest neuron in the published tables [data]."""
@@ -56,30 +49,7 @@ def sigma_counts(n_inputs: int, clock_ns: int) -> float:
     """
     if isinstance(n_inputs, bool) or n_inputs != int(n_inputs) or not 1 <= n_inputs <= MAX_INPUTS:
         raise ValueError(f"n_inputs = {n_inputs!r}: must be an integer from 1 to {MAX_INPUTS}")
-    if clock_ns not in CLOCKS_NS:
-        legal = ", ".join(map(str, CLOCKS_NS))
-        raise ValueError(f"clock_ns = {clock_ns!r}: the authors published {legal} ns")
-    a, b = CLOCKS_NS[clock_ns]
-    return a * (n_inputs + bias_columns(int(n_inputs))) + b
-
-
-def comparator_error(distance: ArrayLike, sigma: float) -> NDArray[np.float64]:
-    """Probability that the comparator decides against the sign of ``distance``.
-
-    Parameters
-    ----------
-    distance : array of int
-        Signed distance d from the threshold in popcount counts; 0 is the nearest that counts as 1.
-    sigma : float, positive
-        Spread in popcount counts, see `sigma_counts`.
-
-    Returns
-    -------
-    float64, shape of ``distance``
-        ``0.5 * exp(-(|d| + 1)**2 / (2*sigma**2))``.
-    """
-    reach = np.abs(np.asarray(distance, np.float64)) + 1
-    return 0.5 * np.exp(-(reach**2) / (2 * sigma**2))
+    return cells_sigma(int(n_inputs) + bias_columns(int(n_inputs)), clock_ns)
 
 
 def neuron_error(

@@ -17,8 +17,7 @@ from typing import Any
 
 from bridgebnn.command_line import output_file, whole, write_json
 from bridgebnn.model.mapping.fit import DEFAULT_PRESET
-from bridgebnn.model.options import add_inference
-from bridgebnn.model.parameters.params import MacroParams
+from bridgebnn.model.options import add_inference, given_macro
 from bridgebnn.names import UnknownName
 from bridgebnn.progress import shown
 from bridgebnn.tb.runs.jobs import InferJob
@@ -29,7 +28,6 @@ from bridgebnn.tb.simulators import SIMULATORS
 FIELDS = {
     "preset": "preset",
     "images": "images",
-    "macro": "macro",
     "chip": "chip",
     "combine": "combine",
     "network": "network",
@@ -80,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--job", type=Path, metavar="F", help="a job from a JSON file; has its own defaults")
     add("--json", type=output_file, metavar="F", help="also write the results as JSON")
-    parser.set_defaults(**dict.fromkeys(FIELDS))  # what is not given leaves the job's default
+    parser.set_defaults(**dict.fromkeys((*FIELDS, "macro")))  # what is not given leaves the job's default
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -101,8 +99,8 @@ def job_of(arguments: argparse.Namespace) -> InferJob:
     given |= {
         name: getattr(arguments, name) for name in ("chip", "seed") if getattr(arguments, name) is not None
     }
-    if arguments.macro_params:
-        given["macro"] = MacroParams.load(arguments.macro_params)
+    if (macro := given_macro(arguments)) is not None:
+        given["macro"] = macro
     if arguments.job:
         return _from_file(arguments.job, given)
     values: dict[str, Any] = {"images": 20, "sim": "verilator"} | given

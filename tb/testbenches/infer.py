@@ -13,7 +13,7 @@ import numpy as np
 
 from bridgebnn.model.flows import inference
 from bridgebnn.model.macro.array import Array
-from bridgebnn.model.macro.broken_lines import FaultyArray, LineFault
+from bridgebnn.model.macro.broken_lines import LineFault, faulty_array
 from bridgebnn.model.mapping.mapping import Mapping
 from bridgebnn.model.networks import golden
 from bridgebnn.model.networks.host import host_layers
@@ -31,9 +31,7 @@ from bridgebnn.tb.testbenches.bring_up import Pass, program_alone, program_chip
 def chip_of(job: InferJob | ProgramJob) -> Array:
     """A fresh, unformed chip, with the job's broken lines."""
     lines = [LineFault.parse(text) for text in job.get("broken_lines", ())]
-    if lines:
-        return FaultyArray(job.geometry, job.macro, job.chip, lines=lines)
-    return Array(job.geometry, job.macro, job.chip)
+    return faulty_array(job.geometry, job.macro, job.chip, lines)
 
 
 def environment(dut: Any, job: InferJob, array: Array | None) -> Env:

@@ -1,0 +1,306 @@
+"""A macro of the authors' published statistics: it answers row reads, and plays the macro on the pins.
+
+Programming is that of ideal devices, so every cell holds what it was told. Two things are drawn:
+
+* *Cells.* With probability p a cell reads the wrong bit, for good: drawn per (chip, tile, row), like a device that
+  failed. Every read through ``sl`` shows it: COUNT, READ_ROW and the read-back that ends PROGRAM_ROW.
+* *Decisions.* Each comparison of a row draws one uniform number per (chip, tile, read number).
+
+**A neuron is a row of a tile**: C cells are the C_en enabled columns, bias columns included, of which the spread
+``sigma = a*C_en + b`` follows. Counting from the threshold, ``h = pop + ref - ceil(C_en/2)`` is 0 at the nearest
+popcount that gives 1 and -1 at the nearest that gives 0. Without cell errors h names the side that is meant and the
+published distance on it, ``D = h`` or ``D = -h - 1``; with them the popcount is another, h' and d' likewise, from the
+side that was *meant*: ``d' = h'`` or ``d' = -h' - 1``. The decision is wrong with the published s(d') where d' >= 0,
+else with 1 - s(d'). Summed over the cell errors this is ``bridgebnn.model.studies.statistics.neuron_error`` of N
+inputs where C_en = N + 2*floor(0.05*N), to the last digit, for either side.
+
+Since s depends on |d'| + 1, the published comparator is not a function of its own dV: next to the threshold, past it
+by one count, it errs as if two counts away. That is theirs; the probability of a 1 nevertheless only grows with the
+reference, so one number per read decides for every ``ref``, as on the pins of a real macro.
+
+* ``ADD`` of tiles reads popcounts: COUNT sees the cell errors alone, SEARCH compares ceil(log2(C_en+1)) times, each
+  with a number of its own. A neuron that is split over tiles is not in the publication.
+* ``VOTE``: each tile is a neuron of its own C_en, with its own comparator.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, NamedTuple
+
+import numpy as np
+from cachetools import LRUCache, cachedmethod
+from numpy.typing import ArrayLike, NDArray
+
+from bridgebnn.hdl.spec import Geometry
+from bridgebnn.model.draws import Purpose, uniform_fine
+from bridgebnn.model.parameters.params import MacroParams
+from bridgebnn.model.parameters.published import PublishedParams, cells_sigma, comparator_error
+
+from .array import Array, Bits
+
+__all__ = ["DecisionTable", "PublishedArray", "array_of"]
+
+Counts = NDArray[np.int32]
+
+_KEPT = 256
+
+
+class DecisionTable:
+    """Probability that a row of ``cells`` cells gives 1, by where it stands and where it should.
+
+    Parameters
+    ----------
+    cells : int, 1..7613
+        Enabled columns C_en.
+    clock_ns : 6, 8 or 20
+
+    Attributes
+    ----------
+    one, zero : float64, (2*K + 1,)
+        For h' = -K..K where 1, and where 0 is meant; never falling, 0 and 1 at the ends.
+    reach : int
+        K, beyond which nothing is left in float64.
+    """
+
+    def __init__(self, cells: int, clock_ns: int) -> None:
+        sigma = cells_sigma(cells, clock_ns)
+        self.reach = int(np.ceil(sigma * np.sqrt(2 * 54 * np.log(2)))) + 1
+        h = np.arange(-self.reach, self.reach + 1)
+        right = comparator_error(h, sigma)
+        self.one = np.where(h >= 0, 1 - right, right)
+        past = comparator_error(-h - 1, sigma)
+        self.zero = np.where(h <= -1, past, 1 - past)
+        self._both = np.concatenate([self.zero, self.one])
+        for table in (self.one, self.zero):
+            table[0], table[-1] = 0.0, 1.0
+        self._both[[0, len(h)]], self._both[[len(h) - 1, -1]] = 0.0, 1.0
+
+    def probability(self, meant: NDArray[Any], stands: NDArray[Any]) -> NDArray[np.float64]:
+        """Of a 1, from h and h', arrays of the same shape."""
+        at = np.clip(stands, -self.reach, self.reach)
+        at += self.reach
+        at += (meant >= 0) * np.asarray(len(self.one), at.dtype)
+        return self._both[at]
+
+    def least(self, u: NDArray[np.float64], shift: NDArray[Any]) -> NDArray[np.int64]:
+        """Smallest h at which the probability exceeds ``u``; ``shift`` = h' - h."""
+        below = np.searchsorted(self.zero, u, side="right") - self.reach - shift
+        above = np.searchsorted(self.one, u, side="right") - self.reach - shift
+        return np.where(below <= -1, below, np.maximum(above, 0))
+
+
+class _Planes(NamedTuple):
+    """Cells of a tile as matrices: popcount = base @ col_en + slope @ (bl & col_en), each float32 (R, C)."""
+
+    slope: NDArray[np.float32]
+    base: NDArray[np.float32]
+
+
+class PublishedArray(Array):
+    """One chip whose reads follow the published statistics; an ``Evaluator``, and a ``MacroModel`` on the pins.
+
+    Parameters
+    ----------
+    geometry : Geometry
+        At most 4096 columns, well within the 7613 cells of the widest published neuron.
+    params : MacroParams
+        With ``published``.
+    chip : int, 0..2**64-1
+
+    Raises
+    ------
+    ValueError
+        Parameters of another kind of macro.
+    """
+
+    def __init__(self, geometry: Geometry, params: MacroParams, chip: int = 0) -> None:
+        if params.published is None:
+            raise ValueError(f"macro {params.name!r} has no published statistics")
+        super().__init__(geometry, params, chip)
+        self.statistics: PublishedParams = params.published
+        self._wrong: dict[int, Bits] = {}
+        self._tables: dict[int, DecisionTable] = {}
+        self._planes_kept: dict[int, tuple[bytes, _Planes, _Planes | None]] = {}
+        self._programmed: dict[int, tuple[bytes, Bits, Bits, _Planes]] = {}
+        self._decisions_kept: LRUCache[Any, NDArray[np.float64]] = LRUCache(_KEPT)
+
+    def sibling(self, params: MacroParams, chip: int) -> PublishedArray:
+        """Another chip that was programmed with the same cells, at its first read; it shares these devices.
+
+        What is drawn differs alone, so it answers as a chip of that seed that was programmed for itself.
+        """
+        if params.published is None:
+            raise ValueError(f"macro {params.name!r} has no published statistics")
+        twin = copy.copy(self)
+        twin.params, twin.statistics, twin.chip = params, params.published, chip
+        twin.reads = np.zeros_like(self.reads)
+        twin._wrong, twin._decisions_kept = {}, LRUCache(_KEPT)
+        if params.published.clock_ns != self.statistics.clock_ns:
+            twin._tables = {}
+        # cells as they read differ, cells as they were programmed do not
+        twin._planes_kept, twin._programmed = {}, self._programmed
+        return twin
+
+    # -- what is drawn ---------------------------------------------------------------------------------------
+
+    def wrong_cells(self, tile: int) -> Bits:
+        """Cells that read the wrong bit, (R, C) bool."""
+        if tile not in self._wrong:
+            rate, shape = self.statistics.cell_error_rate, (self.geometry.rows, self.geometry.columns)
+            wrong = np.zeros(shape, bool)
+            for row in range(shape[0] if rate > 0 else 0):
+                wrong[row] = uniform_fine(self.chip, Purpose.CELL_ERROR, tile, row, size=shape[1]) < rate
+            self._wrong[tile] = wrong
+        return self._wrong[tile]
+
+    @cachedmethod(lambda self: self._decisions_kept)
+    def _drawn(self, tile: int, number: int) -> NDArray[np.float64]:
+        """Uniform numbers of the comparisons of ``tile`` at read ``number``, one a row."""
+        return uniform_fine(self.chip, Purpose.DECISION, tile, number, size=self.geometry.rows)
+
+    def _drawn_batch(
+        self, tile: int, rows: slice, batch: int, first: NDArray[np.int64], stride: int
+    ) -> NDArray[np.float64]:
+        """The same for a batch, (batch, n)."""
+        start, stop, _ = rows.indices(self.geometry.rows)
+        u = np.empty((batch, stop - start))
+        for number in np.unique(first).tolist():
+            here = np.flatnonzero(first == number)
+            size = start + int(here[-1]) + 1  # the beginning of the draw over all rows
+            whole = len(here) == u.shape[1]
+            for i in range(batch):
+                drawn = uniform_fine(self.chip, Purpose.DECISION, tile, number + i * stride, size=size)[
+                    start:
+                ]
+                if whole:
+                    u[i] = drawn
+                else:
+                    u[i, here] = drawn[here]
+        return u
+
+    def table(self, cells: int) -> DecisionTable:
+        """Probabilities of a row of so many enabled columns."""
+        if cells not in self._tables:
+            self._tables[cells] = DecisionTable(cells, self.statistics.clock_ns)
+        return self._tables[cells]
+
+    # -- popcounts -------------------------------------------------------------------------------------------
+
+    def _cells(self, tile: int) -> tuple[_Planes, _Planes | None]:
+        """Cells as they were programmed, and as they read; None where that is the same."""
+        state = self.devices.row_version[tile].tobytes()
+        kept = self._planes_kept.get(tile)
+        if kept is None or kept[0] != state:
+            held = self._programmed.get(tile)
+            if held is None or held[0] != state:
+                ones, zeros = super().planes(tile)
+                held = self._programmed[tile] = state, ones, zeros, _matrices(ones, zeros)
+            wrong = self.wrong_cells(tile)
+            as_read = _matrices(held[1] ^ wrong, held[2] ^ wrong) if wrong.any() else None
+            kept = self._planes_kept[tile] = state, held[3], as_read
+        return kept[1:]
+
+    def counts(self, tile: int, rows: slice, inputs: Bits, col_en: Bits) -> Counts:  # type: ignore[override]
+        """Popcounts of the programmed cells, and of what they read as: int32 (2, batch, n)."""
+        meant, as_read = self._cells(tile)
+        on, enabled = (inputs & col_en).astype(np.float32), col_en.astype(np.float32)
+        first = _popcounts(meant, rows, on, enabled)
+        return np.stack([first, first if as_read is None else _popcounts(as_read, rows, on, enabled)])
+
+    def popcounts(
+        self,
+        tile: int,
+        rows: slice,
+        inputs: Bits,
+        col_en: Bits,
+        first: NDArray[np.int64],
+        stride: int = 1,
+    ) -> NDArray[np.int64]:
+        return self.counts(tile, rows, inputs, col_en)[1].astype(np.int64)
+
+    # -- one read, pin by pin --------------------------------------------------------------------------------
+
+    def source_lines(self, tile: int, row: int, bl: Bits, col_en: Bits) -> Bits:
+        bits = super().source_lines(tile, row, bl, col_en)
+        return (bits ^ self.wrong_cells(tile)[row]) & np.asarray(col_en, bool)
+
+    def min_ref(self, tile: int, row: int, bl: Bits, col_en: Bits) -> int:
+        rows = slice(row, row + 1)
+        return int(self.min_refs(tile, bl, col_en, self.reads[tile, rows], rows)[0])
+
+    def analog(self, tile: int, row: int, bl: Bits, col_en: Bits, ref: int = 0) -> dict[str, Any]:
+        """As the ideal circuit with these cells would show; the comparator's errors are in no voltage."""
+        return super().analog(tile, row, np.asarray(bl, bool) ^ self.wrong_cells(tile)[row], col_en, ref)
+
+    # -- all rows of a tile, and batches ---------------------------------------------------------------------
+
+    def min_refs(
+        self, tile: int, bl: Bits, col_en: Bits, reads: ArrayLike | None = None, rows: slice | None = None
+    ) -> NDArray[np.int32]:
+        rows = slice(0, self.geometry.rows) if rows is None else rows
+        numbers = self.reads[tile, rows] + 1 if reads is None else np.asarray(reads)
+        u = np.empty(len(numbers))
+        for number in np.unique(numbers).tolist():
+            here = numbers == number
+            u[here] = self._drawn(tile, number)[rows][here]
+        meant, as_read = self.counts(tile, rows, np.asarray(bl, bool)[None], np.asarray(col_en, bool))
+        return self._least(u, meant[0], as_read[0], int(np.count_nonzero(col_en)))
+
+    def min_refs_batch(
+        self,
+        tile: int,
+        rows: slice,
+        inputs: Bits,
+        col_en: Bits,
+        first: NDArray[np.int64],
+        stride: int = 1,
+        counts: NDArray[Any] | None = None,
+    ) -> NDArray[np.int32]:
+        meant, as_read = self.counts(tile, rows, inputs, col_en) if counts is None else counts
+        u = self._drawn_batch(tile, rows, len(inputs), first, stride)
+        return self._least(u, meant, as_read, int(np.count_nonzero(col_en)))
+
+    def _least(self, u: NDArray[np.float64], meant: Counts, as_read: Counts, cells: int) -> NDArray[np.int32]:
+        least = self.table(cells).least(u, as_read - meant)
+        return (least - meant + (cells + 1) // 2).astype(np.int32)
+
+    def decide(
+        self,
+        tile: int,
+        rows: slice,
+        inputs: Bits,
+        col_en: Bits,
+        refs: NDArray[np.integer],
+        first: NDArray[np.int64],
+        stride: int = 1,
+    ) -> Bits:
+        """As ``refs >= min_refs_batch(...)``, in half of its time."""
+        cells = int(np.count_nonzero(col_en))
+        meant, as_read = self.counts(tile, rows, inputs, col_en)
+        offset = (np.asarray(refs) - (cells + 1) // 2).astype(np.int32)
+        probability = self.table(cells).probability(meant + offset, as_read + offset)
+        return self._drawn_batch(tile, rows, len(inputs), first, stride) < probability
+
+    def planes(self, tile: int, col_en: Bits | None = None) -> tuple[Bits, Bits]:
+        ones, zeros = super().planes(tile, col_en)
+        wrong = self.wrong_cells(tile)
+        return ones ^ wrong, zeros ^ wrong
+
+
+def array_of(geometry: Geometry, params: MacroParams, chip: int) -> Array:
+    """The chip that a parameter set describes: a `PublishedArray` where it has published statistics."""
+    kind = Array if params.published is None else PublishedArray
+    return kind(geometry, params, chip)
+
+
+def _matrices(ones: Bits, zeros: Bits) -> _Planes:
+    base = zeros.astype(np.float32)
+    return _Planes(ones.astype(np.float32) - base, base)
+
+
+def _popcounts(cells: _Planes, rows: slice, on: NDArray[np.float32], enabled: NDArray[np.float32]) -> Counts:
+    """(batch, n); sums of whole numbers below 2**24 are exact in float32."""
+    found = on @ cells.slope[rows].T
+    found += cells.base[rows] @ enabled
+    return found.astype(np.int32)
