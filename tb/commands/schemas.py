@@ -8,6 +8,7 @@ from types import ModuleType
 
 from bridgebnn.command_line import output_folder
 from bridgebnn.model.flows.reports import ModelReport
+from bridgebnn.model.studies.error_sweep import SweepReport
 from bridgebnn.records import Record
 from bridgebnn.schemas import write_schemas
 from bridgebnn.tb.runs import jobs, reports
@@ -20,7 +21,12 @@ def _kinds(module: ModuleType, base: type[Record]) -> list[type[Record]]:
     return [k for k in offered if isinstance(k, type) and issubclass(k, base) and k is not base]
 
 
-RECORDS: tuple[type[Record], ...] = (*_kinds(jobs, jobs.Job), *_kinds(reports, reports.Report), ModelReport)
+RECORDS: tuple[type[Record], ...] = (
+    *_kinds(jobs, jobs.Job),
+    *_kinds(reports, reports.Report),
+    ModelReport,
+    SweepReport,
+)
 """Every kind of job and report."""
 
 

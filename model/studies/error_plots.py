@@ -1,0 +1,66 @@
+"""Pictures of the published error model. Files only, no display."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from .error_sweep import PublishedPoint, SweepReport
+
+__all__ = ["plot_sweep"]
+
+COLOURS = {6: "#3b6fb6", 8: "#3f9a6b", 20: "#d1743c"}
+
+
+def plot_sweep(report: SweepReport, path: Path) -> None:
+    """Accuracy over cell error rate: mean of the draws, their range as a band, the published points beside them."""
+    figure = Figure(figsize=(7.2, 4.4), layout="constrained")
+    axis = figure.subplots()
+    for clock in sorted({point.clock_ns for point in report.points}):
+        mine = sorted(
+            (p for p in report.points if p.clock_ns == clock), key=lambda point: point.cell_error_rate
+        )
+        rate = [point.cell_error_rate for point in mine]
+        colour = COLOURS.get(clock, "k")
+        axis.plot(rate, [100 * p.mean for p in mine], "-o", color=colour, markersize=4, label=f"{clock} ns")
+        axis.fill_between(
+            rate, [100 * p.low for p in mine], [100 * p.high for p in mine], color=colour, alpha=0.15
+        )
+    _published(axis, report.published)
+    axis.axhline(100 * report.golden_accuracy, color="k", linewidth=0.7, linestyle=":")
+    axis.set_xscale("symlog", linthresh=1e-3, linscale=0.4)
+    axis.set(xlabel="cell error rate", ylabel="accuracy (%)", ylim=(0, 102))
+    axis.grid(alpha=0.25)
+    axis.legend(loc="lower left", fontsize=8)
+    axis.set_title(
+        f"{report.network}: {report.images:,} images, {report.draws} draws; dotted: without errors",
+        fontsize=9,
+    )
+    _write(figure, path)
+
+
+def _published(axis: Axes, points: Sequence[PublishedPoint]) -> None:
+    if not points:
+        return
+    middle = np.array([(p.low + p.high) / 2 for p in points])
+    reach = np.array([(p.high - p.low) / 2 for p in points])
+    axis.errorbar(
+        [p.cell_error_rate for p in points],
+        100 * middle,
+        yerr=100 * reach,
+        fmt="kx",
+        markersize=7,
+        capsize=3,
+        label=f"published, {points[0].network}, {points[0].clock_ns} ns",
+    )
+
+
+def _write(figure: Figure, path: Path) -> None:
+    FigureCanvasAgg(figure)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=100)
