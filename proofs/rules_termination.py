@@ -182,8 +182,8 @@ def legal(raw: Value, v: View) -> Value:
 
 def host_holds_up(v: View) -> Value:
     """INFER waits for an input, or for a free result bank."""
-    first = v.tap("layer.layer_index") == 0
-    final = v.tap("layer.layer_index") + 1 == v.tap("bank.layer_count__value")[:8]
+    first = v.tap("layer.order.index") == 0
+    final = v.tap("layer.order.index") + 1 == v.tap("bank.layer_count__value")[:8]
     missing = (first & ~v.tap("layer.inputs.loaded")) | (final & ~v.tap("layer.results.free"))
     return v.state("layer", "START_LAYER") & missing
 
@@ -199,10 +199,10 @@ def infer_rank(v: View) -> Value:
     left = Mux(v.state("layer.check", "INPUTS"), v.tap("layer.check.left"), 0)
     checking = word((count - v.tap("layer.check.index"))[:8], checked, left)
     checking = Mux(at("CHECK_REPAIRS"), ~v.tap("layer.repairs.index"), checking)
-    running = Mux(at("START_LAYER", "READ"), v.tap("layer.remaining"), 0)
+    running = Mux(at("START_LAYER", "READ"), v.tap("layer.order.remaining"), 0)
     vectors = Mux(at("CHECK", "CHECK_REPAIRS"), checking, running)
-    layers = ((count - v.tap("layer.layer_index"))[:8] << 1) + 1
-    running = Mux(v.tap("layer.running_final"), 0, layers + 1)
+    layers = ((count - v.tap("layer.order.index"))[:8] << 1) + 1
+    running = Mux(v.tap("layer.order.running_final"), 0, layers + 1)
     rows = (held.row_last - v.tap("layer.reader.rows.row"))[: len(held.row_last)]
     part = {"PRECHARGE": 6, "EVALUATE": 5, "SENSE": 4, "RESOLVE": 3, "COUNT": 3}
     part["IDLE"] = Mux(v.tap("layer.adder.last"), 2, 1)
@@ -245,8 +245,9 @@ def infer_ends_lemmas(v: View):
     one_hot = lambda bits: bits.any() & ~(bits & (bits - 1)).any()  # noqa: E731
     return [
         v.no_state("layer"),
-        (past_check | at("CHECK")) & ((count == 0) | (count > g.layers) | (v.tap("layer.remaining") == 0)),
-        (past_check | at("CHECK")) & (v.tap("layer.layer_index") >= count),
+        (past_check | at("CHECK"))
+        & ((count == 0) | (count > g.layers) | (v.tap("layer.order.remaining") == 0)),
+        (past_check | at("CHECK")) & (v.tap("layer.order.index") >= count),
         at("CHECK") & (check("IDLE") | (index >= count)),
         ~at("CHECK") & ~check("IDLE"),
         at("CHECK_REPAIRS") == v.state("layer.repairs", "IDLE"),
@@ -269,13 +270,13 @@ def infer_ends_lemmas(v: View):
         # The end of a layer is on its way.
         at("READ") & reader("IDLE") & ~over,
         stored & v.tap("layer.adder.last"),
-        commit != (stored & v.tap("layer.running_final")),
+        commit != (stored & v.tap("layer.order.running_final")),
     ]
 
 
 def loader_ends(v: View):
     """A pushed vector that INFER waits for is there within the words of all tiles and 3 cycles."""
-    first, loaded = v.tap("layer.layer_index") == 0, v.tap("layer.inputs.loaded")
+    first, loaded = v.tap("layer.order.index") == 0, v.tap("layer.inputs.loaded")
     pushed = v.tap("layer.inputs.pushed") != 0
     waiting = v.wire("loader_runs", v.state("layer", "START_LAYER") & first & pushed & ~loaded)
     waited = v.register("loader_waited", 8, lambda n: Mux(waiting, n + ~n.all(), 0))
@@ -299,7 +300,7 @@ def outcome_told(v: View):
 
 def wait_shown(v: View):
     """Where INFER waits for the host, STATUS says for what: an input is welcome, or a result is there."""
-    index, waiting = v.tap("layer.layer_index"), v.state("layer", "START_LAYER")
+    index, waiting = v.tap("layer.order.index"), v.state("layer", "START_LAYER")
     starved = (index == 0) & ~v.tap("layer.inputs.loaded") & (v.tap("layer.inputs.pushed") == 0)
     final = index + 1 == v.tap("bank.layer_count__value")[:8]
     unread = final & ~v.tap("layer.results.free")

@@ -1,6 +1,7 @@
 """Layer sequencer: runs INFER, the table of layers over a number of input vectors."""
 
 from enum import StrEnum
+from types import SimpleNamespace
 
 from amaranth.hdl import Module, Mux, ResetInserter, Signal
 from amaranth.lib import wiring
@@ -12,11 +13,15 @@ from bridgebnn.hdl.spec import ErrorCode, Geometry, words
 
 from .column_registers import ColumnRegisters
 from .descriptor_table import DescriptorCheck, DescriptorTable, ThresholdMemory
+from .layer_order import LayerOrder
+from .layer_source import BankSource, MapSource
 from .maps import ActivationMaps
 from .popcount import ScoreAdder, SliceCounter
 from .read_sequencer import ReadSequencer
 from .repair_table import RepairTable
 from .results import ResultBanks
+from .run_counters import RunCounters
+from .threshold_fetch import LayerThresholds, ThresholdFetch
 from .vectors import InputBanks, ResultWriter
 from .walk_table import WalkCheck
 
@@ -28,6 +33,10 @@ BAD_INFER_COUNT = 2
 """Detail of BAD_SETTING: no vectors."""
 BAD_REPAIR = 3
 """Low byte of the detail of BAD_SETTING: a bad repair entry, its index in bits 23:8 (columns, then rows)."""
+
+
+HALTED = ("check", "reader", "adder", "writer", "walk_check")
+"""Blocks that a halt sets back by their reset; the others have a port for it, or keep what they hold."""
 
 
 class LayerState(StrEnum):
@@ -134,194 +143,32 @@ class LayerSequencer(wiring.Component):
         g = self.geometry
         m = Module()
         halt = Signal()  # every block back to its start, pins low
-        halted = ResetInserter(halt)
-        table, check = DescriptorTable(g), DescriptorCheck(g)
-        thresholds, reader = ThresholdMemory(g), ReadSequencer(g)
-        counter, adder = SliceCounter(g), ScoreAdder(g)
-        columns, writer = ColumnRegisters(g), ResultWriter(g)
-        inputs, results = InputBanks(g), ResultBanks(g)
-        m.submodules.table, m.submodules.check = table, halted(check)
-        m.submodules.thresholds, m.submodules.reader = thresholds, halted(reader)
-        m.submodules.counter, m.submodules.adder = counter, halted(adder)
-        m.submodules.columns, m.submodules.writer = columns, halted(writer)
-        m.submodules.inputs, m.submodules.results = inputs, results
+        b = self._blocks(m, ResetInserter(halt))
+        check, order, results, reader = b.check, b.order, b.results, b.reader
+        clear, start_layer, fetch_layer, fetch_threshold = Signal(), Signal(), Signal(), Signal()
+        starting, waiting, reading = Signal(), Signal(), Signal()
+        stored = Signal()
+        m.d.sync += stored.eq(b.adder.last & ~halt)
+        self._order(m, b, clear, start_layer)
+        self._prefetch(m, b, start_layer, fetch_layer, fetch_threshold)
+        self._reads(m, b, start_layer)
+        self._columns(m, b, start_layer, halt)
+        self._results(m, b, start_layer, halt)
+        self._counters(m, b, clear, reading | waiting)
+        if g.repair_entries:
+            self._repairs(m, b, halt)
+        if g.map_words:
+            self._maps(m, b, clear, halt, stored, start_layer)
+            self._windows(m, b, starting, start_layer, fetch_threshold)
 
-        repairs = self._repairs(m, reader, columns, halt) if g.repair_entries else None
-        maps = self._maps(m, check, halted) if g.map_words else None
-
-        connect(m, flipped(self.descriptor), table.window)
-        connect(m, flipped(self.threshold), thresholds.window)
-        connect(m, flipped(self.input), inputs.window)
-        connect(m, flipped(self.scores), results.scores)
-        connect(m, flipped(self.result_bits), results.bits)
-        connect(m, flipped(self.pins), reader.pins)
-
-        # Which layer, which vector. `layer_index` is the one that the table shows: the next to start.
-        layer_index = Signal.like(table.index)
-        layer_after = Signal.like(table.index)
-        running_final = Signal()
-        running_scored = Signal()
-        remaining = Signal(32)
-        vector = Signal(32)
-        clear, start_layer = Signal(), Signal()
-        first, final, last_vector = Signal(), Signal(), Signal()
+        able = Signal()
         m.d.comb += [
-            first.eq(layer_index == 0),
-            final.eq(layer_index + 1 == self.layer_count),
-            last_vector.eq(remaining == 1),
-            layer_after.eq(Mux(final, 0, layer_index + 1)),
-        ]
-        with m.If(clear):
-            m.d.sync += [layer_index.eq(0), remaining.eq(self.infer_count), vector.eq(0), running_final.eq(0)]
-        with m.If(start_layer):
-            m.d.sync += [layer_index.eq(layer_after), running_final.eq(final)]
-            m.d.sync += running_scored.eq(table.plan.score)
-        with m.If(results.commit):
-            m.d.sync += [remaining.eq(remaining - 1), vector.eq(vector + 1)]
-
-        # Prefetch: the next layer's descriptor when a layer starts, the next row's threshold when a row
-        # starts.
-        reading, fetch_layer, fetch_threshold = Signal(), Signal(), Signal()
-        to_next_layer = fetch_threshold | reader.row_last
-        restart_base, restart_uses = table.plan.threshold_base, table.plan.use_threshold
-        if (
-            maps is not None
-        ):  # the last row of a window is followed by the layer's first one, if windows follow
-            running_base = Signal.like(table.plan.threshold_base)
-            with m.If(start_layer):
-                m.d.sync += running_base.eq(table.plan.threshold_base)
-            within = ~maps.last_window & ~fetch_threshold
-            restart_base = Mux(within, running_base, restart_base)
-            restart_uses = Mux(within, reader.use_threshold, restart_uses)
-        m.d.comb += [
-            check.layer_count.eq(self.layer_count),
-            check.raw.eq(table.raw),
-            table.fetch.eq(check.fetch | fetch_layer | start_layer),
-            table.index.eq(Mux(check.fetch, check.index, Mux(start_layer, layer_after, layer_index))),
-            thresholds.base.eq(restart_base),
-            thresholds.restart.eq(to_next_layer),
-            thresholds.fetch.eq(
-                (fetch_threshold | reader.row_first) & Mux(to_next_layer, restart_uses, reader.use_threshold)
-            ),
-        ]
-
-        # Reads, and what becomes of them.
-        running_tiles = Signal.like(table.plan.tile_count)
-        begun, stored = Signal(), Signal()
-        with m.If(start_layer):
-            m.d.sync += running_tiles.eq(table.plan.tile_count)
-        m.d.sync += [begun.eq(start_layer), stored.eq(adder.last & ~halt)]
-        m.d.comb += [
-            reader.settings.eq(self.settings),
-            reader.plan.eq(table.plan),
-            reader.threshold.eq(thresholds.value),
-            reader.start.eq(start_layer),
-            counter.enable.eq(reader.counting),
-            counter.slice.eq(reader.slice),
-            counter.sl.eq(self.pins.sl),
-            counter.col_en.eq(self.col_en),
-            adder.row_first.eq(reader.row_first),
-            adder.mode.eq(reader.mode),
-            adder.use_threshold.eq(reader.use_threshold),
-            adder.tile_count.eq(running_tiles),
-            adder.threshold.eq(thresholds.value),
-            adder.sample.eq(reader.sample),
-            adder.sample_last.eq(reader.sample_last),
-            adder.layer_last.eq(reader.row_last & (maps.last_window if maps is not None else 1)),
-            adder.cmp.eq(self.pins.cmp),
-            adder.wl_en.eq(reader.pins.wl_en),
-            adder.hit.eq(reader.hit),
-            writer.plan.eq(table.plan),
-            writer.begin.eq(begun),
-            writer.final.eq(running_final),
-            writer.valid.eq(adder.valid & (~maps.writes if maps is not None else 1)),
-            writer.bit.eq(adder.bit),
-            writer.last.eq(adder.last),
-            columns.plan.eq(table.plan),
-            columns.move.eq(start_layer),
-            columns.clear.eq(halt | ~self.active),
-            columns.write.eq(Mux(inputs.write.en, inputs.write.as_value(), writer.write.as_value())),
-            columns.write.en.eq(inputs.write.en | (writer.write.en & ~running_final)),
-            self.bl.eq(columns.bl),
-            self.col_en.eq(columns.col_en),
-            inputs.plan.eq(table.plan),
-            inputs.push.eq(self.input_push),
-            inputs.take.eq(start_layer & first if maps is None else self._taken(maps, start_layer, first)),
-            inputs.halt.eq(halt),
-            self.input_ready.eq(inputs.ready),
-            results.begin.eq(start_layer & final),
-            results.keep.eq(running_final),
-            results.scored.eq(running_scored),
-            results.valid.eq(adder.valid & ~halt),
-            results.last.eq(adder.last & ~halt),
-            results.score.eq(adder.score),
-            results.write.eq(writer.write),
-            results.index.eq(vector),
-            results.pop.eq(self.result_pop),
-            self.result_valid.eq(results.result_valid),
-            self.result_class.eq(results.result_class),
-            self.result_index.eq(results.result_index),
-        ]
-        for tile in range(g.tiles):
-            m.d.comb += adder.counts[tile].eq(counter.counts[tile])
-
-        # Counters of the cycles.
-        waiting = Signal()
-        with m.If(clear):
-            m.d.sync += [self.perf_rows.eq(0), self.perf_read.eq(0), self.perf_busy.eq(0)]
-        with m.Else():
-            with m.If(reader.sample & reader.sample_last):
-                m.d.sync += self.perf_rows.eq(self.perf_rows + 1)
-            with m.If(reader.pins.precharge | reader.pins.evaluate):
-                m.d.sync += self.perf_read.eq(self.perf_read + 1)
-            with m.If(reading | waiting):
-                m.d.sync += self.perf_busy.eq(self.perf_busy + 1)
-
-        # The command.
-        bad_layers, bad_vectors, able = Signal(), Signal(), Signal()
-        sourced = Signal()  # the next layer's inputs are in the back registers
-        unresolved = Signal(24)
-        m.d.comb += [
-            bad_layers.eq((self.layer_count == 0) | (self.layer_count > g.layers)),
-            bad_vectors.eq(self.infer_count == 0),
-            able.eq(sourced & (~final | results.free)),
-            unresolved[:16].eq(reader.pins.row),
-            unresolved[16:].eq(reader.timeout_tile),
+            able.eq(b.source.sourced & (~order.final | results.free)),
             self.active.eq(self.cmd.busy),
             self.cmd.busy.eq(1),
         ]
-
-        starting = Signal()  # between two layers
-        free_for_input = Signal()  # the back registers of the first layer's tiles
-        if maps is None:
-            m.d.comb += [sourced.eq(~first | inputs.loaded), inputs.enable.eq(free_for_input)]
-        else:
-            by_map = maps.walk.reads_map
-            m.d.comb += [
-                sourced.eq(Mux(by_map, maps.ready, ~first | inputs.loaded)),
-                inputs.enable.eq(free_for_input & ~by_map),
-                maps.source_ready.eq(Mux(first, free_for_input & inputs.available, starting)),
-                maps.fetch.eq(table.fetch),
-                maps.index.eq(table.index),
-                maps.plan.eq(table.plan),
-                maps.rows.eq(table.raw.row_count),
-                maps.first.eq(first),
-                maps.start_layer.eq(start_layer),
-                maps.next_window.eq(reader.window_next),
-                maps.clear.eq(clear),
-                maps.halt.eq(halt),
-                maps.stored.eq(stored),
-                maps.valid.eq(adder.valid & ~halt),
-                maps.bit.eq(adder.bit),
-                maps.input_word.eq(inputs.word),
-                inputs.address.eq(maps.input_address),
-                inputs.fetch.eq(maps.input_enable),
-                reader.again.eq(~maps.last_window),
-                reader.window_ready.eq(maps.ready),
-                columns.again.eq(reader.window_next),
-            ]
-            with m.If(maps.write.en):
-                m.d.comb += columns.write.eq(maps.write)
+        missing = Signal(24)  # row and tile of an answer that did not come
+        m.d.comb += [missing[:16].eq(reader.pins.row), missing[16:].eq(reader.timeout_tile)]
 
         def fail(code, detail):
             m.d.comb += halt.eq(1)
@@ -338,12 +185,12 @@ class LayerSequencer(wiring.Component):
             with m.State(LayerState.IDLE):
                 m.d.comb += self.cmd.busy.eq(0)
                 with m.If(self.cmd.start):
-                    m.d.comb += [clear.eq(1), check.start.eq(~bad_layers & ~bad_vectors)]
+                    m.d.comb += [clear.eq(1), check.start.eq(~order.bad_layers & ~order.bad_vectors)]
                     m.d.sync += [self.cmd.code.eq(ErrorCode.NONE), self.cmd.detail.eq(0)]
                     m.next = LayerState.CHECK
-                    with m.If(bad_layers):
+                    with m.If(order.bad_layers):
                         fail(ErrorCode.BAD_SETTING, BAD_LAYER_COUNT)
-                    with m.Elif(bad_vectors):
+                    with m.Elif(order.bad_vectors):
                         fail(ErrorCode.BAD_SETTING, BAD_INFER_COUNT)
             # Waits for the check of the descriptors.
             with m.State(LayerState.CHECK), unless_aborted():
@@ -351,15 +198,15 @@ class LayerSequencer(wiring.Component):
                     fail(ErrorCode.BAD_DESCRIPTOR, check.index)
                 with m.Elif(check.done):
                     m.next = LayerState.FETCH_LAYER
-                    if repairs is not None:
-                        m.d.comb += repairs.start.eq(1)
+                    if g.repair_entries:
+                        m.d.comb += b.repairs.start.eq(1)
                         m.next = LayerState.CHECK_REPAIRS
-            if repairs is not None:
+            if g.repair_entries:
                 # Waits for the check of the spares.
                 with m.State(LayerState.CHECK_REPAIRS), unless_aborted():
-                    with m.If(repairs.bad):
-                        fail(ErrorCode.BAD_SETTING, BAD_REPAIR | (repairs.index << 8))
-                    with m.Elif(repairs.done):
+                    with m.If(b.repairs.bad):
+                        fail(ErrorCode.BAD_SETTING, BAD_REPAIR | (b.repairs.index << 8))
+                    with m.Elif(b.repairs.done):
                         m.next = LayerState.FETCH_LAYER
             # One cycle: reads the first descriptor.
             with m.State(LayerState.FETCH_LAYER), unless_aborted():
@@ -374,23 +221,20 @@ class LayerSequencer(wiring.Component):
             with m.State(LayerState.START_LAYER), unless_aborted():
                 m.d.comb += [
                     starting.eq(1),
-                    waiting.eq(~first | sourced),
-                    free_for_input.eq(first),
+                    waiting.eq(~order.first | b.source.sourced),
+                    b.source.free.eq(order.first),
                     start_layer.eq(able),
                 ]
                 with m.If(able):
                     m.next = LayerState.READ
             # Waits for the layer's last bit to be stored; a last layer loads the next vector meanwhile.
             with m.State(LayerState.READ), unless_aborted():
-                m.d.comb += [
-                    reading.eq(1),
-                    free_for_input.eq(first & ~last_vector),
-                ]
+                m.d.comb += [reading.eq(1), b.source.free.eq(order.first & ~order.last_vector)]
                 with m.If(reader.timeout):
-                    fail(ErrorCode.COMPARATOR_TIMEOUT, unresolved)
+                    fail(ErrorCode.COMPARATOR_TIMEOUT, missing)
                 with m.Elif(stored):
                     m.next = LayerState.START_LAYER
-                    with m.If(running_final & last_vector):
+                    with m.If(order.running_final & order.last_vector):
                         m.next = LayerState.REPORT
             # One cycle: tells the end of the command.
             with m.State(LayerState.REPORT):
@@ -398,12 +242,157 @@ class LayerSequencer(wiring.Component):
                 m.next = LayerState.IDLE
         return m
 
-    def _maps(self, m: Module, check, halted) -> ActivationMaps:
-        """Activation maps and the check of walks, as far as nothing but their host and the check is concerned."""
+    def _blocks(self, m: Module, halted: ResetInserter) -> SimpleNamespace:
+        """The blocks by name; those that a halt sends back to their start are ``halted``."""
         g = self.geometry
-        m.submodules.maps = maps = ActivationMaps(g)
-        walk_check = WalkCheck(g)
-        m.submodules.walk_check = halted(walk_check)
+        b = SimpleNamespace(
+            table=DescriptorTable(g),
+            check=DescriptorCheck(g),
+            thresholds=ThresholdMemory(g),
+            fetch=ThresholdFetch(g),
+            order=LayerOrder(g),
+            source=MapSource() if g.map_words else BankSource(),
+            reader=ReadSequencer(g),
+            counter=SliceCounter(g),
+            adder=ScoreAdder(g),
+            columns=ColumnRegisters(g),
+            writer=ResultWriter(g),
+            inputs=InputBanks(g),
+            results=ResultBanks(g),
+            run=RunCounters(),
+        )
+        if g.repair_entries:
+            b.repairs = RepairTable(g)
+        if g.map_words:
+            b.maps, b.walk_check, b.layer_thresholds = ActivationMaps(g), WalkCheck(g), LayerThresholds(g)
+        for name, block in vars(b).items():
+            m.submodules[name] = halted(block) if name in HALTED else block
+        connect(m, flipped(self.descriptor), b.table.window)
+        connect(m, flipped(self.threshold), b.thresholds.window)
+        connect(m, flipped(self.input), b.inputs.window)
+        connect(m, flipped(self.scores), b.results.scores)
+        connect(m, flipped(self.result_bits), b.results.bits)
+        connect(m, flipped(self.pins), b.reader.pins)
+        return b
+
+    def _order(self, m: Module, b: SimpleNamespace, clear, start_layer):
+        """Which layer, which vector, and the check of the descriptors before."""
+        m.d.comb += [
+            b.order.layer_count.eq(self.layer_count),
+            b.order.infer_count.eq(self.infer_count),
+            b.order.plan.eq(b.table.plan),
+            b.order.clear.eq(clear),
+            b.order.start_layer.eq(start_layer),
+            b.order.commit.eq(b.results.commit),
+            b.check.layer_count.eq(self.layer_count),
+            b.check.raw.eq(b.table.raw),
+            b.source.first.eq(b.order.first),
+            b.source.loaded.eq(b.inputs.loaded),
+            b.source.start_layer.eq(start_layer),
+        ]
+
+    def _prefetch(self, m: Module, b: SimpleNamespace, start_layer, fetch_layer, fetch_threshold):
+        """The next layer's descriptor when a layer starts, the next row's threshold when a row starts."""
+        check, order = b.check, b.order
+        m.d.comb += [
+            b.table.fetch.eq(check.fetch | fetch_layer | start_layer),
+            b.table.index.eq(Mux(check.fetch, check.index, Mux(start_layer, order.after, order.index))),
+            b.fetch.first.eq(fetch_threshold),
+            b.fetch.row_first.eq(b.reader.row_first),
+            b.fetch.row_last.eq(b.reader.row_last),
+            b.fetch.uses.eq(b.reader.use_threshold),
+            b.fetch.next_base.eq(b.table.plan.threshold_base),
+            b.fetch.next_uses.eq(b.table.plan.use_threshold),
+            b.thresholds.base.eq(b.fetch.base),
+            b.thresholds.restart.eq(b.fetch.restart),
+            b.thresholds.fetch.eq(b.fetch.fetch),
+        ]
+
+    def _reads(self, m: Module, b: SimpleNamespace, start_layer):
+        """The reads of a layer, and the sum of each row."""
+        reader, counter, adder = b.reader, b.counter, b.adder
+        m.d.comb += [
+            reader.settings.eq(self.settings),
+            reader.plan.eq(b.table.plan),
+            reader.threshold.eq(b.thresholds.value),
+            reader.start.eq(start_layer),
+            counter.enable.eq(reader.counting),
+            counter.slice.eq(reader.slice),
+            counter.sl.eq(self.pins.sl),
+            counter.col_en.eq(self.col_en),
+            adder.row_first.eq(reader.row_first),
+            adder.mode.eq(reader.mode),
+            adder.use_threshold.eq(reader.use_threshold),
+            adder.tile_count.eq(b.order.running_tiles),
+            adder.threshold.eq(b.thresholds.value),
+            adder.sample.eq(reader.sample),
+            adder.sample_last.eq(reader.sample_last),
+            adder.layer_last.eq(reader.row_last),
+            adder.cmp.eq(self.pins.cmp),
+            adder.wl_en.eq(reader.pins.wl_en),
+            adder.hit.eq(reader.hit),
+            *(adder.counts[tile].eq(counter.counts[tile]) for tile in range(self.geometry.tiles)),
+        ]
+
+    def _columns(self, m: Module, b: SimpleNamespace, start_layer, halt):
+        """What goes to the columns: from an input bank, or from the bits of a layer that is not the last."""
+        columns, inputs, writer = b.columns, b.inputs, b.writer
+        begun = Signal()
+        m.d.sync += begun.eq(start_layer)
+        m.d.comb += [
+            writer.plan.eq(b.table.plan),
+            writer.begin.eq(begun),
+            writer.final.eq(b.order.running_final),
+            writer.valid.eq(b.adder.valid),
+            writer.bit.eq(b.adder.bit),
+            writer.last.eq(b.adder.last),
+            columns.plan.eq(b.table.plan),
+            columns.move.eq(start_layer),
+            columns.clear.eq(halt | ~self.active),
+            columns.write.eq(Mux(inputs.write.en, inputs.write.as_value(), writer.write.as_value())),
+            columns.write.en.eq(inputs.write.en | (writer.write.en & ~b.order.running_final)),
+            self.bl.eq(columns.bl),
+            self.col_en.eq(columns.col_en),
+            inputs.plan.eq(b.table.plan),
+            inputs.push.eq(self.input_push),
+            inputs.enable.eq(b.source.load),
+            inputs.take.eq(b.source.take),
+            inputs.halt.eq(halt),
+            self.input_ready.eq(inputs.ready),
+        ]
+
+    def _results(self, m: Module, b: SimpleNamespace, start_layer, halt):
+        """Bits and scores of the last layer, and the oldest result for the host."""
+        results = b.results
+        m.d.comb += [
+            results.begin.eq(start_layer & b.order.final),
+            results.keep.eq(b.order.running_final),
+            results.scored.eq(b.order.running_scored),
+            results.valid.eq(b.adder.valid & ~halt),
+            results.last.eq(b.adder.last & ~halt),
+            results.score.eq(b.adder.score),
+            results.write.eq(b.writer.write),
+            results.index.eq(b.order.vector),
+            results.pop.eq(self.result_pop),
+            self.result_valid.eq(results.result_valid),
+            self.result_class.eq(results.result_class),
+            self.result_index.eq(results.result_index),
+        ]
+
+    def _counters(self, m: Module, b: SimpleNamespace, clear, busy):
+        m.d.comb += [
+            b.run.clear.eq(clear),
+            b.run.row.eq(b.reader.sample & b.reader.sample_last),
+            b.run.reading.eq(b.reader.pins.precharge | b.reader.pins.evaluate),
+            b.run.busy.eq(busy),
+            self.perf_rows.eq(b.run.rows),
+            self.perf_read.eq(b.run.read),
+            self.perf_busy.eq(b.run.cycles),
+        ]
+
+    def _maps(self, m: Module, b: SimpleNamespace, clear, halt, stored, start_layer):
+        """Activation maps: the layers that they follow, the bits that they take, the check of their walks."""
+        maps, check, walk_check = b.maps, b.check, b.walk_check
         connect(m, flipped(self.walk), maps.window)
         m.d.comb += [
             walk_check.walk.eq(maps.walk),
@@ -415,18 +404,52 @@ class LayerSequencer(wiring.Component):
             check.walk_done.eq(walk_check.done),
             check.walk_bad.eq(walk_check.bad),
             check.reads_map.eq(maps.walk.reads_map),
+            maps.fetch.eq(b.table.fetch),
+            maps.index.eq(b.table.index),
+            maps.plan.eq(b.table.plan),
+            maps.rows.eq(b.table.raw.row_count),
+            maps.first.eq(b.order.first),
+            maps.start_layer.eq(start_layer),
+            maps.source_ready.eq(b.source.map_ready),
+            maps.clear.eq(clear),
+            maps.halt.eq(halt),
+            maps.stored.eq(stored),
+            maps.valid.eq(b.adder.valid & ~halt),
+            maps.bit.eq(b.adder.bit),
+            maps.input_word.eq(b.inputs.word),
+            b.inputs.address.eq(maps.input_address),
+            b.inputs.fetch.eq(maps.input_enable),
+            b.writer.valid.eq(b.adder.valid & ~maps.writes),
         ]
-        return maps
+        with m.If(maps.write.en):
+            m.d.comb += b.columns.write.eq(maps.write)
 
-    @staticmethod
-    def _taken(maps: ActivationMaps, start_layer, first):
-        """The vector's input bank is free: its first layer started, or has gathered its last window."""
-        return (start_layer & first & ~maps.walk.reads_map) | maps.input_taken
+    def _windows(self, m: Module, b: SimpleNamespace, starting, start_layer, fetch_threshold):
+        """Layers that go over a map: window after window, each from the layer's first row and threshold on."""
+        maps, reader, source, thresholds = b.maps, b.reader, b.source, b.layer_thresholds
+        m.d.comb += [
+            source.reads_map.eq(maps.walk.reads_map),
+            source.between.eq(starting),
+            source.available.eq(b.inputs.available),
+            source.input_taken.eq(maps.input_taken),
+            source.window_ready.eq(maps.ready),
+            reader.again.eq(~maps.last_window),
+            reader.window_ready.eq(maps.ready),
+            maps.next_window.eq(reader.window_next),
+            b.columns.again.eq(reader.window_next),
+            b.adder.layer_last.eq(reader.row_last & maps.last_window),
+            thresholds.plan.eq(b.table.plan),
+            thresholds.start_layer.eq(start_layer),
+            thresholds.first.eq(fetch_threshold),
+            thresholds.last_window.eq(maps.last_window),
+            thresholds.uses.eq(reader.use_threshold),
+            b.fetch.next_base.eq(thresholds.next_base),
+            b.fetch.next_uses.eq(thresholds.next_uses),
+        ]
 
-    def _repairs(self, m: Module, reader, columns, halt) -> RepairTable:
+    def _repairs(self, m: Module, b: SimpleNamespace, halt):
         """The repair table, wired to the two blocks that use it."""
-        g = self.geometry
-        m.submodules.repairs = repairs = RepairTable(g)
+        g, columns, repairs = self.geometry, b.columns, b.repairs
         m.d.comb += repairs.halt.eq(halt)
         if g.spare_columns:
             connect(m, flipped(self.repair_column), repairs.column_window)
@@ -439,5 +462,4 @@ class LayerSequencer(wiring.Component):
             ]
         if g.spare_rows:
             connect(m, flipped(self.repair_row), repairs.row_window)
-            m.d.comb += reader.spares.eq(repairs.rows)
-        return repairs
+            m.d.comb += b.reader.spares.eq(repairs.rows)
