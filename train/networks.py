@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,37 +19,60 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bridgebnn.model.networks import golden
+from bridgebnn.model.networks.encoding import Encoding
 from bridgebnn.model.networks.network import Network
 
-from .layers import ScoreLayer, SignLayer
+from .layers import FilterLayer, HostScoreLayer, HostSignLayer, ScoreLayer, SignLayer, WideLayer
 from .recipes import Recipe
-
-SIDE = 28
-"""Rows and columns of an image."""
 
 
 class BinaryNetwork(nn.Module):
-    """Sign layers and a score layer, as a recipe says, with seeded initial weights."""
+    """Filter layers, sign layers and a score layer, as a recipe says, with seeded initial weights.
 
-    def __init__(self, recipe: Recipe, generator: torch.Generator) -> None:
+    Parameters
+    ----------
+    recipe : Recipe
+    side : int
+        Rows and columns of an image.
+    generator : torch.Generator
+    """
+
+    def __init__(self, recipe: Recipe, side: int, generator: torch.Generator) -> None:
         super().__init__()
-        sizes = recipe.sizes
-        self.hidden = nn.Sequential(
-            *(
-                SignLayer(n_in, n_out, bias_cells, recipe.group, generator, recipe.estimator)
-                for n_in, n_out, bias_cells in zip(sizes, sizes[1:-1], recipe.bias_cells, strict=False)
-            )
+        sizes, layers = recipe.sizes, []
+        channels = recipe.levels
+        for filters in recipe.filters:
+            layers.append(FilterLayer(filters, side, channels, generator))
+            side, channels = filters.side(side), filters.count
+        for i, (n_in, n_out) in enumerate(pairwise(sizes[:-1])):
+            if recipe.host and i == 0:
+                layers.append(HostSignLayer(n_in, n_out, generator))
+                continue
+            if not recipe.limited:
+                layers.append(WideLayer(n_in, n_out, generator))
+                continue
+            cells = recipe.bias_cells[i]
+            layers.append(SignLayer(n_in, n_out, cells, recipe.group, generator, recipe.estimator))
+        self.hidden = nn.Sequential(*layers)
+        self.last = (
+            HostScoreLayer(sizes[-2], sizes[-1], generator)
+            if recipe.host
+            else ScoreLayer(sizes[-2], sizes[-1], recipe.group, generator)
         )
-        self.last = ScoreLayer(sizes[-2], sizes[-1], recipe.group, generator)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.last(self.hidden(x))
+        return self.last(self.hidden(x).float())
 
     def clamp(self) -> None:
         """Keep latent weights within [-1, 1], so that none drifts out of reach of a change of sign."""
         with torch.no_grad():
             for layer in (*self.hidden, self.last):
                 layer.weight.clamp_(-1, 1)
+
+    def freeze(self) -> None:
+        """Keep the batch-norm statistics as they are from now on."""
+        for layer in self.hidden:
+            layer.frozen = True
 
     def scores(self, images: NDArray[np.uint8]) -> NDArray[np.int64]:
         """Scores of the float network in evaluation mode; (count, n_in) bits to (count, n_out)."""
@@ -57,10 +81,10 @@ class BinaryNetwork(nn.Module):
             x = torch.tensor(images, dtype=torch.float32) * 2 - 1
             return torch.cat([self.last.scores(self.hidden(part)) for part in x.split(500)]).long().numpy()
 
-    def export(self, name: str, meta: dict[str, Any]) -> Network:
+    def export(self, name: str, meta: dict[str, Any], encoding: Encoding) -> Network:
         """The network in integers."""
         operations = tuple(layer.export() for layer in (*self.hidden, self.last))
-        return Network(name=name, operations=operations, meta=meta)
+        return Network(name=name, operations=operations, meta=meta, encoding=encoding)
 
 
 class Shifter:
@@ -68,22 +92,24 @@ class Shifter:
 
     Parameters
     ----------
-    images : uint8 in {0, 1}, (count, 784)
+    images : uint8 in {0, 1}, (count, side, side, bits of a pixel)
     shift : int, pixels
         Largest shift, in both directions.
     """
 
     def __init__(self, images: NDArray[np.uint8], shift: int) -> None:
-        padded = np.pad(images.reshape(-1, SIDE, SIDE), ((0, 0), (shift, shift), (shift, shift)))
-        self.stride = SIDE + 2 * shift
+        side, bits = images.shape[1], images.shape[3]
+        padded = np.pad(images, ((0, 0), (shift, shift), (shift, shift), (0, 0)))
+        self.stride = side + 2 * shift
         self.span = 2 * shift + 1
+        self.bits = bits
         self.images = torch.tensor(padded).view(len(padded), -1)
-        self.window = (torch.arange(SIDE)[:, None] * self.stride + torch.arange(SIDE)).view(-1)
+        self.window = (torch.arange(side)[:, None] * self.stride * bits + torch.arange(side * bits)).view(-1)
 
     def batch(self, index: Tensor, generator: torch.Generator) -> Tensor:
-        """Bipolar float images (batch, 784) of the image numbers ``index``."""
+        """Bipolar float images (batch, n_in) of the image numbers ``index``."""
         offsets = torch.randint(0, self.span, (len(index), 2), generator=generator)
-        corner = offsets[:, :1] * self.stride + offsets[:, 1:]
+        corner = (offsets[:, :1] * self.stride + offsets[:, 1:]) * self.bits
         return self.images[index].gather(1, corner + self.window).float() * 2 - 1
 
 
@@ -99,7 +125,7 @@ def train(
 
     Parameters
     ----------
-    images : uint8 in {0, 1}, (count, 784)
+    images : uint8 in {0, 1}, (count, side, side, bits of a pixel)
     labels : uint8 in 0..9, (count,)
     seed : int
         Of initial weights, order of the images, and shifts.
@@ -107,20 +133,23 @@ def train(
         Called after each epoch with its number from 1, its mean loss, and the seconds since the start.
     """
     generator = torch.Generator().manual_seed(seed)
-    network = BinaryNetwork(recipe, generator)
+    network = BinaryNetwork(recipe, images.shape[1], generator)
     source = Shifter(images, recipe.shift)
     classes = torch.tensor(labels, dtype=torch.long)
     optimizer = torch.optim.Adam(
         [
             {"params": network.hidden.parameters(), "lr": recipe.rate},
             {"params": network.last.parameters(), "lr": recipe.rate * recipe.last_rate},
-        ]
+        ],
+        fused=not recipe.limited,  # faster, but rounds otherwise
     )
     steps = math.ceil(len(images) / recipe.batch)
     rate = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps * recipe.epochs)
     start = time.monotonic()
     for epoch in range(1, recipe.epochs + 1):
         network.train()
+        if epoch > recipe.epochs - recipe.frozen:
+            network.freeze()
         total = 0.0
         for index in torch.randperm(len(images), generator=generator).split(recipe.batch):
             loss = functional.cross_entropy(network(source.batch(index, generator)), classes[index])

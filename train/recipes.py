@@ -8,6 +8,47 @@ from typing import Literal
 from bridgebnn.hdl.spec import bias_columns
 
 Estimator = Literal["box", "triangle"]
+Dataset = Literal["mnist", "fashion-mnist", "digits"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """A binary convolution of a recipe, with OR-pooling behind it.
+
+    Parameters
+    ----------
+    count : int
+        Filters: channels of the map that goes out.
+    kernel, stride : int, pixels
+    padding : int, pixels
+        Of bit 0 on every side.
+    pool : int
+        Pooling window and step; 1: none.
+    """
+
+    count: int
+    kernel: int
+    stride: int = 1
+    padding: int = 0
+    pool: int = 1
+
+    def side(self, side: int) -> int:
+        """Rows and columns of the map that goes out, for those of the one that comes in."""
+        return ((side + 2 * self.padding - self.kernel) // self.stride + 1) // self.pool
+
+
+FASHION_FILTERS = (48, 64, 64)
+MNIST_FILTERS = (24, 32, 32)
+
+
+def _convolutions(counts: tuple[int, int, int]) -> tuple[Filters, ...]:
+    """28 x 28 pixels to 3 x 3: one strided convolution, two pooled ones."""
+    first, second, third = counts
+    return (
+        Filters(count=first, kernel=5, stride=2, padding=2),
+        Filters(count=second, kernel=3, padding=1, pool=2),
+        Filters(count=third, kernel=3, padding=1, pool=2),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +77,18 @@ class Recipe:
         Learning rate of the last layer, in parts of ``rate``.
     estimator : "box" or "triangle"
         Gradient of the hidden layers' sign, see ``bridgebnn.train.layers.sign``.
+    dataset : str
+        What it is trained on.
+    levels : int
+        Bits of a pixel: bit ``j`` is 1 where the grey value is at least ``256 * (j + 1) / (levels + 1)``.
+    filters : tuple of Filters
+        Convolutions before the dense layers; ``sizes`` begins behind them.
+    host : bool
+        First and last layer have real weights and are evaluated by the host.
+    limited : bool
+        Thresholds stay within what the bias cells hold.
+    frozen : int
+        Last epochs, in which the batch-norm statistics stand still.
     summary : str
         One line for the command line's help.
     """
@@ -50,6 +103,12 @@ class Recipe:
     shift: int = 1
     last_rate: float = 1.0
     estimator: Estimator = "box"
+    dataset: Dataset = "mnist"
+    levels: int = 1
+    filters: tuple[Filters, ...] = ()
+    host: bool = False
+    limited: bool = True
+    frozen: int = 0
     summary: str
 
     @property
@@ -90,6 +149,58 @@ RECIPES = {
             last_rate=0.2,
             estimator="triangle",
             summary="784-512-512-10 trained for tiles of 196 inputs that vote",
+        ),
+        Recipe(
+            name="mnist1025",
+            file="mnist1025.npz",
+            sizes=(784, 1025, 1025, 1025, 10),
+            group=None,
+            epochs=12,
+            batch=200,
+            shift=2,
+            host=True,
+            limited=False,
+            summary="784-1025-1025-1025-10, the published one: first layer real-valued and last one exact, on the host",
+        ),
+        Recipe(
+            name="fashion-conv",
+            file="fashion-conv.npz",
+            dataset="fashion-mnist",
+            levels=8,
+            filters=_convolutions(FASHION_FILTERS),
+            sizes=(576, 10),
+            group=None,
+            epochs=14,
+            batch=100,
+            shift=0,
+            limited=False,
+            frozen=3,
+            summary="Fashion-MNIST, thermometer code of 8 levels, three binary convolutions with pooling",
+        ),
+        Recipe(
+            name="mnist-conv",
+            file="mnist-conv.npz",
+            filters=_convolutions(MNIST_FILTERS),
+            sizes=(288, 10),
+            group=None,
+            epochs=8,
+            batch=100,
+            shift=0,
+            limited=False,
+            frozen=2,
+            summary="MNIST, three binary convolutions with pooling",
+        ),
+        Recipe(
+            name="digits",
+            file="digits.npz",
+            dataset="digits",
+            levels=3,
+            sizes=(192, 64, 64, 10),
+            group=None,
+            epochs=60,
+            batch=50,
+            shift=0,
+            summary="192-64-64-10 on the 8 x 8 digits of scikit-learn, trained in seconds",
         ),
     )
 }

@@ -74,6 +74,12 @@ PRESETS: dict[str, Preset] = {
             combine=Combine.VOTE,
             summary="784-512-512-10 trained for tiles of 196 inputs whose signs vote",
         ),
+        Preset(
+            name="digits",
+            geometry=Geometry(rows=144, inputs=192, bias=bias_columns(192), thresholds=144),
+            network="digits.npz",
+            summary="192-64-64-10 on scikit-learn's 8 x 8 digits, one small tile: the quickest",
+        ),
     )
 }
 

@@ -29,6 +29,7 @@ from .encoding import DEFAULT, Encoding, parse_rule
 from .idx import DatasetError, load_idx
 from .image_folder import load_image_folder
 from .network import Network
+from .test_sets import TEST_SETS, load_test_set
 
 __all__ = ["KEYS", "Data", "load_data", "test_images"]
 
@@ -109,8 +110,24 @@ class Data:
             raise DatasetError(f"{self.name}: {error}") from None
 
 
-def test_images() -> Data:
-    """The MNIST test images that come with the package."""
+def test_images(network: Network | None) -> Data:
+    """The test images that come with the package: of what the network was trained on, or of MNIST.
+
+    Raises
+    ------
+    DatasetError
+        They are too coarse for the network.
+    """
+    known = {path.name: path for path in TEST_SETS.values() if path != TEST_SET}
+    path = known.get(str(network.meta.get("test_set"))) if network is not None else None
+    if network is not None and path is not None:
+        values, labels, fine = load_test_set(path)
+        if not set(network.encoding.thresholds) <= set(fine):
+            raise DatasetError(
+                f"{path.name}: tells {', '.join(map(str, fine))} apart, but {network.name} takes "
+                f"{network.encoding.rule}: say data"
+            )
+        return Data(name=path.name, images=values, labels=labels.astype(np.int64))
     images, labels = load_mnist_test()
     return Data(name=TEST_SET.name, images=images, labels=labels.astype(np.int64), thresholds=DEFAULT)
 
@@ -131,7 +148,7 @@ def load_data(
     Parameters
     ----------
     path : path or None
-        None: `test_images`.
+        None: `test_images`, those of what the network was trained on.
     network : Network, optional
         For whom; its input says whether a folder's images are read grey or in colour.
     labels : path, optional
@@ -157,7 +174,7 @@ def load_data(
     if path is None:
         if labels is not None:
             raise ValueError(f"labels {labels} without data: must come with images")
-        data = test_images()
+        data = test_images(network)
     else:
         data = _load(Path(path), network, most)
         if labels is not None:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from bridgebnn.model.npz import read_npz, write_npz
 from bridgebnn.paths import DATA
 
-from .idx import DatasetError, find_idx, load_idx
+from .idx import DatasetError
 
 FORMAT = "bridgebnn-dataset"
 VERSION = 1
@@ -31,54 +31,6 @@ TEST_SET = DATA / "mnist-test-1bit.npz"
 PIXELS = 784
 THRESHOLD = 127
 """A pixel is 1 when its grey value (0..255) is above this."""
-
-MNIST_MD5 = {
-    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
-    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
-    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
-    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
-}
-"""Published MD5 of the four MNIST files, unpacked: of the content, whether or not it is gzipped on disk."""
-
-
-def load_mnist_idx(folder: str | Path, part: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8], list[str]]:
-    """Read images and labels of one part of MNIST from its idx files, one bit a pixel.
-
-    Parameters
-    ----------
-    folder : path
-        Where the idx files lie, plain or gzipped.
-    part : "train" or "t10k"
-        60,000 training or 10,000 test images.
-
-    Returns
-    -------
-    images : uint8 in {0, 1}, (count, 784)
-        1 where the pixel is above ``THRESHOLD``; pixel ``28 * y + x``.
-    labels : uint8 in 0..9, (count,)
-    report : list of str
-        One line a file: its MD5, and whether it is the published one.
-
-    Raises
-    ------
-    DatasetError
-        As ``load_idx``, or the files do not hold the shapes of MNIST.
-    """
-    names = f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"
-    if names[0] not in MNIST_MD5:
-        raise DatasetError(f"part = {part!r}: must be 'train' or 't10k'")
-    (images, images_md5), (labels, labels_md5) = (load_idx(find_idx(folder, name)) for name in names)
-    if images.shape[1:] != (28, 28) or labels.shape != images.shape[:1]:
-        raise DatasetError(
-            f"{folder}: images {images.shape}, labels {labels.shape}: must be (count, 28, 28) and (count,)"
-        )
-    report = []
-    for name, md5 in zip(names, (images_md5, labels_md5), strict=True):
-        matches = md5 == MNIST_MD5[name]
-        report.append(
-            f"{name}: MD5 {md5}, {'as published' if matches else f'NOT the published {MNIST_MD5[name]}'}"
-        )
-    return binarize(images), labels, report
 
 
 def binarize(images: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -250,9 +250,10 @@ def test_presets(name):
         last = random_network(rng, [256, 10]).operations[0]
         network = Network(name="p", operations=(first, second, last))
     else:
-        network = random_network(rng, [784, 512, 512, 10], spread=40)
+        sizes = {"digits": [192, 64, 64, 10]}.get(name, [784, 512, 512, 10])
+        network = random_network(rng, sizes, spread=40 if sizes[0] == 784 else 10)
     mapping = map_preset(preset, network)
-    check(mapping, rng.integers(0, 2, (3, 784)))
+    check(mapping, rng.integers(0, 2, (3, network.n_in)))
     if name == "mnist":
         assert [d.tile_first for d in mapping.descriptors] == [0, 1, 2]
         assert all(d.row_first == 0 for d in mapping.descriptors)

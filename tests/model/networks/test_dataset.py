@@ -12,12 +12,10 @@ import pytest
 
 from bridgebnn.model.networks import dataset
 from bridgebnn.model.networks.dataset import (
-    DatasetError,
-    load_idx,
-    load_mnist_idx,
     load_mnist_test,
     save_mnist_test,
 )
+from bridgebnn.model.networks.idx import DatasetError, load_idx
 from bridgebnn.model.npz import write_npz
 
 SEED = 7
@@ -29,15 +27,6 @@ def idx(array: np.ndarray) -> bytes:
     """idx file content of an array of unsigned bytes."""
     header = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
     return header + array.astype(np.uint8).tobytes()
-
-
-@pytest.fixture
-def mnist_folder(tmp_path: Path) -> Path:
-    """A folder with a test part of 5 random images; the labels gzipped."""
-    rng = np.random.default_rng(SEED)
-    (tmp_path / "t10k-images-idx3-ubyte").write_bytes(idx(rng.integers(0, 256, (5, 28, 28))))
-    (tmp_path / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(np.arange(5))))
-    return tmp_path
 
 
 def test_mnist_test_set() -> None:
@@ -147,26 +136,3 @@ def test_idx_errors(tmp_path: Path, content: bytes, message: str) -> None:
 def test_missing_idx(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=re.escape(f"{tmp_path / 'none'}: no such file")):
         load_idx(tmp_path / "none")
-    with pytest.raises(DatasetError, match="holds neither t10k-images-idx3-ubyte nor t10k-images"):
-        load_mnist_idx(tmp_path, "t10k")
-    with pytest.raises(DatasetError, match="part = 'validation': must be 'train' or 't10k'"):
-        load_mnist_idx(tmp_path, "validation")
-
-
-def test_checksums_are_reported(mnist_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    images, labels, report = load_mnist_idx(mnist_folder, "t10k")
-    assert images.shape == (5, 784)
-    assert labels.tolist() == [0, 1, 2, 3, 4]
-    assert all("NOT the published" in line for line in report)
-    grey, md5 = load_idx(mnist_folder / "t10k-images-idx3-ubyte")
-    assert np.array_equal(images, grey.reshape(5, 784) > 127)
-    monkeypatch.setitem(dataset.MNIST_MD5, "t10k-images-idx3-ubyte", md5)
-    assert load_mnist_idx(mnist_folder, "t10k")[2][0] == f"t10k-images-idx3-ubyte: MD5 {md5}, as published"
-
-
-def test_shapes_that_are_not_mnist(mnist_folder: Path) -> None:
-    (mnist_folder / "t10k-labels-idx1-ubyte").write_bytes(idx(np.arange(4)))
-    with pytest.raises(
-        DatasetError, match=re.escape("images (5, 28, 28), labels (4,): must be (count, 28, 28)")
-    ):
-        load_mnist_idx(mnist_folder, "t10k")

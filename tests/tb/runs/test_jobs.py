@@ -101,7 +101,7 @@ def test_what_is_left_out():
 def test_presets(name):
     chosen, made = preset(name), InferJob(preset=name, images=3)
     assert (made.geometry, made.timing, made.combine) == (chosen.geometry, chosen.timing, chosen.combine)
-    assert made.images.shape == (3, 784)
+    assert made.images.shape == (3, made.network.n_in)
     assert len(made.labels) == 3
     other = InferJob(preset=name, images=1, combine="vote", final_mode=ReadMode.SEARCH)
     assert (other.combine, other.final_mode) == (Combine.VOTE, ReadMode.SEARCH)
