@@ -200,6 +200,13 @@ class Chain:
         total = filters.sum(axis=(1, 2, 3))
         return self._layer(binary, scale, total, low, high, place, stride, padding, read)
 
+    def pooled(self, values: Values, window: int, place: str) -> Values:
+        """Max-pooling of what a convolution gives, before or behind its quantiser, in windows side by side."""
+        if isinstance(values.source, Input) or values.pooled_after is not None or len(self.shape) != 3:
+            raise ImportFailure(f"{place}: must stand once behind a convolution")
+        self.shape = (self.shape[0], self.shape[1] // window, self.shape[2] // window)
+        return replace(values, pooled_after=len(values.steps), pool=window)
+
     def _upright(self, binary: NDArray[np.int8], low: float, high: float, place: str) -> NDArray[np.int8]:
         """Weights (n_out, n_in), channel last, negated where the bits that they read are inverted."""
         if self.inverted is None:

@@ -6,7 +6,7 @@ Needs the package ``onnx``, to read the file alone: nothing is executed by it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -295,15 +295,7 @@ def _max_pool(reader: Reader, node: Node) -> Any:
         raise ImportFailure(
             f"{node.place}: window {window}, stride {stride}, pads: must be windows side by side, no padding"
         )
-    return pooled(reader.chain, reader.moving(node), window, node.place)
-
-
-def pooled(chain: Chain, values: Values, window: int, place: str) -> Values:
-    """Max-pooling of what a convolution gives, before or behind its quantiser."""
-    if isinstance(values.source, Input) or values.pooled_after is not None or len(chain.shape) != 3:
-        raise ImportFailure(f"{place}: must stand once behind a convolution")
-    chain.shape = (chain.shape[0], chain.shape[1] // window, chain.shape[2] // window)
-    return replace(values, pooled_after=len(values.steps), pool=window)
+    return reader.chain.pooled(reader.moving(node), window, node.place)
 
 
 def _top(reader: Reader, node: Node) -> Any:
