@@ -6,7 +6,7 @@ import functools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self, get_type_hints
+from typing import Any, ClassVar, Literal, Self, get_type_hints
 
 import msgspec
 from msgspec import inspect as kinds
@@ -14,7 +14,7 @@ from msgspec import inspect as kinds
 from .conversion import converted, plain
 from .names import UnknownName, check_names
 
-__all__ = ["Record", "fields"]
+__all__ = ["Document", "Record", "fields"]
 
 
 class _Kind(msgspec.StructMeta):
@@ -99,6 +99,18 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise UnknownName(f"{path}: {error}") from None
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
+
+
+class Document(Record, frozen=True, kw_only=True):
+    """A record with a JSON file of its own.
+
+    Parameters
+    ----------
+    schema_version : int
+        Changes when a field goes or changes its meaning; new fields alone leave it.
+    """
+
+    schema_version: Literal[1] = 1
 
 
 @functools.cache

@@ -49,6 +49,9 @@ def schema_of(cls: type[Record]) -> dict[str, Any]:
         part["description"] = part.get("description", name).split("\n\n")[0].replace("\n", " ")
         if "properties" in part:
             part["additionalProperties"] = False
+            for inner in part["properties"].values():
+                if "default" in inner:
+                    inner["default"] = plain(inner["default"])
         if name in enums:
             part["enum"] = [member.name.lower() for member in enums[name]]
     return {

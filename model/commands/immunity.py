@@ -34,6 +34,7 @@ from bridgebnn.model.options import CHIP, add_data, add_network
 from bridgebnn.model.studies import immunity
 from bridgebnn.model.studies.immunity import Circuit
 from bridgebnn.model.studies.immunity_plots import plot_sweeps
+from bridgebnn.model.studies.reports import ImmunityReport, SweepCircuit
 from bridgebnn.progress import counted, shown
 from bridgebnn.versions import versions
 
@@ -105,17 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
         for k in range(chips)
     ]
     found = _evaluate(work, source, arguments.tile, arguments.jobs)
-    report: dict[str, Any] = {
-        "schema_version": 1,
-        "network": mapping.network.name,
-        "images": len(bits),
-        "data": arguments.data and str(arguments.data),
-        "chips": chips,
-        "first_chip": arguments.chip,
-        "conventional_tile": list(arguments.tile),
-        "golden_accuracy": float((Golden(mapping.network)(bits).classes == labels).mean()),
-        "sweeps": {},
-    }
+    sweeps: dict[str, Any] = {}
     for name, (label, values, circuits) in wanted.items():
         points = {}
         for circuit in circuits:
@@ -129,11 +120,22 @@ def run(arguments: argparse.Namespace) -> int:
                 "min": [min(e) for e in each],
                 "chips": each,
             }
-        report["sweeps"][name] = {"axis": label, "values": values, "circuits": points}
+        sweeps[name] = {"axis": label, "values": values, "circuits": points}
+    report = ImmunityReport(
+        network=mapping.network.name,
+        images=len(bits),
+        data=arguments.data and str(arguments.data),
+        chips=chips,
+        first_chip=arguments.chip,
+        conventional_tile=list(arguments.tile),
+        golden_accuracy=float((Golden(mapping.network)(bits).classes == labels).mean()),
+        sweeps=sweeps,
+        wall_s=time.perf_counter() - start_s,
+        versions=versions(),
+    )
     _show(report)
-    report |= {"wall_s": time.perf_counter() - start_s, "versions": versions()}
     if arguments.json:
-        write_json(arguments.json, report, indent=1)
+        write_json(arguments.json, report.as_dict(), indent=1)
     if arguments.out:
         plot_sweeps(report, arguments.out)
     return 0
@@ -166,27 +168,27 @@ def _evaluate(
     return found
 
 
-def _cell(found: dict[str, Any], point: int) -> str:
+def _cell(found: SweepCircuit, point: int) -> str:
     mean, std, low = (100 * found[key][point] for key in ("mean", "std", "min"))
     return f"{mean:.1f} ({std:.1f}; {low:.1f})"
 
 
-def _show(report: dict[str, Any]) -> None:
+def _show(report: ImmunityReport) -> None:
     console = Console()
     console.width = max(console.width, 110)
     console.print(
-        f"{report['network']}, {report['images']} images, integer reference "
-        f"{report['golden_accuracy']:.2%}; {report['chips']} chips a point from seed {report['first_chip']}\n"
+        f"{report.network}, {report.images} images, integer reference "
+        f"{report.golden_accuracy:.2%}; {report.chips} chips a point from seed {report.first_chip}\n"
         "mean (std; lowest chip) in %",
         highlight=False,
     )
-    for name, sweep in report["sweeps"].items():
-        table = Table(title=f"{name}: {sweep['axis']}", box=SIMPLE, title_justify="left")
+    for name, sweep in report.sweeps.items():
+        table = Table(title=f"{name}: {sweep.axis}", box=SIMPLE, title_justify="left")
         table.add_column("value", justify="right")
-        circuits = [c.value for c in Circuit if c.value in sweep["circuits"]]
+        circuits = [c.value for c in Circuit if c.value in sweep.circuits]
         for circuit in circuits:
             table.add_column(circuit, justify="right")
-        for i, value in enumerate(sweep["values"]):
-            cells = [sweep["circuits"][c] for c in circuits]
+        for i, value in enumerate(sweep.values):
+            cells = [sweep.circuits[c] for c in circuits]
             table.add_row(f"{value:g}", *(_cell(c, i) for c in cells))
         console.print(table)

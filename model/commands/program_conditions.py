@@ -33,6 +33,7 @@ from bridgebnn.model.studies.conditions import (
     Point,
 )
 from bridgebnn.model.studies.program_plots import plot_conditions
+from bridgebnn.model.studies.reports import Chosen, Formed, ProgramConditionsReport, Programmed, Trial
 from bridgebnn.progress import tracked
 
 _SINGLE_RATES = (1e-2, 1e-3, 1e-4)
@@ -72,33 +73,32 @@ def run(arguments: argparse.Namespace) -> int:
     strengths = [large.evaluate(s) for s in tracked(STRENGTHS, "model", "strengths")]
 
     form, point = conditions.choose_forming(forming), conditions.choose(points)
-    report = {
-        "schema_version": 1,
-        "chip": arguments.chip,
-        "devices": arguments.devices,
-        "forming": [{**dataclasses.asdict(f), "eligible": f.eligible} for f in forming],
-        "grid": [p.as_dict() for p in points],
-        "strengths": [{**p.as_dict(), **_published(p)} for p in strengths],
-        "differential": {str(rate): differential_rate(rate) for rate in _SINGLE_RATES},
-        "chosen": {
-            "form": form and dataclasses.asdict(form),
-            "program": point and point.as_dict(),
-            "are_reset_values": _are_reset_values(form, point, timing),
-        },
-    }
+    report = ProgramConditionsReport(
+        chip=arguments.chip,
+        devices=arguments.devices,
+        forming=[Formed(**dataclasses.asdict(f), eligible=f.eligible) for f in forming],
+        grid=[Programmed(**p.as_dict()) for p in points],
+        strengths=[Trial(**p.as_dict(), **_published(p)) for p in strengths],
+        differential={str(rate): differential_rate(rate) for rate in _SINGLE_RATES},
+        chosen=Chosen(
+            form=form,
+            program=None if point is None else Programmed(**point.as_dict()),
+            are_reset_values=_are_reset_values(form, point, timing),
+        ),
+        wall_s=time.perf_counter() - start_s,
+    )
     console.print(f"{arguments.cells:,} bridges per point, chip {arguments.chip}", highlight=False)
     _show_forming(console, forming, form)
     _show_points(console, [p for p in points if arguments.all or _published_width(p)], point)
     _show_strengths(console, strengths)
     _show_differential(console)
-    _say(console, report["chosen"], form, point)
-    report["wall_s"] = time.perf_counter() - start_s
+    _say(console, report.chosen, form, point)
     if arguments.json:
-        write_json(arguments.json, report)
+        write_json(arguments.json, report.as_dict())
     if arguments.png:
         plot_conditions(points, strengths, forming, arguments.png)
-    inside = all(s["inside_published"] for s in report["strengths"])
-    return int(not (inside and report["chosen"]["are_reset_values"]))
+    inside = all(s.inside_published for s in report.strengths)
+    return int(not (inside and report.chosen.are_reset_values))
 
 
 def _published_width(point: Point) -> bool:
@@ -193,7 +193,7 @@ def _show_differential(console: Console) -> None:
     console.print(table)
 
 
-def _say(console: Console, chosen: dict[str, Any], form: FormingPoint | None, point: Point | None) -> None:
+def _say(console: Console, chosen: Chosen, form: FormingPoint | None, point: Point | None) -> None:
     if form is None or point is None:
         console.print("nothing is eligible: more --cells, or other conditions")
         return
@@ -208,6 +208,6 @@ def _say(console: Console, chosen: dict[str, Any], form: FormingPoint | None, po
     for line in lines:
         console.print(line, highlight=False)
     console.print(
-        "these are the reset values" if chosen["are_reset_values"] else "these are NOT the reset values",
+        "these are the reset values" if chosen.are_reset_values else "these are NOT the reset values",
         highlight=False,
     )

@@ -20,6 +20,7 @@ from bridgebnn.model.flows.work import work_of
 from bridgebnn.model.options import add_work
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.model.studies.chip_map import program_and_map
+from bridgebnn.model.studies.reports import MapReport
 from bridgebnn.progress import counted, shown
 
 
@@ -44,7 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
     work = work_of(arguments.preset, arguments.random, arguments.chip, arguments.network)
     with shown("model") as show:
         found, _ = program_and_map(work, params, arguments.chip, counted(show, "programming"))
-    found.summary["wall_s"] = time.perf_counter() - start_s
+    report = MapReport(**found.summary, wall_s=time.perf_counter() - start_s)
+    found = dataclasses.replace(found, summary=report)
     found.save(arguments.out)
     console = Console()
     console.print(found.table())

@@ -9,7 +9,6 @@ Exit status: 0; 1 when no read condition is safe for the first population; 2 on 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import itertools
 import time
 from typing import Any
@@ -25,6 +24,7 @@ from bridgebnn.model.options import add_chip
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.model.studies.read_conditions import Grid, Limits, ReadMap, populations, read_map
 from bridgebnn.model.studies.read_plots import plot_maps
+from bridgebnn.model.studies.reports import PopulationMap, ReadConditionsReport, Region
 from bridgebnn.progress import counted, shown
 from bridgebnn.versions import versions
 
@@ -99,30 +99,31 @@ def run(arguments: argparse.Namespace) -> int:
                 )
             )
     _show(maps, grid, limits, arguments.chip)
-    report = {
-        "schema_version": 1,
-        "chip": arguments.chip,
-        "grid": dataclasses.asdict(grid),
-        "limits": dataclasses.asdict(limits),
-        "without_stuck": arguments.without_stuck,
-        "fall": maps[0].fall.tolist(),
-        "populations": {
-            m.name: {
-                "cells": m.cells,
-                "region": m.region(grid),
-                "errors": m.errors.tolist(),
-                "safe": m.safe.tolist(),
-            }
+    report = ReadConditionsReport(
+        chip=arguments.chip,
+        grid=grid,
+        limits=limits,
+        without_stuck=arguments.without_stuck,
+        fall=maps[0].fall.tolist(),
+        populations={
+            m.name: PopulationMap(
+                cells=m.cells, region=_region(m, grid), errors=m.errors.tolist(), safe=m.safe.tolist()
+            )
             for m in maps
         },
-        "wall_s": time.perf_counter() - start_s,
-        "versions": versions(),
-    }
+        wall_s=time.perf_counter() - start_s,
+        versions=versions(),
+    )
     if arguments.json:
-        write_json(arguments.json, report, indent=1)
+        write_json(arguments.json, report.as_dict(), indent=1)
     if arguments.out:
         plot_maps(maps, grid, limits, arguments.out)
     return int(maps[0].region(grid) is None)
+
+
+def _region(found: ReadMap, grid: Grid) -> Region | None:
+    box = found.region(grid)
+    return None if box is None else Region(**box)
 
 
 def _show(maps: list[ReadMap], grid: Grid, limits: Limits, seed: int) -> None:

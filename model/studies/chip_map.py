@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +25,7 @@ from bridgebnn.model.parameters.params import MacroParams
 
 from .cell_error import CellErrors, cell_errors
 from .program_plots import plot_map, plot_resistances
+from .reports import ChipMapSummary, ErrorRates
 
 __all__ = ["ChipMap", "program_and_map"]
 
@@ -36,7 +36,7 @@ class ChipMap:
 
     Parameters
     ----------
-    summary : dict
+    summary : ChipMapSummary
     attempts : uint8, (T, R, C, 2)
     failed : bool, (T, R, C, 2)
     masks : bool, (T, R, C)
@@ -45,7 +45,7 @@ class ChipMap:
     device : DeviceParams
     """
 
-    summary: dict[str, Any]
+    summary: ChipMapSummary
     attempts: NDArray[np.uint8]
     failed: NDArray[np.bool_]
     masks: NDArray[np.bool_]
@@ -62,7 +62,7 @@ class ChipMap:
             "FORMED": self.device.formed_max_ohm,
         }
         plot_resistances(self.states, limits, out / "resistances.png")
-        (out / "program-map.json").write_text(json.dumps(self.summary, indent=2) + "\n")
+        (out / "program-map.json").write_text(json.dumps(self.summary.as_dict(), indent=2) + "\n")
 
     def table(self) -> Table:
         """The summary for a terminal."""
@@ -167,35 +167,34 @@ def _summary(
     states: dict[str, NDArray[np.float64]],
     failed: NDArray[np.bool_],
     devices: DeviceArray,
-) -> dict[str, Any]:
+) -> ChipMapSummary:
     shares = (0.1, 2.3, 50, 97.7, 99.9)
     count = np.bincount(report.attempts[report.attempts > 0])
     unformed = sum(failure.op is ProgOp.FORM for failure in report.failures)
-    return {
-        "schema_version": 1,
-        "work": name,
-        "chip": chip,
-        "devices": params,
-        "programming": report.as_dict(),
-        "failed_devices": int(np.count_nonzero(failed)),
-        "failed_stuck": int(np.count_nonzero(failed & (devices.stuck != Stuck.NONE))),
-        "forming_yield": 1 - unformed / max(1, 2 * report.bits),
-        "devices_by_pulses": {str(n): int(c) for n, c in enumerate(count.tolist()) if c},
-        "cell_errors": errors.as_dict(),
-        "resistances_ohm": {
+    return ChipMapSummary(
+        work=name,
+        chip=chip,
+        devices=params,
+        programming=report.as_dict(),
+        failed_devices=int(np.count_nonzero(failed)),
+        failed_stuck=int(np.count_nonzero(failed & (devices.stuck != Stuck.NONE))),
+        forming_yield=1 - unformed / max(1, 2 * report.bits),
+        devices_by_pulses={str(n): int(c) for n, c in enumerate(count.tolist()) if c},
+        cell_errors=ErrorRates.from_dict(errors.as_dict()),
+        resistances_ohm={
             state: dict(zip(map(str, shares), np.percentile(ohm, shares).tolist(), strict=True))
             for state, ohm in states.items()
             if ohm.size
         },
-    }
+    )
 
 
-def _table(summary: dict[str, Any]) -> Table:
-    done, errors = summary["programming"], summary["cell_errors"]
+def _table(summary: ChipMapSummary) -> Table:
+    done, errors = summary.programming, summary.cell_errors
     bound = done["lower_bound"]
     pulses = sum(done["pulses"].values())
     table = Table(
-        title=f"{summary['work']}, {summary['devices']} devices, chip {summary['chip']}",
+        title=f"{summary.work}, {summary.devices} devices, chip {summary.chip}",
         show_header=False,
         box=SIMPLE,
     )
@@ -213,13 +212,13 @@ def _table(summary: dict[str, Any]) -> Table:
         ("time on the chip", f"{done['time_s'] * 1e3:.1f} ms"),
         ("energy per bridge", f"{done['energy_per_bit_J'] * 1e12:.0f} pJ"),
         ("device pulses per bridge", f"{done['device_pulses_per_bit']:.3f}"),
-        ("forming yield", f"{summary['forming_yield']:.4%}"),
-        ("devices that failed, of them stuck", f"{summary['failed_devices']}, {summary['failed_stuck']}"),
+        ("forming yield", f"{summary.forming_yield:.4%}"),
+        ("devices that failed, of them stuck", f"{summary.failed_devices}, {summary.failed_stuck}"),
         ("rows with a failure", f"{done['failed_rows']}"),
         ("read-back mismatches", f"{len(done['mismatches'])}"),
-        ("predicted cell error rate, 1T1R", f"{errors['one_device']:.1e}"),
-        ("2T2R", f"{errors['pair']:.1e}"),
-        ("bridge", f"{errors['bridge']:.1e}"),
+        ("predicted cell error rate, 1T1R", f"{errors.one_device:.1e}"),
+        ("2T2R", f"{errors.pair:.1e}"),
+        ("bridge", f"{errors.bridge:.1e}"),
     ):
         table.add_row(*row)
     return table

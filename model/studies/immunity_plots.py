@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from .reports import ImmunityReport
 
 __all__ = ["plot_sweeps"]
 
@@ -20,37 +21,37 @@ _STYLES = {
 }
 
 
-def plot_sweeps(report: dict[str, Any], path: Path) -> None:
+def plot_sweeps(report: ImmunityReport, path: Path) -> None:
     """One panel a sweep: accuracy of every circuit, mean as a line, one standard deviation as a band."""
-    sweeps = list(report["sweeps"].items())
+    sweeps = list(report.sweeps.items())
     columns = min(len(sweeps), 2)
     rows = -(-len(sweeps) // columns)
     figure = Figure(figsize=(5.6 * columns, 3.9 * rows), layout="constrained")
     panels = np.array(figure.subplots(rows, columns)).reshape(-1)
     for (name, sweep), axis in zip(sweeps, panels, strict=False):
-        values = np.array(sweep["values"], float)
-        for circuit, found in sweep["circuits"].items():
+        values = np.array(sweep.values, float)
+        for circuit, found in sweep.circuits.items():
             colour, line, marker = _STYLES[circuit]
-            mean, std = 100 * np.array(found["mean"]), 100 * np.array(found["std"])
+            mean, std = 100 * np.array(found.mean), 100 * np.array(found.std)
             wide = 3.0 if circuit == "bridge" else 1.4  # seen under the ablations that equal it
             axis.plot(
                 values, mean, line, color=colour, marker=marker, markersize=4, label=circuit, linewidth=wide
             )
             axis.fill_between(values, mean - std, np.minimum(mean + std, 100), color=colour, alpha=0.15)
-        axis.axhline(100 * report["golden_accuracy"], color="k", linewidth=0.7, linestyle=":")
+        axis.axhline(100 * report.golden_accuracy, color="k", linewidth=0.7, linestyle=":")
         if name in ("wire", "supply"):
             axis.set_xscale("log")
         if name == "wire":
             axis.set_xticks(values, [f"{value:g}" for value in values])
             axis.minorticks_off()
-        axis.set(title=name, xlabel=sweep["axis"], ylabel="accuracy (%)", ylim=(0, 102))
+        axis.set(title=name, xlabel=sweep.axis, ylabel="accuracy (%)", ylim=(0, 102))
         axis.grid(alpha=0.25)
     for axis in panels[len(sweeps) :]:
         axis.set_axis_off()
     panels[0].legend(loc="lower left", fontsize=8)
-    rows_, columns_ = report["conventional_tile"]
+    rows_, columns_ = report.conventional_tile
     figure.suptitle(
-        f"{report['network']}: {report['chips']} chips, {report['images']} images; dotted: integer golden; "
+        f"{report.network}: {report.chips} chips, {report.images} images; dotted: integer golden; "
         f"conventional tiles {rows_}x{columns_}",
         fontsize=9,
     )

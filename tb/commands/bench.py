@@ -34,6 +34,7 @@ from bridgebnn.progress import shown
 from bridgebnn.tb.runs.jobs import InferJob
 from bridgebnn.tb.runs.reports import RunReport
 from bridgebnn.tb.runs.runner import infer
+from bridgebnn.tb.runs.summaries import BenchReport, BenchRun
 from bridgebnn.tb.simulators import SIMULATORS
 
 BASE = ("", "tied off, bare")
@@ -67,24 +68,24 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = preset(arguments.preset)
     images, _ = load_mnist_test()
     counts = {"verilator": arguments.verilator_images, "icarus": arguments.icarus_images}
-    runs = []
+    runs: list[BenchRun] = []
     for sim in SIMULATORS:
         runs += _simulator(chosen, sim, images[: counts[sim]], arguments.repeat)
-    report = {
-        "schema_version": 1,
-        "preset": chosen.name,
-        "cores": os.cpu_count(),
-        "simulators": runs,
-        "model": _models(chosen, images),
-    }
-    worst = max(r["cost"] for r in runs if r["sim"] == "verilator" and r["attach"] == "prefetch")
-    report["prefetch_cost"], report["prefetch_cost_limit"] = worst, LIMIT
+    worst = max(r.cost for r in runs if r.sim == "verilator" and r.attach == "prefetch")
+    report = BenchReport(
+        preset=chosen.name,
+        cores=os.cpu_count(),
+        simulators=runs,
+        model=_models(chosen, images),
+        prefetch_cost=worst,
+        prefetch_cost_limit=LIMIT,
+    )
     _show(report)
-    write_json(arguments.json, report)
+    write_json(arguments.json, report.as_dict())
     return int(worst > LIMIT)
 
 
-def _simulator(chosen: Any, sim: str, images: np.ndarray, repeat: int) -> list[dict]:
+def _simulator(chosen: Any, sim: str, images: np.ndarray, repeat: int) -> list[BenchRun]:
     """The runs, interleaved so that a busy moment does not hit one alone; the best of the repeats counts."""
     best: dict[tuple[str, str], RunReport] = {}
     times: dict[tuple[str, str], list[float]] = {(macro, name): [] for macro, name, _ in RUNS}
@@ -99,22 +100,22 @@ def _simulator(chosen: Any, sim: str, images: np.ndarray, repeat: int) -> list[d
                     best[macro, name] = got
     base, pattern = min(times[BASE]), min(times[PATTERN])
     return [
-        {
-            "sim": sim,
-            "macro": macro,
-            "attach": name,
-            "images": got.images,
-            "cycles_per_s": round(got.cycles / got.cpu_s, 1),
-            "row_reads_per_s": round(got.row_reads / got.cpu_s, 1),
-            "cycles_per_wall_s": got.cycles_per_s,
-            "row_reads_per_wall_s": got.row_reads_per_s,
-            "cpu_s": got.cpu_s,
-            "wall_s": got.wall_s,
-            "cost": round(min(times[macro, name]) / base - 1, 4),
-            "cost_over_pattern": round(min(times[macro, name]) / pattern - 1, 4),
-            "cpu_s_per_image": [round(seconds, 6) for seconds in times[macro, name]],
-            "build_s": got.build_s,
-        }
+        BenchRun(
+            sim=sim,
+            macro=macro,
+            attach=name,
+            images=got.images,
+            cycles_per_s=round(got.cycles / got.cpu_s, 1),
+            row_reads_per_s=round(got.row_reads / got.cpu_s, 1),
+            cycles_per_wall_s=got.cycles_per_s,
+            row_reads_per_wall_s=got.row_reads_per_s,
+            cpu_s=got.cpu_s,
+            wall_s=got.wall_s,
+            cost=round(min(times[macro, name]) / base - 1, 4),
+            cost_over_pattern=round(min(times[macro, name]) / pattern - 1, 4),
+            cpu_s_per_image=[round(seconds, 6) for seconds in times[macro, name]],
+            build_s=got.build_s,
+        )
         for (macro, name), got in best.items()
     ]
 
@@ -156,9 +157,9 @@ def _models(chosen: Any, images: np.ndarray) -> dict[str, Any]:
     return result
 
 
-def _show(report: dict[str, Any]) -> None:
+def _show(report: BenchReport) -> None:
     console = Console()
-    table = Table(title=f"preset {report['preset']}, by processor time", box=SIMPLE)
+    table = Table(title=f"preset {report.preset}, by processor time", box=SIMPLE)
     for name in (
         "simulator",
         "macro",
@@ -170,15 +171,15 @@ def _show(report: dict[str, Any]) -> None:
         "against pattern",
     ):
         table.add_column(name, justify="left" if name in ("simulator", "macro", "attachment") else "right")
-    for r in report["simulators"]:
-        figures = [f"{r['cycles_per_s']:,.0f}", f"{r['row_reads_per_s']:,.0f}"]
-        figures += [f"{r['cost']:+.1%}", f"{r['cost_over_pattern']:+.1%}"]
-        table.add_row(r["sim"], r["macro"], r["attach"], str(r["images"]), *figures)
+    for r in report.simulators:
+        figures = [f"{r.cycles_per_s:,.0f}", f"{r.row_reads_per_s:,.0f}"]
+        figures += [f"{r.cost:+.1%}", f"{r.cost_over_pattern:+.1%}"]
+        table.add_row(r.sim, r.macro, r.attach, str(r.images), *figures)
     console.print(table)
     models = Table(box=SIMPLE, show_header=False)
     models.add_column()
     models.add_column(justify="right")
-    for name, value in report["model"].items():
+    for name, value in report.model.items():
         text = f"{value:.2f}" if name == "golden_over_float32" else f"{value:,.0f}"
         models.add_row(name.replace("_", " ").replace("per s", "a second"), text)
     console.print(models)

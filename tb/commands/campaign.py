@@ -19,6 +19,7 @@ from bridgebnn.tb.campaign import report
 from bridgebnn.tb.campaign.faults import CLASSES, parse
 from bridgebnn.tb.campaign.run import run_campaign, run_faults
 from bridgebnn.tb.runs.jobs import Sim
+from bridgebnn.tb.runs.summaries import CampaignReport
 from bridgebnn.tb.simulators import SIMULATORS
 
 
@@ -79,11 +80,8 @@ def run(arguments: argparse.Namespace) -> int:
     for record in silent[:20]:
         console.print(f"silent {record['label']}: {'; '.join(record['silent'])}", style="red")
     if arguments.json:
-        write_json(
-            arguments.json,
-            {"schema_version": 1} | report.summary(result) | {"records": result["records"]},
-            indent=None,
-        )
+        whole_report = CampaignReport(**report.summary(result), records=result["records"])
+        write_json(arguments.json, whole_report.as_dict(), indent=None)
     if arguments.write and not silent:
         write_section(arguments.write, report.SECTION, report.markdown(result))
     return 1 if silent else 0

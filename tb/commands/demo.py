@@ -24,6 +24,7 @@ from bridgebnn.progress import shown
 from bridgebnn.tb.runs.jobs import How, InferJob, Sim
 from bridgebnn.tb.runs.reports import RunReport
 from bridgebnn.tb.runs.runner import infer
+from bridgebnn.tb.runs.summaries import DemoReport
 from bridgebnn.tb.runs.tables import show_reports
 
 from . import waves
@@ -101,9 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
     waves.picture(out / "icarus.vcd", 0, 6, out / "reads.png")
     wall_s = time.monotonic() - start
     target = arguments.json or out / "demo.json"
-    write_json(
-        target, {"schema_version": 1, "wall_s": round(wall_s, 1), "runs": [r.as_dict() for r in reports]}
-    )
+    write_json(target, DemoReport(wall_s=round(wall_s, 1), runs=reports).as_dict())
     for what, path in (
         ("Verilog", out / "verilog" / "bridgebnn.v"),
         ("digits", out / "digits.png"),

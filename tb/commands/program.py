@@ -11,6 +11,7 @@ bad input. Devices that fail are results, not errors.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
 
 from rich.box import SIMPLE
@@ -26,6 +27,7 @@ from bridgebnn.tb.runs.jobs import ProgramJob
 from bridgebnn.tb.runs.programs import differences
 from bridgebnn.tb.runs.reports import ProgramRunReport
 from bridgebnn.tb.runs.runner import program
+from bridgebnn.tb.runs.summaries import RtlMapReport
 from bridgebnn.tb.simulators import SIMULATORS
 
 __all__ = ["add_arguments", "run"]
@@ -56,12 +58,13 @@ def run(arguments: argparse.Namespace) -> int:
             job.chip,
             lambda done, of: show({"stage": "model alone", "done": done, "total": of}),
         )
-    wrong = differences(rtl, found.summary["programming"], array.state_hash())
-    found.summary.update(rtl=rtl.as_dict(), differences=wrong)
+    wrong = differences(rtl, found.summary.programming, array.state_hash())
+    report = RtlMapReport(**found.summary, rtl=rtl, differences=wrong)
+    found = dataclasses.replace(found, summary=report)
     found.save(arguments.out)
     console = Console()
     console.print(found.table())
-    console.print(_table(rtl, found.summary["programming"]["lower_bound"]))
+    console.print(_table(rtl, report.programming["lower_bound"]))
     console.print(f"map.png, resistances.png and program-map.json in {arguments.out}", highlight=False)
     for text in wrong:
         console.print(text, style="red", highlight=False)

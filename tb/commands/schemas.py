@@ -9,9 +9,15 @@ from types import ModuleType
 from bridgebnn.command_line import output_folder
 from bridgebnn.model.flows.reports import ModelReport
 from bridgebnn.model.studies.error_sweep import SweepReport
-from bridgebnn.records import Record
+from bridgebnn.model.studies.reports import (
+    ImmunityReport,
+    MapReport,
+    ProgramConditionsReport,
+    ReadConditionsReport,
+)
+from bridgebnn.records import Document, Record
 from bridgebnn.schemas import write_schemas
-from bridgebnn.tb.runs import jobs, reports
+from bridgebnn.tb.runs import jobs, reports, summaries
 
 __all__ = ["RECORDS", "add_arguments", "run"]
 
@@ -26,6 +32,11 @@ RECORDS: tuple[type[Record], ...] = (
     *_kinds(reports, reports.Report),
     ModelReport,
     SweepReport,
+    ImmunityReport,
+    ReadConditionsReport,
+    ProgramConditionsReport,
+    MapReport,
+    *_kinds(summaries, Document),
 )
 """Every kind of job and report."""
 

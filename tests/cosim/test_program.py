@@ -6,6 +6,7 @@ import pytest
 
 from bridgebnn.tb.__main__ import main
 from bridgebnn.tb.runs.programs import differences
+from bridgebnn.tb.runs.summaries import RtlMapReport
 
 
 @pytest.mark.parametrize(
@@ -17,6 +18,7 @@ def test_a_chip_is_programmed_near_the_least(sim, chip, tmp_path, capsys):
         == 0
     )
     report = json.loads((tmp_path / "program-map.json").read_text())
+    assert RtlMapReport.load(tmp_path / "program-map.json").as_dict() == report
     rtl, alone = report["rtl"], report["programming"]
     assert rtl["pulses"] == alone["lower_bound"]["pulses"] > 0
     assert rtl["rows"] == 12

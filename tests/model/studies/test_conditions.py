@@ -20,6 +20,7 @@ from bridgebnn.model.studies.conditions import (
     forming_sweep,
     sweep_strengths,
 )
+from bridgebnn.model.studies.reports import MapReport, ProgramConditionsReport
 
 TIMING = Timing()
 
@@ -102,6 +103,7 @@ def test_command_program_conditions(tmp_path, capsys):
     options = [str(x) for pair in files.items() for x in pair]
     assert main(["program-conditions", "--cells", "2300", "--strength-cells", "2300", *options]) == 1
     report = json.loads(files["--json"].read_text())
+    assert ProgramConditionsReport.load(files["--json"]).as_dict() == report
     assert len(report["strengths"]) == 4
     assert report["differential"]["0.01"] == pytest.approx(5.0e-4, rel=0.01)
     assert files["--png"].read_bytes().startswith(b"\x89PNG")
@@ -113,6 +115,7 @@ def test_command_program_conditions(tmp_path, capsys):
 def test_command_program_map(tmp_path, capsys):
     assert main(["program-map", "--random", "8x100", "--chip", "3", "--out", str(tmp_path)]) == 0
     report = json.loads((tmp_path / "program-map.json").read_text())
+    assert MapReport.load(tmp_path / "program-map.json").as_dict() == report
     done = report["programming"]
     assert (done["rows"], done["bits"]) == (8, 800)
     assert done["lower_bound"]["pulses"] == sum(done["pulses"].values())

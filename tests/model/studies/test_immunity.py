@@ -23,6 +23,7 @@ from bridgebnn.model.studies.immunity import (
     setting,
     sweeps,
 )
+from bridgebnn.model.studies.reports import ImmunityReport
 from tests.model.reference import random_network
 
 GEOMETRY = Geometry(tiles=2, rows=40, inputs=60, bias=6)
@@ -181,6 +182,7 @@ def test_command_writes_picture_and_report_and_does_not_depend_on_processes(tmp_
         picture = ["--out", str(tmp_path / "a.png")] if jobs == 2 else []
         assert main([*arguments, "--jobs", str(jobs), "--json", str(out), *picture]) == 0
         reports.append(json.loads(out.read_text()))
+        assert ImmunityReport.load(out).as_dict() == reports[-1]
         del reports[-1]["wall_s"]
     assert reports[0] == reports[1]
     assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"

@@ -18,6 +18,7 @@ from bridgebnn.model.studies.read_conditions import (
     populations,
     read_map,
 )
+from bridgebnn.model.studies.reports import ReadConditionsReport
 
 GRID = Grid(v_read_V=(0.8, 1.2, 1.8), v_wl_V=(1.8, 2.4, 3.3), read_s=(0.1e-9, 40e-9))
 
@@ -125,6 +126,7 @@ def test_command(tmp_path, monkeypatch, capsys):
     arguments = ["read-conditions", "--cells", "2300", "--population", "verified", "--without-stuck"]
     assert main([*arguments, "--max-error", "0.01", "--json", str(out), "--out", str(picture)]) == 0
     report = json.loads(out.read_text())
+    assert ReadConditionsReport.load(out).as_dict() == report
     assert report["populations"]["verified"]["region"]["v_wl_V"][-1] == 3.3
     assert picture.read_bytes()[:4] == b"\x89PNG"
     assert "safe (error below 0.01" in capsys.readouterr().out
