@@ -1,4 +1,4 @@
-"""Import a network that another framework trained: ONNX or QONNX into this project's format.
+"""Import a network that another framework trained (ONNX, QONNX, Keras and Larq) into this project's format.
 
 Every decision of the foreign network is evaluated at every integer that its neurons can reach, in float64 with the
 file's own constants; the thresholds are read off that. What cannot be imported is named, with its place.
@@ -16,13 +16,13 @@ from rich.table import Table
 from bridgebnn.command_line import output_file, write_json
 from bridgebnn.model.mapping.fit import geometry_for
 from bridgebnn.model.networks.encoding import RULES
-from bridgebnn.model.networks.imports import RANGES, import_network
+from bridgebnn.model.networks.imports import FOREIGN, RANGES, import_network
 from bridgebnn.model.networks.network import Network
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``import``."""
-    parser.add_argument("file", type=Path, metavar="FILE", help="the foreign network (.onnx)")
+    parser.add_argument("file", type=Path, metavar="FILE", help=f"the foreign network ({', '.join(FOREIGN)})")
     parser.add_argument(
         "--out", type=output_file, required=True, metavar="NET", help="network file to write (.npz)"
     )

@@ -1,4 +1,4 @@
-"""Networks that other frameworks trained: ONNX and QONNX as FINN and Brevitas write them.
+"""Networks that other frameworks trained: ONNX and QONNX as FINN and Brevitas write them, Keras and Larq, PyTorch.
 
 `import_network` reads a foreign file, `load_network` any file. How decisions become thresholds: `.values`.
 """

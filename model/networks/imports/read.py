@@ -20,7 +20,7 @@ from .values import ImportFailure
 
 __all__ = ["FOREIGN", "import_network", "load_network", "to_network"]
 
-FOREIGN = {".onnx": "ONNX, QONNX"}
+FOREIGN = {".onnx": "ONNX, QONNX", ".h5": "Keras, Larq"}
 """Suffixes of foreign files, and what they hold."""
 
 
@@ -79,9 +79,11 @@ def import_network(
         legal = ", ".join(f"{s} ({what})" for s, what in FOREIGN.items())
         raise ImportFailure(f"{path}: cannot tell what it holds: must end in {legal}")
     content = path.read_bytes()
-    from .onnx_graph import read_onnx
-
-    chain = read_onnx(path, input_range)
+    if suffix == ".h5":
+        from .keras_file import read_keras as reader
+    else:
+        from .onnx_graph import read_onnx as reader
+    chain = reader(path, input_range)
     origin = {"file": path.name, "sha256": hashlib.sha256(content).hexdigest()}
     try:
         return to_network(
