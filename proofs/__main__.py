@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bridgebnn.command_line import Parser, guarded, whole
 
+from . import revisions
 from .design import GEOMETRY, generate
 from .mutants import MUTANTS
 from .prove import Model, Result, prove, reach, refute, run_all
@@ -26,7 +27,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="bridgebnn proofs",
         description="Prove the rules of the macro pins, the bus, the protection and the failure log without "
         "bound on the Verilog of a small controller; reach the cover points; refute the broken designs. "
-        "Exit status 1 when anything is not as it should be.",
+        "Exit status 1 when anything is not as it should be. Another command, `bridgebnn proofs equivalence "
+        "OTHER`, compares blocks with those of other sources.",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results")
     parser.add_argument(
@@ -65,8 +67,11 @@ def _show(result: Result) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run; 0 when everything is proven, reached and refuted."""
+    given = sys.argv[1:] if argv is None else argv
+    if given[:1] == ["equivalence"]:
+        return revisions.main(given[1:])
     parser = _parser()
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_args(given)
     checks = PROPERTIES + COVERS
     if arguments.list:
         print("\n".join(f"{check.name:28} {check.rule:5} {check.text}" for check in checks))

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from .aiger import Aiger, read_witness, replay
 from .flow import Verdict, run_abc, yosys
 
-__all__ = ["Side", "compare"]
+__all__ = ["Side", "compare", "difference"]
 
 Ports = dict[str, tuple[str, int]]
 
@@ -82,8 +83,8 @@ def compare(
     base = folder / "miter"
     yosys(
         [
-            *(f"read_rtlil {part}" for part in parts),
-            f"read_verilog {top}",
+            *(f"read_rtlil {part.name}" for part in parts),
+            f"read_verilog {top.name}",
             "hierarchy -check -top miter",
             "proc",
             "flatten",
@@ -102,7 +103,7 @@ def compare(
             "setundef -zero -init",
             "aigmap",
             "opt_clean",
-            f"write_aiger -zinit -symbols {base}.aig",
+            f"write_aiger -zinit -symbols -vmap {base.name}.vmap {base.name}.aig",
         ],
         folder / "miter.log",
     )
@@ -113,11 +114,27 @@ def compare(
     return run_abc(aiger, "bmc3 -F 30", limit_s)
 
 
+def difference(folder: Path) -> tuple[tuple[str, ...], Path]:
+    """Outputs that differ at the end of the counterexample that `compare` has left in ``folder``, and its VCD."""
+    circuit = Aiger.read(folder / "miter.aig")
+    trace = replay(circuit, folder / "miter.vmap", read_witness(folder / "miter.cex"))
+    waveform = folder / "difference.vcd"
+    trace.write_vcd(waveform)
+    last = {name: values[-1] for name, values in trace.signals.items()}
+    pairs = ((name.removeprefix("first_"), name, name.replace("first_", "second_", 1)) for name in last)
+    return tuple(shared for shared, a, b in pairs if a != b and b in last and last[a] != last[b]), waveform
+
+
 def _prepared(folder: Path, name: str, side: Side) -> Path:
     """RTLIL of one side as one module ``name``."""
     target = folder / f"{name}.il"
-    commands = [f"read_verilog {side.file}", f"hierarchy -check -top {side.top}", "proc", "flatten"]
-    commands += ["opt_clean", f"rename {side.top} {name}", f"write_rtlil {target}"]
+    commands = [
+        f'read_verilog "{side.file.absolute()}"',
+        f"hierarchy -check -top {side.top}",
+        "proc",
+        "flatten",
+    ]
+    commands += ["opt_clean", f"rename {side.top} {name}", f"write_rtlil {target.name}"]
     yosys(commands, folder / f"{name}.log")
     return target
 

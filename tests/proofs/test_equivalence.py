@@ -1,6 +1,8 @@
 """The comparison of two circuits, and what stands on it: without initial values a block is the same circuit."""
 
 import dataclasses
+import json
+import shutil
 
 import pytest
 
@@ -13,6 +15,8 @@ from bridgebnn.hdl.output.verilog import component_verilog
 from bridgebnn.hdl.programming.fail_log import FailLog
 from bridgebnn.hdl.programming.program_sequencer import ProgramSequencer
 from bridgebnn.hdl.spec import Geometry
+from bridgebnn.paths import PACKAGE
+from bridgebnn.proofs.__main__ import main
 from bridgebnn.proofs.equivalence import Side, compare
 
 pytestmark = pytest.mark.formal
@@ -78,3 +82,43 @@ def test_other_ports_are_told(tmp_path):
     usual = side(tmp_path, WishboneResponder, "usual")
     with pytest.raises(ValueError, match="ports answer, dat_r differ"):
         compare(tmp_path, usual, changed(usual, "dat_r", "answer"))
+
+
+@pytest.fixture
+def other(tmp_path):
+    """Other sources: a copy of these, in which scores of 0 count as negative."""
+    tree = tmp_path / "other sources"
+    shutil.copytree(PACKAGE / "hdl", tree / "bridgebnn" / "hdl")
+    for name in ("__init__.py", "paths.py"):
+        shutil.copy(PACKAGE / name, tree / "bridgebnn")
+    file = tree / "bridgebnn" / "hdl" / "layers" / "popcount.py"
+    text = file.read_text()
+    assert "self.bit.eq(self.score >= 0)" in text
+    file.write_text(text.replace("self.bit.eq(self.score >= 0)", "self.bit.eq(self.score > 0)"))
+    return tree
+
+
+def test_the_command_names_what_differs_from_other_sources(tmp_path, other, capsys):
+    out, found = tmp_path / "out", tmp_path / "found.json"
+    blocks = ["--block", "adder", "--block", "rails", "--geometry", "plain"]
+    assert main(["equivalence", str(other), *blocks, "--out", str(out), "--json", str(found)]) == 1
+    results = json.loads(found.read_text())["results"]
+    assert [(r["block"], r["status"], r["outputs"]) for r in results] == [
+        ("adder", "violated", ["bit"]),
+        ("rails", "proven", []),
+    ]
+    assert "differs   adder" in capsys.readouterr().out
+    assert (out / "adder-plain" / "difference.vcd").stat().st_size > 0
+
+
+@pytest.mark.parametrize("block", ["nosuch", "adder"])
+def test_the_command_refuses_what_it_cannot_compare(tmp_path, block, capsys):
+    with pytest.raises((ValueError, SystemExit)) as refused:
+        main(["equivalence", str(tmp_path), "--block", block, "--out", str(tmp_path / "out")])
+    told = str(refused.value) + capsys.readouterr().err
+    assert ("has no bridgebnn/hdl" if block == "adder" else "invalid choice: 'nosuch'") in told
+
+
+def test_no_such_revision(tmp_path):
+    with pytest.raises(ValueError, match="nosuch is neither a folder nor a git revision"):
+        main(["equivalence", "nosuch", "--out", str(tmp_path / "out")])
