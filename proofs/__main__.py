@@ -11,10 +11,12 @@ import time
 from pathlib import Path
 
 from bridgebnn.command_line import Parser, guarded, whole
+from bridgebnn.progress import Show, shown
 
 from . import revisions
 from .design import GEOMETRY, generate
 from .mutants import MUTANTS
+from .observer import Check
 from .prove import Model, Result, prove, reach, refute, run_all
 from .report import write_document
 from .rules import COVERS, PROPERTIES, QUICK
@@ -65,6 +67,34 @@ def _show(result: Result) -> None:
         print(result.summary, *result.files, sep="\n", flush=True)
 
 
+def _run(arguments: argparse.Namespace, chosen: list[Check], show: Show) -> list[Result]:
+    """Prove, reach and refute; each result is printed as it comes."""
+    begin = time.monotonic()
+    design = generate(arguments.out, GEOMETRY)
+    model = Model(arguments.out, GEOMETRY, chosen, design)
+    print(f"{len(chosen)} properties and cover points of {design.verilog}, {time.monotonic() - begin:.0f} s")
+    work = []
+    for check in chosen:
+        task = reach if check in COVERS else prove
+        work.append(functools.partial(task, model, check, arguments.limit))
+    if not arguments.quick:
+        for check in chosen:
+            if check.name in MUTANTS:
+                text, patches = MUTANTS[check.name]
+                work.append(
+                    functools.partial(refute, arguments.out, GEOMETRY, check, text, patches, arguments.limit)
+                )
+    finished: list[Result] = []
+
+    def report(result: Result) -> None:
+        finished.append(result)
+        show({"stage": "checks", "done": len(finished), "total": len(work)})
+        _show(result)
+
+    show({"stage": "checks", "done": 0, "total": len(work)})
+    return run_all(arguments.jobs, work, report)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run; 0 when everything is proven, reached and refuted."""
     given = sys.argv[1:] if argv is None else argv
@@ -87,21 +117,8 @@ def main(argv: list[str] | None = None) -> int:
 
     begin = time.monotonic()
     chosen = [check for check in checks if check.name in names]
-    design = generate(arguments.out, GEOMETRY)
-    model = Model(arguments.out, GEOMETRY, chosen, design)
-    print(f"{len(chosen)} properties and cover points of {design.verilog}, {time.monotonic() - begin:.0f} s")
-    work = []
-    for check in chosen:
-        task = reach if check in COVERS else prove
-        work.append(functools.partial(task, model, check, arguments.limit))
-    if not arguments.quick:
-        for check in chosen:
-            if check.name in MUTANTS:
-                text, patches = MUTANTS[check.name]
-                work.append(
-                    functools.partial(refute, arguments.out, GEOMETRY, check, text, patches, arguments.limit)
-                )
-    results = run_all(arguments.jobs, work, _show)
+    with shown("proofs", "Verilog to one circuit") as show:
+        results = _run(arguments, chosen, show)
     seconds = time.monotonic() - begin
     bad = [result for result in results if not result.good]
     print(f"{len(results) - len(bad)} of {len(results)} as they should be, {seconds:.0f} s")
