@@ -10,12 +10,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 __all__ = ["Show", "counted", "shown", "tracked"]
 
 Show = Callable[[dict[str, Any]], None]
-"""Takes a record ``{"stage": name, "done": count, "total": count}``."""
+"""Takes a record ``{"stage": name, "done": count, "total": count}``, perhaps with ``remaining_s``."""
 
 Item = TypeVar("Item")
 
@@ -42,6 +49,8 @@ class _Lines:
 
     def _show(self, record: dict[str, Any]) -> None:
         self._state = f"{record['stage']} {record['done']:,} of {record['total']:,}"
+        if (remaining_s := record.get("remaining_s")) is not None:
+            self._state += f", {remaining_s:.0f} s left"
 
     def _work(self) -> None:
         count = 0
@@ -61,6 +70,7 @@ class _Bars:
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
+            TimeRemainingColumn(elapsed_when_finished=False),
             console=Console(stderr=True),
         )
         self._title = title

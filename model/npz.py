@@ -22,13 +22,11 @@ ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 """Time stamp of every entry: the oldest that a zip file can hold."""
 
 
-def write_npz(path: str | Path, entries: Mapping[str, ArrayLike]) -> None:
-    """Write a compressed ``.npz`` at exactly ``path``: equal entries in equal order give equal bytes.
+def npz_bytes(entries: Mapping[str, ArrayLike]) -> bytes:
+    """The content of a compressed ``.npz``: equal entries in equal order give equal bytes.
 
     Parameters
     ----------
-    path : path
-        Written as a whole: an interrupted call leaves the former file.
     entries : mapping
         Arrays, numbers and strings by key; nothing that would need pickle.
 
@@ -47,9 +45,19 @@ def write_npz(path: str | Path, entries: Mapping[str, ArrayLike]) -> None:
             data = io.BytesIO()
             np.lib.format.write_array(data, np.asanyarray(value), version=(1, 0), allow_pickle=False)
             archive.writestr(info, data.getvalue(), compresslevel=9)
+    return buffer.getvalue()
+
+
+def write_npz(path: str | Path, entries: Mapping[str, ArrayLike]) -> None:
+    """Write `npz_bytes` at exactly ``path``, as a whole: an interrupted call leaves the former file."""
+    write_whole(path, npz_bytes(entries))
+
+
+def write_whole(path: str | Path, content: bytes) -> None:
+    """Write a file as a whole: an interrupted call leaves the former one."""
     path = Path(path)
     part = path.with_name(path.name + ".part")
-    part.write_bytes(buffer.getvalue())
+    part.write_bytes(content)
     part.replace(path)
 
 

@@ -28,6 +28,17 @@ def test_plain_lines_come_also_while_nothing_moves(quick, capsys):
     assert len(lines) == 2  # they become rare
 
 
+def test_the_remaining_time_where_it_is_known(quick, capsys):
+    with progress.shown("montecarlo") as show:
+        show({"stage": "chips", "done": 20, "total": 100, "remaining_s": 41.7})
+        time.sleep(0.15)
+        show({"stage": "chips", "done": 30, "total": 100, "remaining_s": None})
+        time.sleep(0.15)
+    lines = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"montecarlo: chips 20 of 100, 42 s left, \d+ s", lines[0])
+    assert re.fullmatch(r"montecarlo: chips 30 of 100, \d+ s", lines[1])
+
+
 def test_quick_work_prints_nothing(capsys):
     with progress.shown("verilator") as show:
         show({"stage": "infer", "done": 1, "total": 1})

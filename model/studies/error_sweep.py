@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ from bridgebnn.model.networks.convolution import Convolution
 from bridgebnn.model.networks.dense import Dense
 from bridgebnn.model.networks.golden import EVALUATIONS, check_bits, pooled, windows
 from bridgebnn.model.networks.network import Network
-from bridgebnn.records import Record
+from bridgebnn.records import Document, Record
 
 from .statistics import neuron_error
 
@@ -111,13 +111,11 @@ class SweepPoint(Record, frozen=True, kw_only=True):
     accuracies: list[float]
 
 
-class SweepReport(Record, frozen=True, kw_only=True):
+class SweepReport(Document, frozen=True, kw_only=True):
     """Accuracy over cell error rate and clock: ``bridgebnn model sweep``.
 
     Parameters
     ----------
-    schema_version : int
-        Changes when a field goes or changes its meaning.
     network, data : str
     layers : list of int
         Operations that the circuit computes; the others are exact.
@@ -131,7 +129,6 @@ class SweepReport(Record, frozen=True, kw_only=True):
     versions : dict of str
     """
 
-    schema_version: Literal[1] = 1
     network: str
     data: str
     layers: list[int]

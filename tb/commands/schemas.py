@@ -9,6 +9,7 @@ from types import ModuleType
 from bridgebnn.command_line import output_folder
 from bridgebnn.model.flows.reports import ModelReport
 from bridgebnn.model.studies.error_sweep import SweepReport
+from bridgebnn.model.studies.montecarlo_report import MonteCarloReport
 from bridgebnn.model.studies.reports import (
     ImmunityReport,
     MapReport,
@@ -37,6 +38,7 @@ RECORDS: tuple[type[Record], ...] = (
     ProgramConditionsReport,
     MapReport,
     *_kinds(summaries, Document),
+    MonteCarloReport,
 )
 """Every kind of job and report."""
 

@@ -1,9 +1,13 @@
 """The macro of the published statistics on the pins: both attachments, both simulators and the model alone agree."""
 
+import io
+
+import numpy as np
 import pytest
 
 from bridgebnn.hdl.spec import Combine, ReadMode
 from bridgebnn.model.parameters.params import MacroParams
+from bridgebnn.model.studies.montecarlo import Condition, Plan, evaluate
 
 from . import small
 from .test_infer import SAME, same_as_model
@@ -42,3 +46,27 @@ def test_a_macro_of_another_seed_is_another():
     """Draws follow the seed of the chip."""
     results = [small.run("icarus", "prefetch", count=8, macro=MACRO, chip=chip) for chip in (5, 6)]
     assert results[0]["scores"] != results[1]["scores"]
+
+
+@pytest.mark.icarus
+def test_a_chip_of_a_monte_carlo_run_on_the_rtl():
+    """Classes that a run stored for a chip are those of the RTL with the macro of that chip."""
+    job = small.job("icarus", "prefetch", 12)
+    plan = Plan(
+        network=job.network,
+        geometry=small.GEOMETRY,
+        combine=Combine.ADD,
+        final_mode=ReadMode.COUNT,
+        images=np.packbits(job.images, axis=1),
+        labels=np.zeros(12, np.int64),
+        conditions=(
+            Condition.parse("published:clock=6,cell-errors=0.05"),
+            Condition.parse("array:macro=real"),
+        ),
+    )
+    with np.load(io.BytesIO(evaluate(plan, 0, range(6, 9)).content)) as part:
+        stored = part["classes"]
+    for c, macro in enumerate((MACRO, "real")):
+        result = small.run("icarus", "prefetch", count=12, macro=macro, chip=7)
+        same_as_model(result)
+        assert result["classes"] == stored[c, 1].tolist()
