@@ -51,6 +51,11 @@ verilog: $(READY) ## Generate the Verilog and geometry.json of every array of th
 kit: $(READY) ## Write the tape-out kit of preset paper23 under build/kit (docs/kit.md)
 	@$(RUN) kit --preset paper23 --out "$(OUT)/kit"
 
+.PHONY: kit-check
+kit-check: kit ## Let the tools that the kit is for read it; each must also refuse a broken copy
+	@PYTHON=$(PYTHON) VENV=$(VENV) bash scripts/setup.sh kit
+	@$(RUN) kit-check "$(OUT)/kit" --json "$(OUT)/kit-check.json"
+
 .PHONY: docs
 docs: $(READY) ## Build the documentation as a site (build/site), after its generated pages and the register files
 	@$(RUN) hdl registers --out "$(OUT)/registers" --document docs/registers.md --tables docs/architecture.md

@@ -13,14 +13,16 @@ import numpy as np
 from bridgebnn import __version__
 from bridgebnn.hdl.output.verilog import controller_name, controller_verilog, description
 from bridgebnn.hdl.spec import Timing
-from bridgebnn.hdl.spec.pins import BUS_PORTS, Flow
 from bridgebnn.hdl.spec.register_map import register_map
 from bridgebnn.model.mapping.mapping import Mapping
 from bridgebnn.model.networks.golden import forward
 
 from . import bus_script
+from .constraints import constraints
+from .lef import lef
+from .liberty import CORNERS, liberty
 from .macro import Macro
-from .verilog import cell_lines, macro_model, modules, render, stub, system
+from .verilog import cell_lines, macro_model, modules, netlist, render, stub, system, waivers
 
 __all__ = ["PROGRAMMED_ROWS", "KitRequest", "write_kit"]
 
@@ -125,13 +127,11 @@ def _contents(request: KitRequest) -> dict[str, str]:
         "sim/program.mem": _lines(program.lines()),
         "sim/infer.mem": _lines(infer.lines()),
         "sim/cells.mem": _lines(cell_lines(mapping)),
-        f"constraints/{name}.sdc": render(
-            "constraints.sdc.j2",
-            name=name,
-            period=macro.period_ns,
-            bus_in=[p.name for p in BUS_PORTS if p.flow is Flow.IN],
-            bus_out=[p.name for p in BUS_PORTS if p.flow is Flow.OUT],
-        ),
+        **{f"macro/{macro.cell}_{c.name}.lib": liberty(macro, c) for c in CORNERS},
+        f"macro/{macro.cell}.lef": lef(macro),
+        f"macro/{macro.cell}.cdl": netlist(macro),
+        "lint/waivers.vlt": waivers(macro, [file for file in parts if file != f"rtl/{name}_system.v"]),
+        f"constraints/{name}.sdc": constraints(macro),
         "geometry.json": json.dumps(facts, indent=2) + "\n",
         "files.f": _lines(sources),
         "rtl.f": _lines([*parts, f"macro/{name}_macro_stub.v"]),

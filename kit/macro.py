@@ -37,9 +37,7 @@ class Delay:
 
 
 DELAYS = (
-    Delay(
-        parameter="SETTLE_NS", periods=0.005, meaning="pins are looked at so long after the edge of a strobe"
-    ),
+    Delay(parameter="SETTLE_NS", periods=0.25, meaning="pins may move so long after the rise of a strobe"),
     Delay(parameter="SL_NS", periods=0.75, meaning="evaluate to SL"),
     Delay(parameter="COMPARE_NS", periods=0.5, meaning="sense to cmp and cmp_valid"),
     Delay(parameter="VERIFY_NS", periods=0.5, meaning="verify to SL"),
@@ -55,32 +53,33 @@ class Strobe:
     Parameters
     ----------
     pin : str
-    looks_at : tuple of str
-        Pins that must be stable before its rise and until its fall.
+    looks_at : dict of str to int
+        Pins that hold still from ``SETTLE_NS`` after its rise until its fall, and the clock cycles by which the
+        controller sets them ahead of it at least (timing registers at their least values).
     answers : dict of str to str
         Output to the parameter of `DELAYS` after which it is valid.
     """
 
     pin: str
-    looks_at: tuple[str, ...]
+    looks_at: dict[str, int]
     answers: dict[str, str]
 
 
+_PLACE = ("row", "wl_en")
+_PULSE = (*_PLACE, "bl", "col_en", "prog_op", "prog_side", "wl_level", "prog_level")
+_VERIFY = (*_PLACE, "col_en", "prog_side", "prog_level", "verify_ref")
+
 STROBES = (
-    Strobe(pin="precharge", looks_at=("row", "wl_en"), answers={}),
-    Strobe(pin="evaluate", looks_at=("row", "wl_en", "bl", "col_en"), answers={"sl": "SL_NS"}),
-    Strobe(pin="sense", looks_at=("cmp_ref",), answers={"cmp": "COMPARE_NS", "cmp_valid": "COMPARE_NS"}),
+    Strobe(pin="precharge", looks_at=dict.fromkeys(_PLACE, 0), answers={}),
     Strobe(
-        pin="pulse",
-        looks_at=("row", "wl_en", "bl", "col_en", "prog_op", "prog_side", "wl_level", "prog_level"),
-        answers={},
+        pin="evaluate",
+        looks_at=dict.fromkeys(_PLACE, 1) | {"bl": 0, "col_en": 0},
+        answers={"sl": "SL_NS"},
     ),
-    Strobe(
-        pin="verify",
-        looks_at=("row", "wl_en", "col_en", "prog_side", "prog_level", "verify_ref"),
-        answers={"sl": "VERIFY_NS"},
-    ),
-    Strobe(pin="hv_en", looks_at=(), answers={"hv_ready": "RAILS_NS"}),
+    Strobe(pin="sense", looks_at={"cmp_ref": 1}, answers={"cmp": "COMPARE_NS", "cmp_valid": "COMPARE_NS"}),
+    Strobe(pin="pulse", looks_at=dict.fromkeys(_PULSE, 1), answers={}),
+    Strobe(pin="verify", looks_at=dict.fromkeys(_VERIFY, 0), answers={"sl": "VERIFY_NS"}),
+    Strobe(pin="hv_en", looks_at={}, answers={"hv_ready": "RAILS_NS"}),
 )
 """The strobes of the macro. Every other pin belongs to at least one of them; a test counts."""
 

