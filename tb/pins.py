@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Pin", "bits_of", "string_of"]
+__all__ = ["Pin", "bits_of", "pin_of", "string_of"]
 
 _DEPOSIT = 0  # cocotb.handle._GPISetAction.DEPOSIT
 
@@ -90,3 +90,22 @@ class Pin:
     def int(self) -> int:
         """Unsigned value; ``ValueError`` if any bit is X or Z."""
         return int(self._get(), 2)
+
+
+def pin_of(scope: Any, name: str) -> Pin:
+    """Pin ``name`` of a module instance, at any depth.
+
+    Raises
+    ------
+    ValueError
+        The simulator shows none of that name there.
+    """
+    try:
+        handle = getattr(scope, name)
+    except AttributeError:
+        where = getattr(scope, "_path", scope)
+        raise ValueError(
+            f"{where} has no pin {name!r}: must be the instance of a controller (for its inputs, of a macro), with the "
+            "documented port names; Verilator shows public signals only (--public-flat-rw, as cocotb's flows build)"
+        ) from None
+    return Pin(handle)

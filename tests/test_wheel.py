@@ -3,6 +3,9 @@
 The dependencies come from this environment through a path file; the package itself, and nothing else of the checkout.
 """
 
+import os
+import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -47,10 +50,8 @@ def wheel(tmp_path_factory) -> Path:
     return next(out.glob("bridgebnn-*.whl"))
 
 
-@pytest.fixture(scope="module")
-def installed(wheel, tmp_path_factory) -> Path:
-    """A virtual environment with the wheel in it; its path has a space."""
-    folder = tmp_path_factory.mktemp("environment") / "a venv"
+def environment(wheel: Path, folder: Path) -> Path:
+    """A virtual environment with the wheel in it."""
     venv.create(folder, symlinks=True)
     packages = Path(sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)}))
     pip = [
@@ -64,8 +65,15 @@ def installed(wheel, tmp_path_factory) -> Path:
         "--no-deps",
     ]
     subprocess.run([*pip, "--no-index", str(wheel)], check=True, capture_output=True, timeout=300)
+    # the dependencies' folder without its own path files, of which one leads to the checkout
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return folder
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory) -> Path:
+    """A virtual environment with the wheel in it; its path has a space."""
+    return environment(wheel, tmp_path_factory.mktemp("environment") / "a venv")
 
 
 def call(installed: Path, cwd: Path, *arguments: str) -> subprocess.CompletedProcess:
@@ -100,3 +108,101 @@ def test_inference_in_an_unrelated_folder(installed, tmp_path):
     assert {path.name for path in place.iterdir()} == {*FOREIGN, "home", "out dir"}
     assert sorted(p for p in installed.rglob("*") if "__pycache__" not in p.parts) == before
     assert (place / "home" / ".cache" / "bridgebnn" / "sim").is_dir()
+
+
+# --- examples/soc, in a repository of its own -----------------------------------------------------
+
+SIMULATORS = [pytest.param(sim, marks=getattr(pytest.mark, sim)) for sim in ("icarus", "verilator")]
+
+
+@pytest.fixture(scope="module")
+def plain(wheel, tmp_path_factory) -> Path:
+    """A virtual environment as `installed`, with pytest, in a path that make takes."""
+    return environment(wheel, tmp_path_factory.mktemp("venv"))
+
+
+@pytest.fixture(scope="module")
+def soc(tmp_path_factory) -> Path:
+    """The example's folder, outside the checkout."""
+    return shutil.copytree(
+        ROOT / "examples" / "soc",
+        tmp_path_factory.mktemp("users") / "soc",
+        ignore=shutil.ignore_patterns("build", "__pycache__"),
+    )
+
+
+def shell(venv_folder: Path, cwd: Path, script: str) -> tuple[int, str]:
+    """As a user of the environment, after the one documented command."""
+    env = {"PATH": f"{venv_folder / 'bin'}:/usr/local/bin:/usr/bin:/bin", "HOME": str(cwd.parent)}
+    env |= {n: os.environ[n] for n in ("BRIDGEBNN_BUILD",) if n in os.environ}
+    done = subprocess.run(
+        ["bash", "-c", f'set -e\neval "$(bridgebnn tb env)"\n{script}'],
+        cwd=cwd,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("sim", SIMULATORS)
+def test_the_soc_example(sim, plain, soc):
+    status, text = shell(plain, soc, f"make SIM={sim}\npython -m pytest -q -p no:cacheprovider -k {sim}")
+    assert status == 0, text[-4000:]
+    assert "TESTS=3 PASS=3 FAIL=0" in text
+    assert "1 passed, 1 deselected" in text
+    assert str(ROOT) not in text.replace(sys.prefix, "")
+
+
+ADDRESSES = "RAM, BNN0, BNN1 = 0x0000_0000, 0x1000_0000, 0x2000_0000"
+WRONG = {
+    "a network": (
+        "golden.forward(network,",
+        "golden.forward(network_of([-n.weights for n in network.operations]),",
+        "AssertionError",
+    ),
+    "an address where nobody is": (
+        ADDRESSES,
+        "RAM, BNN0, BNN1 = 0, 0x3000_0000, 0x2000_0000",
+        r"BusError: read of ID \(0x30000000\) ended in err",
+    ),
+    "the other one's address": (
+        ADDRESSES,
+        "RAM, BNN0, BNN1 = 0, 0x2000_0000, 0x2000_0000",
+        r"WrongController: GEOMETRY0 reads 0x\w+, must be 0x\w+: another base address",
+    ),
+    "the other one's geometry": (
+        "dut.soc.bnn1, GEOMETRY1",
+        "dut.soc.bnn1, GEOMETRY0",
+        r"ValueError: dut.soc.bnn1.row has 3 bits: must be 4 of Geometry",
+    ),
+    "a clock": (
+        'dut.clk, 20, "ns"',
+        'dut.clk, 10, "ns"',
+        r"bnn0.clk is 10 ns: must be timing.clock_s, 20 ns",
+    ),
+}
+
+
+@pytest.mark.icarus
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_soc_that_is_wrong_is_told(wrong, plain, soc, tmp_path):
+    old, new, said = WRONG[wrong]
+    place = shutil.copytree(soc, tmp_path / "soc")
+    bench = place / "tb" / "bench.py"
+    assert bench.read_text().count(old) == 1
+    bench.write_text(bench.read_text().replace(old, new))
+    status, text = shell(plain, place, "COCOTB_TEST_FILTER=a_network make SIM=icarus")
+    assert status != 0
+    assert re.search(said, text), text[-4000:]
+
+
+@pytest.mark.verilator
+def test_a_net_that_verilator_writes_over_is_told(plain, soc, tmp_path):
+    place = shutil.copytree(soc, tmp_path / "soc")
+    bench = place / "tb" / "bench.py"
+    bench.write_text(bench.read_text().replace(", macro=dut.soc.macro1", ""))
+    status, text = shell(plain, place, "COCOTB_TEST_FILTER=a_network make SIM=verilator")
+    assert status != 0
+    assert re.search(r"ValueError: dut.soc.bnn1.\w+ is 0+ where 1+ is driven at", text), text[-4000:]

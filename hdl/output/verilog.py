@@ -49,6 +49,11 @@ ATTRIBUTES = ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decodin
 START = re.compile(r"\\\$auto\$verilog_backend\.cc:\d+:dump_module\$\d+ ")
 """The register of each module that makes Yosys's processes run once at time 0: the one name it does not number."""
 
+START_VALUE = ("  reg at_start_ = 0;\n", "  reg at_start_;\n  initial at_start_ = 0;\n")
+"""Its value, as Yosys writes it and as we do. A value in a declaration is there before any process begins where a tool
+reads the file as SystemVerilog (``iverilog -g2012``, which cocotb's flows use): no event, and ``always @*`` of constant
+inputs stays X. The value of an ``initial`` is an event in both languages."""
+
 
 def controller_name(name: str) -> str:
     """``name``, where it may be the name of a controller and the beginning of the names of its modules.
@@ -164,7 +169,7 @@ def _through_yosys(design: str, init: bool) -> str:
     script += [f"attrmap {gone}", f"attrmap -modattr {gone}", "write_verilog"]
     yosys = find_yosys(lambda version: version >= (0, 40))
     text = yosys.run(["-q", "-"], "\n".join(script), ignore_warnings=True)
-    return EMPTY.sub("", START.sub("at_start_", text))
+    return EMPTY.sub("", START.sub("at_start_", text)).replace(*START_VALUE)
 
 
 def _instances(design: str, top: str) -> dict[str, list[str]]:

@@ -20,8 +20,8 @@ from bridgebnn.hdl.spec import Geometry, ProgOp, ProgSide, VerifyRef, margin_fac
 from bridgebnn.hdl.spec.pins import MACRO_OUTPUTS
 from bridgebnn.model.mapping.mapping import Mapping
 from bridgebnn.model.mapping.row_programs import digital_rows
-from bridgebnn.tb.context import MacroContext, MacroModel
-from bridgebnn.tb.pins import Pin, bits_of
+from bridgebnn.tb.context import Dut, MacroContext, MacroModel
+from bridgebnn.tb.pins import Pin, bits_of, pin_of
 
 from .misbehaviour import MacroFaults
 from .protocol import Fault, ProtocolError
@@ -40,6 +40,8 @@ class MacroAgent:
     faults : MacroFaults, optional
     names : mapping, optional
         Names of the inputs ``sl`` and ``hv_ready`` where they differ (the shell's).
+    inputs : Dut, optional
+        Whose ``cmp``, ``cmp_valid``, ``sl`` and ``hv_ready`` are driven, where that is not ``env.dut``.
 
     Attributes
     ----------
@@ -53,6 +55,7 @@ class MacroAgent:
         array: MacroModel,
         faults: MacroFaults | None = None,
         names: dict[str, str] | None = None,
+        inputs: Dut | None = None,
     ):
         self.env, self.dut, self.array = env, env.dut, array
         self.geometry: Geometry = array.geometry
@@ -60,9 +63,10 @@ class MacroAgent:
         self.pulses = self.verifies = 0
         self.on_event: list[Callable[[str, dict[str, Any]], None]] = []  # for waveforms
         names = names or {}
-        self.pin = {name: Pin(getattr(self.dut, name)) for name in MACRO_OUTPUTS}
-        self.sl = Pin(getattr(self.dut, names.get("sl", "sl")))
-        self.hv_ready = Pin(getattr(self.dut, names.get("hv_ready", "hv_ready")))
+        self.inputs = self.dut if inputs is None else inputs
+        self.pin = {name: pin_of(self.dut, name) for name in MACRO_OUTPUTS}
+        self.sl = pin_of(self.inputs, names.get("sl", "sl"))
+        self.hv_ready = pin_of(self.inputs, names.get("hv_ready", "hv_ready"))
         self.two_state = env.two_state
         self._random = random.Random(env.seed ^ 0x5EED)
 
@@ -235,6 +239,8 @@ class StrobeAgent(MacroAgent):
     ----------
     watch : bool
         Watch that inputs hold still while they must (two callbacks a change).
+    inputs : Dut, optional
+        As of `MacroAgent`.
 
     Attributes
     ----------
@@ -249,11 +255,12 @@ class StrobeAgent(MacroAgent):
         faults: MacroFaults | None = None,
         *,
         watch: bool = True,
+        inputs: Dut | None = None,
     ):
-        super().__init__(env, array, faults)
+        super().__init__(env, array, faults, inputs=inputs)
         self.sl_rows: set[tuple[int, int]] | None = None  # rows read through ``sl``; None: all
         self.watch = watch
-        self.cmp, self.cmp_valid = Pin(self.dut.cmp), Pin(self.dut.cmp_valid)
+        self.cmp, self.cmp_valid = pin_of(self.inputs, "cmp"), pin_of(self.inputs, "cmp_valid")
         self.row_reads = 0
         self.on_evaluate: list[Callable[[list[int], int], None]] = []  # called with tiles and row
         self._fresh = False

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
-from bridgebnn.hdl.spec.register_map import RegisterMap
+from bridgebnn.hdl.spec import Geometry, Timing
+from bridgebnn.hdl.spec.register_map import RegisterMap, register_map
 
-__all__ = ["BusError", "BusTimeout", "NamedRegisters", "RegisterAccess"]
+__all__ = ["BusError", "BusTimeout", "NamedRegisters", "RegisterAccess", "Registers"]
 
 
 class BusError(Exception):
@@ -19,10 +20,12 @@ class BusError(Exception):
     address : int
         Byte address.
     write : bool
+    ending : str
+        What said so.
     """
 
     def __init__(self, address: int, write: bool, name: str = "", ending: str = "wb_err"):
-        self.address, self.write = address, write
+        self.address, self.write, self.ending = address, write, ending
         what = "write to" if write else "read of"
         super().__init__(f"{what} {name or 'address'} (0x{address:05x}) ended in {ending}")
 
@@ -69,21 +72,24 @@ class RegisterAccess(Protocol):
 
 
 class NamedRegisters(ABC):
-    """`RegisterAccess` over single accesses at byte addresses; a bus adds `access` and `release`."""
+    """`RegisterAccess` over single accesses at byte addresses; a bus adds `access`.
 
-    def __init__(self, registers: RegisterMap):
+    Parameters
+    ----------
+    registers : RegisterMap
+    base : int
+        Byte address of the controller on the bus.
+    """
+
+    def __init__(self, registers: RegisterMap, *, base: int = 0):
         self.map = registers
-        self._where = {r.name: r.offset for r in registers.registers}
-        self._where |= {w.name: w.offset for w in registers.windows}
+        self._where = {r.name: base + r.offset for r in registers.registers}
+        self._where |= {w.name: base + w.offset for w in registers.windows}
         self._names = {offset: name for name, offset in self._where.items()}
 
     @abstractmethod
     async def access(self, address: int, data: int | None = None) -> int:
         """One access at a byte address; a write where ``data`` is given. Returns the data read, 0 of a write."""
-
-    @abstractmethod
-    def release(self) -> None:
-        """Drive the bus idle."""
 
     async def read(self, name: str, word: int = 0) -> int:
         return await self.access(self._where[name] + 4 * word)
@@ -105,3 +111,45 @@ class NamedRegisters(ABC):
 
     async def fields(self, name: str) -> dict[str, int]:
         return self.map.register(name).unpack(await self.read(name))
+
+
+class Registers(NamedRegisters):
+    """The registers of one controller behind a bus of your own.
+
+    Parameters
+    ----------
+    access : callable
+        ``await access(address, data)`` does one access of 32 bits at a byte address: a write where ``data`` is an
+        integer, a read where it is None. Returns the word read (of a write: anything). Where the bus answers
+        with an error it raises; `BusError` says it best.
+    geometry : Geometry
+    base : int
+        Byte address of the controller on your bus, a multiple of 4.
+    timing : Timing, optional
+        As the Verilog was generated with.
+
+    Raises
+    ------
+    ValueError
+        A base that is no address of a word.
+    """
+
+    def __init__(
+        self,
+        access: Callable[[int, int | None], Awaitable[int | None]],
+        geometry: Geometry,
+        *,
+        base: int = 0,
+        timing: Timing | None = None,
+    ):
+        if base < 0 or base % 4:
+            raise ValueError(f"base = {base:#x}: must be a byte address, a multiple of 4")
+        super().__init__(register_map(geometry, timing or Timing()), base=base)
+        self._access = access
+
+    async def access(self, address: int, data: int | None = None) -> int:
+        try:
+            return await self._access(address, data) or 0
+        except BusError as error:
+            name = self._names.get(address, "")
+            raise BusError(address, data is not None, name, error.ending) from None

@@ -23,12 +23,12 @@ from bridgebnn.hdl.spec import (
     Timing,
     words,
 )
-from bridgebnn.hdl.spec.register_map import Settings, layout, register_map
+from bridgebnn.hdl.spec.register_map import Access, Settings, layout, register_map
 from bridgebnn.model.mapping.program_log import Failure, ProgramLog
 from bridgebnn.tb.bus.registers import RegisterAccess
 from bridgebnn.tb.context import Dut
 
-__all__ = ["CommandError", "HostDriver", "HostTimeout", "VectorResult"]
+__all__ = ["CommandError", "HostDriver", "HostTimeout", "VectorResult", "WrongController"]
 
 
 Bits = np.ndarray | Sequence[int]
@@ -61,6 +61,10 @@ class CommandError(Exception):
         self.code = ErrorCode(code) if code in set(ErrorCode) else code
         self.detail = detail
         super().__init__(f"{command.name} ended in {getattr(self.code, 'name', self.code)} (detail {detail})")
+
+
+class WrongController(Exception):
+    """What answers on the bus is not the controller that the host was told of."""
 
 
 class HostTimeout(Exception):
@@ -130,6 +134,25 @@ class HostDriver:
         self.busy_cyc = 0
 
     # -- commands -----------------------------------------------------------------------------------------
+
+    async def identify(self) -> None:
+        """Compare ID and the geometry's registers with what this host was told.
+
+        Raises
+        ------
+        WrongController
+            With the first register that differs.
+        """
+        for register in self.bus.map.registers:
+            if register.access is Access.RO and register.constant:
+                word = await self.bus.read(register.name)
+                if word != register.reset:
+                    raise WrongController(
+                        f"{register.name} reads 0x{word:08x}, must be 0x{register.reset:08x}: another base address, or "
+                        f"a controller of another geometry than {self.geometry}"
+                        if register.name != "ID"
+                        else f"ID reads 0x{word:08x}, must be 0x{register.reset:08x}: no controller is at this address"
+                    )
 
     async def cycles(self, count: int) -> None:
         """Let clock cycles pass."""

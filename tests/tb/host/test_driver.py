@@ -37,8 +37,6 @@ class Controller(NamedRegisters):
         self.ends: dict[Command, list[tuple[ErrorCode, int] | None]] = {}
         self.refuse: set[str] = set()
 
-    def release(self) -> None: ...
-
     def put(self, name: str, value: int, word: int = 0) -> None:
         self.words[self._where[name] + 4 * word] = value
 
