@@ -282,6 +282,12 @@ class DeviceArray:
         side, ref = ProgSide(side), VerifyRef(ref)
         index = self._indices(columns)
         ohm = self.resistance_ohm[tile, row, index, int(side)]
+        if not (ohm > 0).all() or not (ohm < np.inf).all():
+            wrong = int(np.flatnonzero(~((ohm > 0) & (ohm < np.inf)))[0])
+            raise ValueError(
+                f"device {side.name} of tile {tile}, row {row}, column {index[wrong]} has {ohm[wrong]} ohm: must be "
+                "positive and finite"
+            )
         out = np.zeros(self.geometry.columns, bool)
         if ref is VerifyRef.LRS_MAX:
             out[index] = ohm <= self.params.lrs_max_ohm / margin

@@ -54,6 +54,9 @@ _ACTIVATED_OHM = (1e4, 1e6)
 _LEAST_A = 1e-18
 """Floor of a bridge's current where a leg is voltage over current."""
 
+_OFF_OHM = 1e11
+"""Both legs of a bridge above which its transistors are off [ours]: in 1 us they move 10 fF by 0.1 %."""
+
 
 @dataclass(frozen=True, eq=False)
 class Voltages:
@@ -126,6 +129,17 @@ def at_temperature(resistance_ohm: FloatArray, params: BridgeParams) -> FloatArr
     return resistance_ohm * np.exp(share * shift)
 
 
+def check_resistances(resistance_ohm: FloatArray, rows: NDArray[np.integer]) -> None:
+    """``ValueError`` with the first device, of cells (n, C, 2), whose resistance is not a positive, finite number."""
+    sound = np.isfinite(resistance_ohm) & (resistance_ohm > 0)
+    if not sound.all():
+        at, column, side = np.argwhere(~sound)[0].tolist()
+        raise ValueError(
+            f"device {'PN'[side]} of row {int(np.asarray(rows)[at])}, column {column} has "
+            f"{float(resistance_ohm[at, column, side])} ohm: must be positive and finite"
+        )
+
+
 def legs_of(
     resistance_ohm: FloatArray, rows: NDArray[np.integer], params: BridgeParams, *, exact: bool = False
 ) -> Legs:
@@ -133,8 +147,14 @@ def legs_of(
 
     ``exact`` solves every bridge instead of reading the table of the operating point: for few bridges at many
     operating points.
+
+    Raises
+    ------
+    ValueError
+        A resistance that is not positive and finite, or select transistors that stay off in every cell.
     """
     p = params
+    check_resistances(resistance_ohm, rows)
     crossed = np.asarray(rows, np.float64)[:, None] + 1.0
     ohm = at_temperature(resistance_ohm, p)
     wire_p, wire_n = p.r_driver_ohm + crossed * p.r_bl_ohm, p.r_driver_ohm + crossed * p.r_blb_ohm
@@ -145,6 +165,10 @@ def legs_of(
         r_p, r_n = wire_p + ohm[..., 0], wire_n + ohm[..., 1]
         legs = _solved_legs if exact else _tabulated_legs
         (a1, b1), (b0, a0) = legs(r_p, r_n, p), legs(r_n, r_p, p)
+        if a1.size and min(float((a1 + b1).min()), float((a0 + b0).min())) > _OFF_OHM:
+            raise ValueError(
+                f"v_wl_V = {p.v_wl_V!r}: the select transistors stay off, so nothing is read; give a higher word line"
+            )
     if p.leak_S > 0:
         same = a0 is a1
         a1, b1 = a1 / (1.0 + p.leak_S * a1), b1 / (1.0 + p.leak_S * b1)

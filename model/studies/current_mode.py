@@ -40,6 +40,9 @@ __all__ = ["CurrentParams", "NodeVoltages", "fed_inputs", "node_voltages", "tile
 
 FloatArray = NDArray[np.float64]
 
+_SPLIT = 300.0
+"""A column that lets through less than exp(-_SPLIT) is evaluated entry by entry: exp overflows beyond 709."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class CurrentParams(Quantities):
@@ -180,13 +183,17 @@ def _column_load(d: FloatArray, r_column_ohm: float) -> tuple[FloatArray, FloatA
         up[..., -1 - i] -= g * g / up[..., -i]
     fall = np.cumsum(np.log(g / down), axis=-1)  # logs of the product of the pivots before each crossing
     fall = np.concatenate([np.zeros((*d.shape[:-1], 1)), fall[..., :-1]], axis=-1)
-    late = np.exp(fall - fall[..., -1:]) / (down + up - diagonal)
-    early = np.exp(fall[..., -1:] - fall) * d
-    # D (L + D)^-1 D is early_i * late_k * d_k above the diagonal, and its mirror below
-    product = early[..., :, None] * (-late * d)[..., None, :]
+    pivot = down + up - diagonal
+    # D (L + D)^-1 D is d_i * exp(fall_k - fall_i) / pivot_k * d_k above the diagonal, and its mirror below
+    if float(fall.min()) > -_SPLIT:
+        late, early = np.exp(fall - fall[..., -1:]) / pivot, np.exp(fall[..., -1:] - fall) * d
+        product = early[..., :, None] * (-late * d)[..., None, :]
+    else:  # the factors would leave the range of float64, their products do not
+        passed = np.exp(np.minimum(fall[..., None, :] - fall[..., :, None], 0.0))
+        product = d[..., :, None] * passed * (-d / pivot)[..., None, :]
     drawn = np.where(np.tri(rows, dtype=bool), np.swapaxes(product, -1, -2), product)
     drawn[..., along, along] += d
-    return drawn, g * early * late[..., -1:]
+    return drawn, g * np.exp(fall[..., -1:] - fall) * d / pivot[..., -1:]
 
 
 def tiled_transfer(resistance_ohm: FloatArray, params: CurrentParams) -> tuple[FloatArray, FloatArray]:

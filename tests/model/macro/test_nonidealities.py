@@ -10,7 +10,7 @@ import math
 import numpy as np
 import pytest
 
-from bridgebnn.hdl.spec import Geometry, ProgSide
+from bridgebnn.hdl.spec import Geometry, ProgSide, VerifyRef
 from bridgebnn.model.macro.array import Array
 from bridgebnn.model.macro.bridge import decide, legs_of, source_line, voltages_of
 from bridgebnn.model.macro.select_transistor import SelectTransistorParams, source_line_voltage
@@ -237,3 +237,38 @@ def test_heat_softens_the_word_line_headroom():
         for kelvin in (250.0, 400.0)
     )
     assert abs(hot - cold) > 0.01
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -7e3, 0.0])
+@pytest.mark.parametrize("macro", ["ideal", "real"])
+def test_a_resistance_that_is_none_is_refused(wrong, macro):
+    """Wherever it would be read: source lines, decisions, batches, verify."""
+    geometry = Geometry(tiles=2, rows=4, inputs=6, bias=2)
+    array, every = Array(geometry, MacroParams.named(macro), 1), np.ones(8, bool)
+    for row in range(4):
+        array.preload(1, row, np.ones(8), every)
+    array.devices.resistance_ohm[1, 2, 5, 1] = wrong
+    array.devices.row_version[1, 2] += 1
+    place = f"device N of row 2, column 5 has {wrong} ohm: must be positive and finite"
+    array.begin_read([1], 2)
+    for read in (
+        lambda: array.source_lines(1, 2, every, every),
+        lambda: array.min_ref(1, 2, every, every),
+        lambda: array.counts(1, slice(0, 4), every[None], every),
+        lambda: array.live_rows(1),
+    ):
+        with pytest.raises(ValueError, match=place):
+            read()
+    with pytest.raises(ValueError, match=f"device N of tile 1, row 2, column 5 has {wrong} ohm"):
+        array.verify(1, 2, every, ProgSide.N, VerifyRef.LRS_MAX)
+    assert array.source_lines(0, 2, every, every).shape == (8,)  # the other tile is read
+
+
+def test_a_word_line_that_is_off_reads_nothing():
+    for volt in (0.0, 0.2, 0.4):
+        with pytest.raises(
+            ValueError, match=rf"v_wl_V = {volt}: the select transistors stay off, so nothing"
+        ):
+            read(select="transistor", v_wl_V=volt)
+    assert read(select="transistor", v_wl_V=1.0).v1_V.shape == (1, 2)
+    assert read(select="resistor", v_wl_V=0.0).v1_V.shape == (1, 2)  # knows no word line

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
+from bridgebnn.model.studies import current_mode
 from bridgebnn.model.studies.current_mode import (
     CurrentParams,
     fed_inputs,
@@ -123,3 +124,28 @@ def test_broken_elimination_is_noticed(monkeypatch):
     assert transfer(conductance, 50.0, 51.0)[0] != pytest.approx(right, rel=1e-4)
     shorter = transfer(conductance[:, 1:], 50.0, 50.0)[0]
     assert shorter != pytest.approx(right[1:], rel=1e-4)
+
+
+@pytest.mark.parametrize("r_row", [0.0, 1e4])
+def test_long_columns_of_high_resistance(r_row):
+    """Far rows pass next to nothing, and products of hundreds of pivots leave the range of float64."""
+    rows, r_column = 512, 1e4
+    conductance = np.random.default_rng(1).uniform(1 / 4e3, 1 / 2e3, (rows, 2))
+    currents, drawn = transfer(conductance, r_row, r_column)
+    assert np.isfinite(currents).all()
+    assert np.isfinite(drawn).all()
+    assert (currents >= 0).all()
+    driven = [0, 255, 500, 509, 510, 511]
+    right = node_voltages(conductance, np.eye(rows)[driven], max(r_row, 1e-5), r_column).current_A.T
+    assert currents[:, driven] == pytest.approx(right, rel=1e-5, abs=1e-12 * right.max())
+    assert (currents[:, -1] > 5 * currents[:, 500]).all()
+    assert (currents[:, 500] > 1e6 * currents[:, 255]).all()
+
+
+def test_both_ways_of_a_column_agree(monkeypatch):
+    conductance = 1 / resistances(40, 3)
+    quick = transfer(conductance, 20.0, 300.0)
+    monkeypatch.setattr(current_mode, "_SPLIT", 0.0)
+    slow = transfer(conductance, 20.0, 300.0)
+    for a, b in zip(quick, slow, strict=True):
+        assert a == pytest.approx(b, rel=1e-10)
