@@ -75,6 +75,12 @@ PRESETS: dict[str, Preset] = {
             summary="784-512-512-10 trained for tiles of 196 inputs whose signs vote",
         ),
         Preset(
+            name="fashion-conv",
+            geometry=Geometry(rows=192, inputs=576, bias=bias_columns(576), thresholds=192, map_words=294),
+            network="fashion-conv.npz",
+            summary="Fashion-MNIST, three convolutions and a dense layer on one tile; activation maps of 9408 bits",
+        ),
+        Preset(
             name="digits",
             geometry=Geometry(rows=144, inputs=192, bias=bias_columns(192), thresholds=144),
             network="digits.npz",

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bridgebnn.hdl.spec import PRESETS, Combine, bias_columns
+from bridgebnn.model.mapping.mapping import map_preset
 from bridgebnn.model.networks import golden
 from bridgebnn.model.networks.convolution import Convolution
 from bridgebnn.model.networks.data import load_data
@@ -67,6 +68,7 @@ def test_accuracy_is_as_stated(network: Network) -> None:
     assert measured == (stated if network.name != "fashion-conv" else pytest.approx(stated, abs=0.04))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(FASHION is None or not FASHION.exists(), reason="Debian's dataset-fashion-mnist")
 def test_accuracy_on_all_of_fashion_mnist() -> None:
     network = Network.load(DATA / RECIPES["fashion-conv"].file)
@@ -111,6 +113,18 @@ def test_meta_says_how_to_make_it_again(network: Network) -> None:
 
 def test_presets_name_these_files() -> None:
     assert {preset.network for preset in PRESETS.values()} == {RECIPES[name].file for name in NAMES}
+
+
+@pytest.mark.parametrize("name", ["digits", "fashion-conv"])
+def test_presets_are_no_larger_than_their_networks_ask(name: str) -> None:
+    preset = PRESETS[name]
+    network = Network.load(DATA / preset.network)
+    mapping, geometry = map_preset(preset, network), preset.geometry
+    assert [descriptor.row_count for descriptor in mapping.descriptors] == [x.n_out for x in network.layers]
+    assert 0 <= geometry.tiles * geometry.rows - mapping.rows_used < 10
+    assert max(layer.n_in for layer in network.layers) == geometry.inputs
+    maps = [o for o in network.operations if isinstance(o, Convolution)]
+    assert geometry.map_words == -(-max((max(o.n_in, o.n_out) for o in maps), default=0) // 32)
 
 
 def test_coarse_test_sets_tell_what_their_networks_ask(tmp_path: Path) -> None:

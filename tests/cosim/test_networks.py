@@ -1,0 +1,32 @@
+"""Presets end to end on the RTL: every bit of every map, every score; golden, or the model of a real chip."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridgebnn.tb.runs.jobs import InferJob
+from bridgebnn.tb.runs.runner import infer
+
+
+@pytest.mark.icarus
+def test_digits_programmed_over_the_bus() -> None:
+    report = infer(InferJob(preset="digits", sim="icarus", images=3, program="bus"), timeout_s=600.0)
+    assert (report.golden_mismatches, report.model_mismatches) == (0, 0)
+    assert report.row_reads == 3 * 138
+    assert report.accuracy is not None
+    assert report.accuracy >= 0.6
+
+
+@pytest.mark.slow
+@pytest.mark.verilator
+@pytest.mark.parametrize("macro", ["ideal", "real"])
+@pytest.mark.parametrize("preset", ["fashion-conv"])
+def test_large_networks(preset: str, macro: str) -> None:
+    report = infer(
+        InferJob(preset=preset, sim="verilator", images=10, program="preload", macro=macro), timeout_s=1800.0
+    )
+    assert report.model_mismatches == 0
+    assert macro == "real" or report.golden_mismatches == 0
+    assert report.accuracy is not None
+    assert report.accuracy >= 0.7
+    assert len(report.host_layers) == (2 if preset == "mnist1025" else 0)
