@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from .error_physics import ErrorModelReport
 from .error_sweep import PublishedPoint, SweepReport
 
-__all__ = ["plot_sweep"]
+__all__ = ["plot_errors", "plot_sweep"]
 
 COLOURS = {6: "#3b6fb6", 8: "#3f9a6b", 20: "#d1743c"}
 
@@ -34,13 +35,39 @@ def plot_sweep(report: SweepReport, path: Path) -> None:
     _published(axis, report.published)
     axis.axhline(100 * report.golden_accuracy, color="k", linewidth=0.7, linestyle=":")
     axis.set_xscale("symlog", linthresh=1e-3, linscale=0.4)
-    axis.set(xlabel="cell error rate", ylabel="accuracy (%)", ylim=(0, 102))
+    most = max(point.cell_error_rate for point in report.points)
+    axis.set(
+        xlabel="cell error rate", ylabel="accuracy (%)", ylim=(0, 102), xlim=(-2e-4, max(1.2 * most, 2e-3))
+    )
     axis.grid(alpha=0.25)
     axis.legend(loc="lower left", fontsize=8)
     axis.set_title(
         f"{report.network}: {report.images:,} images, {report.draws} draws; dotted: without errors",
         fontsize=9,
     )
+    _write(figure, path)
+
+
+def plot_errors(report: ErrorModelReport, path: Path) -> None:
+    """Error over distance, a panel per cell error rate: published by clock, and the physical neuron."""
+    columns = min(2, len(report.rows))
+    lines = -(-len(report.rows) // columns)
+    figure = Figure(figsize=(4.6 * columns, 3.3 * lines), layout="constrained")
+    panels = np.array(figure.subplots(lines, columns, sharex=True, sharey=True)).reshape(-1)
+    for axis, row in zip(panels, report.rows, strict=False):
+        for clock, values in zip(report.clocks_ns, row.published, strict=True):
+            axis.plot(report.distances, values, color=COLOURS.get(clock, "k"), label=f"published, {clock} ns")
+        axis.plot(report.distances, row.physical, "k--", label="this project's physics")
+        axis.set(yscale="log", ylim=(1e-9, 1), title=f"cell error rate {row.cell_error_rate:g}")
+        axis.grid(alpha=0.25)
+    for axis in panels[len(report.rows) :]:
+        axis.set_axis_off()
+    for axis in panels[-columns:]:
+        axis.set_xlabel("distance from the threshold (counts)")
+    for axis in panels[::columns]:
+        axis.set_ylabel("probability of a wrong bit")
+    panels[0].legend(fontsize=8)
+    figure.suptitle(f"a neuron of {report.inputs} inputs", fontsize=10)
     _write(figure, path)
 
 

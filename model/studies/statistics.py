@@ -23,7 +23,7 @@ from scipy.stats import binom
 from bridgebnn.hdl.spec import bias_columns
 from bridgebnn.model.parameters.published import CLOCKS_NS, cells_sigma, comparator_error
 
-__all__ = ["CLOCKS_NS", "MAX_INPUTS", "comparator_error", "neuron_error", "sigma_counts"]
+__all__ = ["CLOCKS_NS", "MAX_INPUTS", "comparator_error", "displaced", "neuron_error", "sigma_counts"]
 
 MAX_INPUTS = 6921
 """Inputs N of the widest neuron in the published tables [data]."""
@@ -101,15 +101,20 @@ def neuron_error(
 
 
 def _at(distance: int, cells: int, rate: float, sigma: float) -> float:
-    """Error probability at one distance: the distribution of ``j - i``, then its mean of the decision's error."""
+    """Error probability at one distance: the mean of the decision's error over ``displaced``."""
+    d, shift = displaced(distance, cells, rate)
+    s = comparator_error(d, sigma)
+    return float(shift @ np.where(d < 0, 1 - s, s))
+
+
+def displaced(distance: int, cells: int, rate: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Where cell errors leave a neuron of ``cells`` cells: distances d' and their probabilities, each (k,)."""
     lost, first_lost = _errors((cells + 1) // 2 + distance, rate)
     gained, first_gained = _errors(cells // 2 - distance, rate)
     # reversed, ones lost count down: entry k of the convolution is a distance of first + k
     shift = np.convolve(gained, lost[::-1])
     first = distance + first_gained - (first_lost + len(lost) - 1)
-    d = np.arange(first, first + len(shift))
-    s = comparator_error(d, sigma)
-    return float(shift @ np.where(d < 0, 1 - s, s))
+    return np.arange(first, first + len(shift)), shift
 
 
 def _errors(count: int, rate: float) -> tuple[NDArray[np.float64], int]:

@@ -8,6 +8,7 @@ from types import ModuleType
 
 from bridgebnn.command_line import output_folder
 from bridgebnn.model.flows.reports import ModelReport
+from bridgebnn.model.studies.error_physics import ErrorModelReport
 from bridgebnn.model.studies.error_sweep import SweepReport
 from bridgebnn.model.studies.montecarlo_report import MonteCarloReport
 from bridgebnn.model.studies.reports import (
@@ -39,6 +40,7 @@ RECORDS: tuple[type[Record], ...] = (
     MapReport,
     *_kinds(summaries, Document),
     MonteCarloReport,
+    ErrorModelReport,
 )
 """Every kind of job and report."""
 
