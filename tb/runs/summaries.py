@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from bridgebnn.hdl.spec import Geometry
 from bridgebnn.model.studies.reports import ChipMapSummary
 from bridgebnn.records import Document, Record
 
 from .reports import ProgramRunReport, RunReport
 
-__all__ = ["BenchReport", "BenchRun", "CampaignReport", "DemoReport", "RtlMapReport"]
+__all__ = ["BenchReport", "BenchRun", "CampaignReport", "DemoReport", "MutationReport", "RtlMapReport"]
 
 
 class BenchRun(Record, frozen=True, kw_only=True):
@@ -67,6 +68,37 @@ class DemoReport(Document, frozen=True, kw_only=True):
 
     wall_s: float
     runs: list[RunReport]
+
+
+class MutationReport(Document, frozen=True, kw_only=True):
+    """Mutants of the controller, and the tests that noticed them: ``bridgebnn tb mutation``.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    seed : int
+        Of the choice of mutants.
+    tests : list of str
+        In the order in which they ran over each mutant, until one noticed.
+    simulator : str
+    total, killed : int
+    killed_by : dict of int
+        Mutants by the test that noticed.
+    survived : list of int
+        Numbers of the mutants that nothing noticed; among them are those that change nothing.
+    records : list of dict
+        One per mutant: number, change, test ("" when it survived), how, seconds.
+    """
+
+    geometry: Geometry
+    seed: int
+    tests: list[str]
+    simulator: str
+    total: int
+    killed: int
+    killed_by: dict[str, int]
+    survived: list[int]
+    records: list[dict[str, Any]]
 
 
 class CampaignReport(Document, frozen=True, kw_only=True):
