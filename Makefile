@@ -63,6 +63,10 @@ docs: $(READY) ## Build the documentation as a site (build/site), after its gene
 	@$(PY) -m sphinx -b html -q -W --keep-going docs "$(OUT)/site"
 	@echo "$(OUT)/site/index.html"
 
+.PHONY: frameworks
+frameworks: $(READY) ## Compare imported networks with PyTorch and Brevitas, which get an environment of their own
+	@$(PY) scripts/frameworks.py "$(OUT)/frameworks" $(ARGS)
+
 .PHONY: bench
 bench: $(READY) ## Measure simulators, attachments and the golden model; prints and saves build/bench.json
 	@$(RUN) tb bench --json "$(OUT)/bench.json"
