@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import signal
 import sys
 import threading
@@ -25,6 +26,8 @@ __all__ = [
     "output_folder",
     "share",
     "stoppable",
+    "told",
+    "told_to",
     "whole",
     "write_json",
 ]
@@ -192,6 +195,16 @@ def _reachable(text: str, folder: Path) -> None:
         raise argparse.ArgumentTypeError(f"{text!r}: {there} is not a folder")
     if not os.access(there, os.W_OK | os.X_OK):
         raise argparse.ArgumentTypeError(f"{text!r}: {there} may not be written into")
+
+
+def told(room: str, argv: Sequence[str] | None) -> str:
+    """The command line as one can give it to a shell again; ``argv`` None: this process's own."""
+    return shlex.join(["bridgebnn", room, *(sys.argv[1:] if argv is None else argv)])
+
+
+def told_to(arguments: argparse.Namespace) -> str | None:
+    """The command line that a room noted; None where Python code runs a command by itself."""
+    return getattr(arguments, "told", None)
 
 
 def write_json(path: Path, value: dict[str, Any] | Sequence[Any], indent: int | None = 2) -> None:

@@ -108,9 +108,12 @@ class Document(Record, frozen=True, kw_only=True):
     ----------
     schema_version : int
         Changes when a field goes or changes its meaning; new fields alone leave it.
+    command : str, optional
+        Command line that gives this document; None where Python code made it.
     """
 
     schema_version: Literal[1] = 1
+    command: str | None = None
 
 
 @functools.cache

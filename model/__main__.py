@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from bridgebnn.command_line import Parser, guarded
+from bridgebnn.command_line import Parser, guarded, told
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,6 +36,7 @@ def _run(argv: Sequence[str] | None) -> int:
         )
         module.add_arguments(sub)
     arguments = parser.parse_args(argv)
+    arguments.told = told("model", argv)
     return guarded(f"bridgebnn model {arguments.command}", lambda: found[arguments.command].run(arguments))
 
 

@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from bridgebnn.command_line import Parser, guarded
+from bridgebnn.command_line import Parser, guarded, told
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,6 +39,7 @@ def _run(argv: Sequence[str] | None) -> int:
         )
         module.add_arguments(sub)
     arguments = parser.parse_args(argv)
+    arguments.told = told("tb", argv)
     # A filter, since cocotb-test sets the level itself; the simulator's own output is in the log of the run.
     logging.getLogger("cocotb").addFilter(lambda record: record.levelno >= logging.ERROR)
     name = f"bridgebnn tb {arguments.command}"

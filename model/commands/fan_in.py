@@ -15,7 +15,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from bridgebnn.command_line import output_file, whole, write_json
+from bridgebnn.command_line import output_file, told_to, whole, write_json
 from bridgebnn.model.networks.data import load_data
 from bridgebnn.model.networks.imports import load_network
 from bridgebnn.model.studies.fan_in import WHOLE, FanInReport, Point, study
@@ -65,7 +65,10 @@ def run(arguments: argparse.Namespace) -> int:
     with shown("fan-in") as show:
         points = study(given, list(dict.fromkeys(arguments.inputs)), counted(show, "cases"))
     report = FanInReport(
-        images={network.name: len(data) for network, data in given}, points=points, versions=versions()
+        images={network.name: len(data) for network, data in given},
+        points=points,
+        versions=versions(),
+        command=told_to(arguments),
     )
     _show(report)
     if arguments.json:

@@ -25,7 +25,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from bridgebnn.command_line import output_file, whole, write_json
+from bridgebnn.command_line import output_file, told_to, whole, write_json
 from bridgebnn.model.mapping.fit import choose
 from bridgebnn.model.mapping.mapping import Mapping, map_preset
 from bridgebnn.model.networks.data import load_data
@@ -132,6 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
         sweeps=sweeps,
         wall_s=time.perf_counter() - start_s,
         versions=versions(),
+        command=told_to(arguments),
     )
     _show(report)
     if arguments.json:

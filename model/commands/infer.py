@@ -15,12 +15,13 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from bridgebnn.command_line import output_file, whole, write_json
+from bridgebnn.command_line import output_file, told_to, whole, write_json
 from bridgebnn.hdl.spec import Combine, ReadMode
 from bridgebnn.model.flows import inference
 from bridgebnn.model.flows.programming import program
 from bridgebnn.model.flows.repair import program_repaired
 from bridgebnn.model.flows.reports import ModelReport
+from bridgebnn.model.flows.wrong_images import wrong_images
 from bridgebnn.model.macro.array import Array
 from bridgebnn.model.macro.broken_lines import LineFault, faulty_array
 from bridgebnn.model.mapping.fit import choose
@@ -95,6 +96,16 @@ def run(arguments: argparse.Namespace) -> int:
         "binarize": network.encoding.rule,
         "accuracy": None if labels is None else float((result.classes == labels).mean()),
         "golden_accuracy": None if labels is None else float((golden.classes == labels).mean()),
+        "classes": result.classes.tolist(),
+        "labels": None if labels is None else labels.tolist(),
+        "wrong": wrong_images(
+            network.encoding,
+            images,
+            labels=labels,
+            classes=result.classes,
+            golden=golden.classes,
+            scores=result.scores,
+        ),
         "golden_mismatches": differences["images"],
         "differences": differences,
         "model_mismatches": mismatches,
@@ -105,6 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
         "state": array.state_hash(),
         "wall_s": time.perf_counter() - start_s,
         "versions": versions(),
+        "command": told_to(arguments),
     }
     report = ModelReport.from_dict(values)
     _show(report)

@@ -26,7 +26,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from bridgebnn.command_line import output_file, output_folder, whole, write_json
+from bridgebnn.command_line import output_file, output_folder, told_to, whole, write_json
 from bridgebnn.model.mapping.fit import choose
 from bridgebnn.model.mapping.mapping import map_network
 from bridgebnn.model.networks.data import load_data
@@ -133,6 +133,7 @@ def run(arguments: argparse.Namespace) -> int:
         executor=arguments.scheduler or ("serial" if arguments.jobs == 1 else f"{arguments.jobs} processes"),
         wall_s=time.perf_counter() - start_s,
         versions=versions(),
+        command=told_to(arguments),
     )
     _show(report, arguments.out)
     if arguments.json:

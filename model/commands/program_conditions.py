@@ -18,7 +18,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from bridgebnn.command_line import output_file, whole, write_json
+from bridgebnn.command_line import output_file, told_to, whole, write_json
 from bridgebnn.hdl.spec import DAC_LSB_V, Timing
 from bridgebnn.model.devices.device import DeviceParams
 from bridgebnn.model.options import add_chip
@@ -86,6 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
             are_reset_values=_are_reset_values(form, point, timing),
         ),
         wall_s=time.perf_counter() - start_s,
+        command=told_to(arguments),
     )
     console.print(f"{arguments.cells:,} bridges per point, chip {arguments.chip}", highlight=False)
     _show_forming(console, forming, form)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bridgebnn.command_line import output_folder
+from bridgebnn.command_line import output_folder, told_to
 from bridgebnn.model.devices.device import DeviceParams
 from bridgebnn.model.flows.work import work_of
 from bridgebnn.model.options import add_work
@@ -22,6 +22,7 @@ from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.model.studies.chip_map import program_and_map
 from bridgebnn.model.studies.reports import MapReport
 from bridgebnn.progress import counted, shown
+from bridgebnn.versions import versions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +46,11 @@ def run(arguments: argparse.Namespace) -> int:
     work = work_of(arguments.preset, arguments.random, arguments.chip, arguments.network)
     with shown("model") as show:
         found, _ = program_and_map(work, params, arguments.chip, counted(show, "programming"))
-    report = MapReport(**found.summary, wall_s=time.perf_counter() - start_s)
+    report = MapReport(
+        **found.summary.replace(command=told_to(arguments)),
+        wall_s=time.perf_counter() - start_s,
+        versions=versions(),
+    )
     found = dataclasses.replace(found, summary=report)
     found.save(arguments.out)
     console = Console()

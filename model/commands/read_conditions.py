@@ -18,7 +18,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from bridgebnn.command_line import output_file, whole, write_json
+from bridgebnn.command_line import output_file, told_to, whole, write_json
 from bridgebnn.hdl.spec import Timing
 from bridgebnn.model.options import add_chip
 from bridgebnn.model.parameters.params import MacroParams
@@ -113,6 +113,7 @@ def run(arguments: argparse.Namespace) -> int:
         },
         wall_s=time.perf_counter() - start_s,
         versions=versions(),
+        command=told_to(arguments),
     )
     if arguments.json:
         write_json(arguments.json, report.as_dict(), indent=1)

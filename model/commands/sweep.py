@@ -17,7 +17,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from bridgebnn.command_line import output_file, share, whole, write_json
+from bridgebnn.command_line import output_file, share, told_to, whole, write_json
 from bridgebnn.hdl.spec import preset
 from bridgebnn.model.mapping.fit import DEFAULT_PRESET
 from bridgebnn.model.networks.data import load_data
@@ -116,6 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
         published=[] if arguments.beside == "none" else PUBLISHED[CURVES[arguments.beside]],
         wall_s=time.perf_counter() - start_s,
         versions=versions(),
+        command=told_to(arguments),
     )
     _show(report)
     if arguments.json:

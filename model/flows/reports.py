@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from bridgebnn.records import Record
 
-__all__ = ["Differences", "ModelReport"]
+__all__ = ["Differences", "ModelReport", "WrongImage"]
 
 
 class Differences(Record, frozen=True, kw_only=True):
@@ -25,6 +25,33 @@ class Differences(Record, frozen=True, kw_only=True):
     scores: int
     classes: int
     images: int
+
+
+class WrongImage(Record, frozen=True, kw_only=True):
+    """An image that the chip got wrong: its answer is not the label, or not that of golden.
+
+    Parameters
+    ----------
+    image : int
+        Its number, from 0.
+    label : int, optional
+    answer, golden : int
+        Classes that the chip and golden gave.
+    scores : list of int
+        Of the chip, one per class; empty where they were not kept.
+    shape : list of int
+        Of the image: (pixels,), (height, width) or (height, width, channels).
+    pixels : str
+        Values 0..255 as the network was shown them, row by row, channel last, in base64.
+    """
+
+    image: int
+    label: int | None = None
+    answer: int
+    golden: int
+    scores: list[int] = []
+    shape: list[int]
+    pixels: str
 
 
 class ModelReport(Record, frozen=True, kw_only=True):
@@ -46,6 +73,11 @@ class ModelReport(Record, frozen=True, kw_only=True):
         Where the images come from; the network's rule from values to bits.
     accuracy, golden_accuracy : float, optional
         0..1, where there are labels.
+    classes : list of int
+        One per image.
+    labels : list of int, optional
+    wrong : list of WrongImage
+        The first of those whose answer is not the label, or not that of golden.
     golden_mismatches : int
         Images that differ from golden.
     differences : Differences
@@ -61,6 +93,8 @@ class ModelReport(Record, frozen=True, kw_only=True):
         Hash over all devices.
     wall_s : float
     versions : dict of str
+    command : str, optional
+        Command line that gives this report.
     """
 
     schema_version: Literal[1] = 1
@@ -75,6 +109,9 @@ class ModelReport(Record, frozen=True, kw_only=True):
     binarize: str
     accuracy: float | None = None
     golden_accuracy: float | None = None
+    classes: list[int] = []
+    labels: list[int] | None = None
+    wrong: list[WrongImage] = []
     golden_mismatches: int
     differences: Differences
     model_mismatches: int
@@ -85,3 +122,4 @@ class ModelReport(Record, frozen=True, kw_only=True):
     state: str
     wall_s: float
     versions: dict[str, str]
+    command: str | None = None

@@ -74,12 +74,15 @@ class FanInReport(Record, frozen=True, kw_only=True):
         Test images by network.
     points : list of Point
     versions : dict of str
+    command : str, optional
+        Command line that gives this report.
     """
 
     schema_version: Literal[1] = 1
     images: dict[str, int]
     points: list[Point]
     versions: dict[str, str]
+    command: str | None = None
 
 
 def narrow(network: Network, inputs: int) -> Geometry:

@@ -26,6 +26,8 @@ class ConditionResult(Record, frozen=True, kw_only=True):
         Seed of the chip with the least accuracy, the first of them.
     seconds_per_chip : float, optional
         Processor time of one chip; None where all chips were there already.
+    chips_by_right : dict of int
+        How many chips have so many images right.
     """
 
     name: str
@@ -38,6 +40,7 @@ class ConditionResult(Record, frozen=True, kw_only=True):
     p95: float
     worst_chip: int
     seconds_per_chip: float | None
+    chips_by_right: dict[str, int] = {}
 
 
 class MonteCarloReport(Document, frozen=True, kw_only=True):
@@ -93,4 +96,5 @@ def summarised(
         p95=p95,
         worst_chip=int(chips[int(share.argmin())]),
         seconds_per_chip=seconds,
+        chips_by_right={str(n): int(c) for n, c in enumerate(np.bincount(right).tolist()) if c},
     )

@@ -253,6 +253,8 @@ class MapReport(ChipMapSummary, frozen=True, kw_only=True):
     Parameters
     ----------
     wall_s : float
+    versions : dict of str
     """
 
     wall_s: float
+    versions: dict[str, str] = {}

@@ -20,7 +20,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from bridgebnn.command_line import output_file, whole, write_json
+from bridgebnn.command_line import output_file, told_to, whole, write_json
 from bridgebnn.hdl.spec import PRESETS, preset
 from bridgebnn.model.flows import inference
 from bridgebnn.model.macro.array import Array
@@ -79,6 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
         model=_models(chosen, images),
         prefetch_cost=worst,
         prefetch_cost_limit=LIMIT,
+        command=told_to(arguments),
     )
     _show(report)
     write_json(arguments.json, report.as_dict())

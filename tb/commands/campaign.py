@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bridgebnn.command_line import output_file, whole, write_json
+from bridgebnn.command_line import output_file, told_to, whole, write_json
 from bridgebnn.progress import shown
 from bridgebnn.sections import read_section, write_section
 from bridgebnn.tb.campaign import report
@@ -80,7 +80,9 @@ def run(arguments: argparse.Namespace) -> int:
     for record in silent[:20]:
         console.print(f"silent {record['label']}: {'; '.join(record['silent'])}", style="red")
     if arguments.json:
-        whole_report = CampaignReport(**report.summary(result), records=result["records"])
+        whole_report = CampaignReport(
+            **report.summary(result), records=result["records"], command=told_to(arguments)
+        )
         write_json(arguments.json, whole_report.as_dict(), indent=None)
     if arguments.write and not silent:
         write_section(arguments.write, report.SECTION, report.markdown(result))

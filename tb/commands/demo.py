@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from bridgebnn.command_line import output_file, output_folder, whole, write_json
+from bridgebnn.command_line import output_file, output_folder, told_to, whole, write_json
 from bridgebnn.hdl.spec import preset
 from bridgebnn.model.networks.dataset import load_mnist_test
 from bridgebnn.model.options import add_preset
@@ -102,7 +102,8 @@ def run(arguments: argparse.Namespace) -> int:
     waves.picture(out / "icarus.vcd", 0, 6, out / "reads.png")
     wall_s = time.monotonic() - start
     target = arguments.json or out / "demo.json"
-    write_json(target, DemoReport(wall_s=round(wall_s, 1), runs=reports).as_dict())
+    done = DemoReport(wall_s=round(wall_s, 1), runs=reports, command=told_to(arguments))
+    write_json(target, done.as_dict())
     for what, path in (
         ("Verilog", out / "verilog" / "bridgebnn.v"),
         ("digits", out / "digits.png"),

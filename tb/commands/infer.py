@@ -15,7 +15,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bridgebnn.command_line import output_file, whole, write_json
+from bridgebnn.command_line import output_file, told_to, whole, write_json
 from bridgebnn.model.mapping.fit import DEFAULT_PRESET
 from bridgebnn.model.options import add_inference, given_macro
 from bridgebnn.names import UnknownName
@@ -89,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
         report = infer(job, show=show)
     show_reports([report])
     if arguments.json:
-        write_json(arguments.json, report.as_dict())
+        write_json(arguments.json, report.replace(command=told_to(arguments)).as_dict())
     return 0 if report.ok else 1
 
 

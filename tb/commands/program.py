@@ -18,7 +18,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from bridgebnn.command_line import output_folder
+from bridgebnn.command_line import output_folder, told_to
 from bridgebnn.model.flows.work import work_of
 from bridgebnn.model.options import add_work
 from bridgebnn.model.studies.chip_map import program_and_map
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
             lambda done, of: show({"stage": "model alone", "done": done, "total": of}),
         )
     wrong = differences(rtl, found.summary.programming, array.state_hash())
-    report = RtlMapReport(**found.summary, rtl=rtl, differences=wrong)
+    report = RtlMapReport(**found.summary.replace(command=told_to(arguments)), rtl=rtl, differences=wrong)
     found = dataclasses.replace(found, summary=report)
     found.save(arguments.out)
     console = Console()

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from bridgebnn.model.flows.reports import WrongImage
 from bridgebnn.records import Record
 
 __all__ = [
@@ -41,12 +42,18 @@ class Report(Record, frozen=True, kw_only=True):
         Time that building took, 0 from the cache.
     log : str
         Path of the simulator's whole output.
+    versions : dict of str
+        Of what the result depends on.
+    command : str, optional
+        Command line that gives this report; None where Python code made it.
     """
 
     schema_version: Literal[1] = 1
     sim: str = ""
     build_s: float = 0.0
     log: str = ""
+    versions: dict[str, str] = {}
+    command: str | None = None
 
 
 class Repaired(Record, frozen=True, kw_only=True):
@@ -154,6 +161,9 @@ class RunReport(Report, frozen=True, kw_only=True):
         0..1, where there are labels.
     classes : list of int
         One per image.
+    labels : list of int, optional
+    wrong : list of WrongImage
+        The first of those whose answer is not the label, or not that of golden.
     scores : list of lists of int, optional
         (image, output); None with ``keep_scores = false``.
     golden_scores : the same, optional
@@ -197,6 +207,8 @@ class RunReport(Report, frozen=True, kw_only=True):
     accuracy: float | None = None
     golden_accuracy: float | None = None
     classes: list[int]
+    labels: list[int] | None = None
+    wrong: list[WrongImage] = []
     scores: list[list[int]] | None = None
     golden_scores: list[list[int]] | None = None
     golden_mismatches: int | None = None

@@ -7,9 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from bridgebnn.model.flows.wrong_images import wrong_images
 from bridgebnn.paths import build_root
 from bridgebnn.tb.checks.scoreboard import observations
 from bridgebnn.tb.simulators import Simulation, SimulationError, run
+from bridgebnn.versions import versions
 
 from .controller import CONTROLLER, generated, simulation
 from .exchange import send
@@ -118,7 +122,19 @@ def infer(
             raise SimulationError(
                 "ScoreboardError", f"{owed} observations sent, {report.compared} compared", Path(report.log)
             )
-    return report
+    golden = report.golden_scores
+    return report.replace(
+        labels=None if job.labels is None else list(job.labels),
+        wrong=wrong_images(
+            job.network.encoding,
+            job.images,
+            labels=job.labels,
+            classes=report.classes,
+            golden=report.classes if golden is None else np.argmax(golden, axis=1).tolist(),
+            scores=report.scores,
+        ),
+        versions=versions(),
+    )
 
 
 def run_scenarios(
@@ -131,7 +147,8 @@ def run_scenarios(
 def program(job: ProgramJob, *, show: Show | None = None, timeout_s: float = 3600.0) -> ProgramRunReport:
     """Program a fresh chip through the RTL."""
     built = simulation(job.sim, "strobe", job.geometry, generated(job.geometry, job.timing))
-    return ProgramRunReport.from_dict(perform(job, built, show=show, timeout_s=timeout_s))
+    report = ProgramRunReport.from_dict(perform(job, built, show=show, timeout_s=timeout_s))
+    return report.replace(versions=versions())
 
 
 def walk_registers(job: RegistersJob, built: Simulation, *, timeout_s: float = 300.0) -> RegistersReport:
