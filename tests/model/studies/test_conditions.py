@@ -21,6 +21,7 @@ from bridgebnn.model.studies.conditions import (
     sweep_strengths,
 )
 from bridgebnn.model.studies.reports import MapReport, ProgramConditionsReport
+from tests.model.reference import random_network
 
 TIMING = Timing()
 
@@ -128,6 +129,13 @@ def test_command_program_map(tmp_path, capsys):
     for name in ("map.png", "resistances.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
     assert "cycles, least" in capsys.readouterr().out
+
+
+def test_command_program_map_of_a_network(tmp_path, capsys):
+    random_network(np.random.default_rng(0), [12, 8, 3]).save(tmp_path / "n.npz")
+    assert main(["program-map", "--network", str(tmp_path / "n.npz"), "--out", str(tmp_path)]) == 0
+    report = json.loads((tmp_path / "program-map.json").read_text())
+    assert report["programming"]["rows"] == 11
 
 
 def test_command_program_map_bad_size(tmp_path, capsys):

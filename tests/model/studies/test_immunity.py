@@ -11,6 +11,7 @@ from bridgebnn.model.__main__ import main
 from bridgebnn.model.flows import inference
 from bridgebnn.model.macro.array import Array
 from bridgebnn.model.mapping.mapping import map_network
+from bridgebnn.model.networks import golden
 from bridgebnn.model.networks.golden import Golden
 from bridgebnn.model.parameters.params import BridgeParams, MacroParams, NeuronParams
 from bridgebnn.model.studies.current_mode import CurrentParams
@@ -189,6 +190,31 @@ def test_command_writes_picture_and_report_and_does_not_depend_on_processes(tmp_
     found = reports[0]["sweeps"]["plates"]["circuits"]
     assert set(found) == {"bridge", "single-ended"}
     assert "mean (std; lowest chip)" in capsys.readouterr().out
+
+
+def test_command_on_a_network_and_images_of_ones_own(tmp_path, capsys):
+    network = random_network(np.random.default_rng(0), [12, 8, 3], spread=4)
+    network.save(tmp_path / "n.npz")
+    images = np.random.default_rng(1).integers(0, 256, (20, 3, 4))
+    np.savez(tmp_path / "d.npz", images=images)
+    out = tmp_path / "r.json"
+    arguments = [
+        "immunity",
+        "--network",
+        str(tmp_path / "n.npz"),
+        "--data",
+        str(tmp_path / "d.npz"),
+        "--quick",
+    ]
+    assert main(arguments) == 2
+    assert "d.npz: holds no labels: accuracies need them" in capsys.readouterr().err
+    classes = golden.forward(network, network.encoding(images)).classes
+    np.save(tmp_path / "l.npy", classes)
+    arguments += ["--labels", str(tmp_path / "l.npy"), "--sweep", "plates", "--chips", "1", "--jobs", "1"]
+    assert main([*arguments, "--json", str(out)]) == 0
+    report = json.loads(out.read_text())
+    assert (report["network"], report["images"], report["golden_accuracy"]) == (network.name, 20, 1.0)
+    assert report["data"].endswith("d.npz")
 
 
 @pytest.mark.parametrize("tile", ["64", "1x8", "axb"])
