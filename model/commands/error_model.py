@@ -11,7 +11,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from bridgebnn.command_line import output_file, share, whole, write_json
+from bridgebnn.command_line import output_file, share, told_to, whole, write_json
 from bridgebnn.hdl.spec import bias_columns
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.model.parameters.published import CLOCKS_NS
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     report = compared(*given, arguments.distances, versions())
     _show(report, params.name)
     if arguments.json:
-        write_json(arguments.json, report.as_dict())
+        write_json(arguments.json, report.replace(command=told_to(arguments)).as_dict())
     if arguments.png:
         half = (arguments.inputs + bias_columns(arguments.inputs)) // 2
         plot_errors(compared(*given, range(min(41, half + 1)), versions()), arguments.png)

@@ -13,15 +13,25 @@ from matplotlib.figure import Figure
 from .error_physics import ErrorModelReport
 from .error_sweep import PublishedPoint, SweepReport
 
-__all__ = ["plot_errors", "plot_sweep"]
+__all__ = ["draw_sweep", "plot_errors", "plot_sweep"]
 
 COLOURS = {6: "#3b6fb6", 8: "#3f9a6b", 20: "#d1743c"}
 
 
 def plot_sweep(report: SweepReport, path: Path) -> None:
-    """Accuracy over cell error rate: mean of the draws, their range as a band, the published points beside them."""
+    """A file of what `draw_sweep` draws."""
     figure = Figure(figsize=(7.2, 4.4), layout="constrained")
     axis = figure.subplots()
+    draw_sweep(axis, report)
+    axis.set_title(
+        f"{report.network}: {report.images:,} images, {report.draws} draws; dotted: without errors",
+        fontsize=9,
+    )
+    _write(figure, path)
+
+
+def draw_sweep(axis: Axes, report: SweepReport) -> None:
+    """Accuracy over cell error rate: mean of the draws, their range as a band, the published points beside them."""
     for clock in sorted({point.clock_ns for point in report.points}):
         mine = sorted(
             (p for p in report.points if p.clock_ns == clock), key=lambda point: point.cell_error_rate
@@ -41,11 +51,6 @@ def plot_sweep(report: SweepReport, path: Path) -> None:
     )
     axis.grid(alpha=0.25)
     axis.legend(loc="lower left", fontsize=8)
-    axis.set_title(
-        f"{report.network}: {report.images:,} images, {report.draws} draws; dotted: without errors",
-        fontsize=9,
-    )
-    _write(figure, path)
 
 
 def plot_errors(report: ErrorModelReport, path: Path) -> None:

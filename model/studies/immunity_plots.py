@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from .reports import ImmunityReport
+from .reports import ImmunityReport, Sweep
 
-__all__ = ["plot_sweeps"]
+__all__ = ["draw_sweep", "plot_sweeps"]
 
 _STYLES = {
     "bridge": ("#3b6fb6", "-", "o"),
@@ -29,23 +30,8 @@ def plot_sweeps(report: ImmunityReport, path: Path) -> None:
     figure = Figure(figsize=(5.6 * columns, 3.9 * rows), layout="constrained")
     panels = np.array(figure.subplots(rows, columns)).reshape(-1)
     for (name, sweep), axis in zip(sweeps, panels, strict=False):
-        values = np.array(sweep.values, float)
-        for circuit, found in sweep.circuits.items():
-            colour, line, marker = _STYLES[circuit]
-            mean, std = 100 * np.array(found.mean), 100 * np.array(found.std)
-            wide = 3.0 if circuit == "bridge" else 1.4  # seen under the ablations that equal it
-            axis.plot(
-                values, mean, line, color=colour, marker=marker, markersize=4, label=circuit, linewidth=wide
-            )
-            axis.fill_between(values, mean - std, np.minimum(mean + std, 100), color=colour, alpha=0.15)
-        axis.axhline(100 * report.golden_accuracy, color="k", linewidth=0.7, linestyle=":")
-        if name in ("wire", "supply"):
-            axis.set_xscale("log")
-        if name == "wire":
-            axis.set_xticks(values, [f"{value:g}" for value in values])
-            axis.minorticks_off()
-        axis.set(title=name, xlabel=sweep.axis, ylabel="accuracy (%)", ylim=(0, 102))
-        axis.grid(alpha=0.25)
+        draw_sweep(axis, name, sweep, report.golden_accuracy)
+        axis.set_title(name)
     for axis in panels[len(sweeps) :]:
         axis.set_axis_off()
     panels[0].legend(loc="lower left", fontsize=8)
@@ -58,3 +44,24 @@ def plot_sweeps(report: ImmunityReport, path: Path) -> None:
     FigureCanvasAgg(figure)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=100)
+
+
+def draw_sweep(axis: Axes, name: str, sweep: Sweep, golden_accuracy: float) -> None:
+    """One sweep: mean of every circuit as a line, one standard deviation as a band, golden dotted."""
+    values = np.array(sweep.values, float)
+    for circuit, found in sweep.circuits.items():
+        colour, line, marker = _STYLES.get(circuit, ("#8c8c8c", ":", "x"))
+        mean, std = 100 * np.array(found.mean), 100 * np.array(found.std)
+        wide = 3.0 if circuit == "bridge" else 1.4  # seen under the ablations that equal it
+        axis.plot(
+            values, mean, line, color=colour, marker=marker, markersize=4, label=circuit, linewidth=wide
+        )
+        axis.fill_between(values, mean - std, np.minimum(mean + std, 100), color=colour, alpha=0.15)
+    axis.axhline(100 * golden_accuracy, color="k", linewidth=0.7, linestyle=":")
+    if name in ("wire", "supply"):
+        axis.set_xscale("log")
+    if name == "wire":
+        axis.set_xticks(values, [f"{value:g}" for value in values])
+        axis.minorticks_off()
+    axis.set(xlabel=sweep.axis, ylabel="accuracy (%)", ylim=(0, 102))
+    axis.grid(alpha=0.25)
