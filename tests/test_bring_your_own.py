@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -106,10 +107,12 @@ def test_on_the_model(folder: Path) -> None:
     assert re.search(r"images that differ from golden +0", shown)
 
 
-@pytest.mark.verilator
+@pytest.mark.icarus
 def test_on_the_rtl(folder: Path) -> None:
+    """On Verilator where the frameworks are (`make frameworks`); Icarus builds in a second, for `make test`."""
     if not (folder / "net.npz").exists():
         untrained().save(folder / "net.npz")
-    shown = run(command("bridgebnn tb infer"), folder, "--images", "2")
+    more = ("--images", "2") if find_spec("torch") else ("--images", "1", "--sim", "icarus")
+    shown = run(command("bridgebnn tb infer"), folder, *more)
     assert re.search(r"mismatches against golden +0", shown)
     assert re.search(r"mismatches against the model +0", shown)
