@@ -22,6 +22,7 @@ from .constraints import constraints
 from .lef import lef
 from .liberty import CORNERS, liberty
 from .macro import Macro
+from .software import software
 from .verilog import cell_lines, macro_model, modules, netlist, render, stub, system, waivers
 
 __all__ = ["PROGRAMMED_ROWS", "KitRequest", "write_kit"]
@@ -130,6 +131,7 @@ def _contents(request: KitRequest) -> dict[str, str]:
         **{f"macro/{macro.cell}_{c.name}.lib": liberty(macro, c) for c in CORNERS},
         f"macro/{macro.cell}.lef": lef(macro),
         f"macro/{macro.cell}.cdl": netlist(macro),
+        **{f"software/{file}": text for file, text in software(name, mapping).items()},
         "lint/waivers.vlt": waivers(macro, [file for file in parts if file != f"rtl/{name}_system.v"]),
         f"constraints/{name}.sdc": constraints(macro),
         "geometry.json": json.dumps(facts, indent=2) + "\n",

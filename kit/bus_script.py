@@ -16,7 +16,7 @@ from bridgebnn.hdl.spec.register_map import RegisterMap
 from bridgebnn.model.mapping.mapping import Mapping
 from bridgebnn.model.networks.golden import Forward
 
-__all__ = ["Access", "Kind", "Script", "inference", "programming"]
+__all__ = ["Access", "Kind", "Script", "inference", "programming", "row_words"]
 
 
 class Kind(enum.IntEnum):
@@ -112,10 +112,10 @@ def programming(script: Script, mapping: Mapping) -> None:
     script.run(Command.CLEAR_LOG)
     loaded: np.ndarray | None = None
     for tile, row in mapping.program_order():
-        script.write_all("ROW_IMAGE", _words(mapping.images[tile, row]))
+        script.write_all("ROW_IMAGE", row_words(mapping.images[tile, row]))
         mask = mapping.masks[tile, row]
         if loaded is None or not np.array_equal(mask, loaded):
-            script.write_all("ROW_MASK", _words(mask))
+            script.write_all("ROW_MASK", row_words(mask))
             loaded = mask
         script.set("PROG_ADDRESS", row=row, tile=tile)
         script.run(Command.PROGRAM_ROW)
@@ -160,7 +160,7 @@ def inference(script: Script, mapping: Mapping, images: np.ndarray, golden: Forw
             script.note(Kind.LABEL, "RESULT_CLASS", label.insert(int(golden.classes[i])), mask=label.mask)
         else:
             bits = golden.hidden[-1][i]
-            for word, value in enumerate(_words(bits)):
+            for word, value in enumerate(row_words(bits)):
                 unused = max(0, 32 * (word + 1) - len(bits))
                 script.note(Kind.EXPECT, "RESULT_BITS", value, word, 0xFFFF_FFFF >> unused)
         script.write("RESULT_POP")
@@ -168,7 +168,8 @@ def inference(script: Script, mapping: Mapping, images: np.ndarray, golden: Forw
     script.expect("STATUS", done=1, error=0)
 
 
-def _words(bits: np.ndarray) -> list[int]:
+def row_words(bits: np.ndarray) -> list[int]:
+    """32-bit words of a bit vector, bit 0 first."""
     padded = np.zeros(32 * words(len(bits)), np.uint8)
     padded[: len(bits)] = bits
     return np.packbits(padded, bitorder="little").view("<u4").tolist()

@@ -236,30 +236,52 @@ def lef(kit: Kit) -> str:
 CONSTRAINT = "set_driving_cell INVX4\nset_load 0.05 [all_outputs]\n"
 
 
-def timing(kit: Kit) -> str:
-    """Synthesis to OSU 0.18 and OpenSTA through the macro's Liberty: every pin of the macro is timed."""
-    sta = tool("sta", "Debian's opensta")
+def netlist(kit: Kit) -> tuple[Path, float]:
+    """Controller and black box synthesised to OSU 0.18, flat; the file, and the area of the cells in mm2."""
     if not OSU018.is_file():
         raise Missing(f"{OSU018} not found: install Debian's qflow-tech-osu018")
-    netlist, drivers = kit.work / "netlist.v", kit.work / "drivers.constr"
-    drivers.write_text(CONSTRAINT)
-    report = yosys(
-        kit,
-        f"read_verilog {' '.join(kit.sources)}",
-        f"synth -flatten -top {kit.top}",
-        f"dfflibmap -liberty {OSU018}",
-        f"abc -liberty {OSU018} -constr {drivers} -D 10000",
-        "opt_clean -purge",
-        f"stat -liberty {OSU018}",
-        "splitnets",
-        f"write_verilog -noattr -noexpr -simple-lhs {netlist}",
-    )
-    area = re.findall(r"Chip area for (?:top )?module '\\\w+': ([\d.]+)", report)
+    file, log = kit.work / f"{kit.folder.name}.netlist.v", kit.work / f"{kit.folder.name}.area"
+    if not file.is_file():
+        drivers = kit.work / "drivers.constr"
+        drivers.write_text(CONSTRAINT)
+        report = yosys(
+            kit,
+            f"read_verilog {' '.join(kit.sources)}",
+            f"synth -flatten -top {kit.top}",
+            f"dfflibmap -liberty {OSU018}",
+            f"abc -liberty {OSU018} -constr {drivers} -D 10000",
+            "opt_clean -purge",
+            f"stat -liberty {OSU018}",
+            "splitnets",
+            f"write_verilog -noattr -noexpr -simple-lhs {file}",
+        )
+        log.write_text(re.findall(r"Chip area for (?:top )?module '\\\w+': ([\d.]+)", report)[-1])
+    return file, float(log.read_text()) * 1e-6
+
+
+def gates(kit: Kit) -> str:
+    """The testbench passes on the netlist, from power-up with every register unknown, programmed over the bus."""
+    file, _ = netlist(kit)
+    binary, cells = str(kit.work / "gates.vvp"), str(OSU018.with_suffix(".v"))
+    models = [str(kit.macro(".v")), f"sim/{kit.name}_tb.v"]
+    compiler = [tool("iverilog", "iverilog"), "-g2005", "-s", f"{kit.name}_tb", "-o", binary]
+    call([*compiler, str(file), cells, *models], kit.folder)
+    printed = call([tool("vvp", "iverilog"), binary], kit.folder)
+    last = next((x for x in reversed(printed.splitlines()) if x.startswith(("PASS", "FAIL"))), "no PASS")
+    if not last.startswith("PASS"):
+        raise Refused(last)
+    return last
+
+
+def timing(kit: Kit) -> str:
+    """OpenSTA on the netlist, through the macro's Liberty: every pin of the macro is timed."""
+    sta = tool("sta", "Debian's opensta")
+    file, square_mm = netlist(kit)
     script = kit.work / "sta.tcl"
     script.write_text(
         f"""read_liberty {OSU018}
 read_liberty {kit.macro("_tt_1p80V_25C.lib")}
-read_verilog {netlist}
+read_verilog {file}
 link_design {kit.top}
 source {kit.folder}/constraints/{kit.name}.sdc
 foreach p [get_pins macro/*] {{
@@ -279,7 +301,6 @@ foreach way {{max min}} {{
     slacks = [float(x) for x in re.findall(r"^SLACK (\S+)$", printed, re.MULTILINE)]
     if len(slacks) != 2:
         raise Refused("OpenSTA reports no slack")
-    square_mm = float(area[-1]) * 1e-6 if area else float("nan")
     return f"{square_mm:.2f} mm2 of cells, slack {slacks[0]:.2f} ns (setup), {slacks[1]:.2f} ns (hold)"
 
 
@@ -307,6 +328,12 @@ def _one_weight(kit: Kit) -> None:
 def _a_narrow_wire(kit: Kit) -> None:
     file = kit.folder / "rtl" / f"{kit.name}_system.v"
     file.write_text(re.sub(r"wire \[\d+:0\] prog_level;", "wire [3:0] prog_level;", file.read_text()))
+
+
+def _two_wires(kit: Kit) -> None:
+    file = kit.folder / "rtl" / f"{kit.name}_system.v"
+    controller, macro = file.read_text().split(f"{kit.name}_macro macro (")
+    file.write_text(f"{controller.replace('.cmp(cmp)', '.cmp(cmp_valid)')}{kit.name}_macro macro ({macro}")
 
 
 def _a_latch(kit: Kit) -> None:
@@ -364,6 +391,7 @@ CHECKS = (
     Check("elaboration", "Yosys", elaborate, _a_latch),
     Check("liberty", "Yosys", liberty, _a_pin_of_liberty),
     Check("lef", "KLayout", lef, _a_pin_of_the_lef),
+    Check("gate level", "Yosys, Icarus Verilog", gates, _two_wires),
     Check("timing", "Yosys, OpenSTA", timing, _an_arc),
 )
 
@@ -428,7 +456,7 @@ def check_kit(
             refuses, text = None, ""
             if broken and result != "missing":
                 progress(f"{check.name}, broken")
-                copy = Path(scratch) / f"broken-{check.name}"
+                copy = Path(scratch) / f"broken-{check.name.replace(' ', '-')}"
                 shutil.copytree(kit.folder, copy)
                 spoiled = Kit.open(copy, Path(scratch))
                 check.spoil(spoiled)
