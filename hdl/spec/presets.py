@@ -81,6 +81,12 @@ PRESETS: dict[str, Preset] = {
             summary="Fashion-MNIST, three convolutions and a dense layer on one tile; activation maps of 9408 bits",
         ),
         Preset(
+            name="mnist1025",
+            geometry=Geometry(tiles=2, rows=1025, inputs=1025, bias=bias_columns(1025), thresholds=2064),
+            network="mnist1025.npz",
+            summary="784-1025-1025-1025-10 as published: hidden layers on the macro, first and last on the host",
+        ),
+        Preset(
             name="digits",
             geometry=Geometry(rows=144, inputs=192, bias=bias_columns(192), thresholds=144),
             network="digits.npz",

@@ -20,7 +20,7 @@ def test_digits_programmed_over_the_bus() -> None:
 @pytest.mark.slow
 @pytest.mark.verilator
 @pytest.mark.parametrize("macro", ["ideal", "real"])
-@pytest.mark.parametrize("preset", ["fashion-conv"])
+@pytest.mark.parametrize("preset", ["fashion-conv", "mnist1025"])
 def test_large_networks(preset: str, macro: str) -> None:
     report = infer(
         InferJob(preset=preset, sim="verilator", images=10, program="preload", macro=macro), timeout_s=1800.0
