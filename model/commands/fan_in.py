@@ -26,6 +26,8 @@ from bridgebnn.versions import versions
 
 NETWORKS = (
     "mnist-784-512-512-10.npz",
+    "mnist1025.npz",
+    "fashion-conv.npz",
     "mnist-paper23.npz",
     "mnist-split-vote.npz",
 )
