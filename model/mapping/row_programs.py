@@ -19,7 +19,7 @@ from bridgebnn.model.evaluator import RowRead
 from bridgebnn.model.networks.golden import pooled, windows
 from bridgebnn.model.networks.operations import Output
 
-__all__ = ["RowProgram", "TileRead", "digital_rows", "first_rows", "row_program"]
+__all__ = ["RowProgram", "TileRead", "digital_rows", "first_rows", "row_program", "row_reads"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -212,6 +212,15 @@ def _tile_read(
 def first_rows(programs: Iterable[RowProgram]) -> dict[tuple[int, int], int]:
     """(tile, word line) with which each program begins, and the program's number."""
     return {program.first: number for number, program in enumerate(programs)}
+
+
+def row_reads(programs: Iterable[RowProgram], geometry: Geometry) -> NDArray[np.int64]:
+    """Reads of every row for one input vector, int64 (T, R): so far its read number moves on."""
+    count = np.zeros((geometry.tiles, geometry.rows), np.int64)
+    for program in programs:
+        for read in program.reads:
+            np.add.at(count[read.tile], read.rows, program.windows * read.comparisons)
+    return count
 
 
 def digital_rows(programs: Iterable[RowProgram]) -> set[tuple[int, int]]:

@@ -95,6 +95,8 @@ class Reference:
         The first of them.
     images : set of int
         Vectors with any.
+    before : int
+        Vectors that came before this batch; ``first`` counts them.
     """
 
     hidden: Sequence[np.ndarray]
@@ -104,11 +106,12 @@ class Reference:
     mismatches: int = 0
     first: str | None = None
     images: set[int] = field(default_factory=set)
+    before: int = 0
 
     @classmethod
-    def of(cls, result: Evaluated) -> Reference:
+    def of(cls, result: Evaluated, before: int = 0) -> Reference:
         """Take the three arrays of another object."""
-        return cls(hidden=result.hidden, scores=result.scores, classes=result.classes)
+        return cls(hidden=result.hidden, scores=result.scores, classes=result.classes, before=before)
 
     def compare(self, vector: int, what: str, seen: Any, expected: Any) -> None:
         """Count the elements of ``seen`` that are not what was expected; another shape differs throughout."""
@@ -123,7 +126,7 @@ class Reference:
             count, where = wrong.size, f"first at {wrong[0]}"
         self.mismatches += count
         self.images.add(vector)
-        self.first = self.first or f"vector {vector}, {what}: {count} differ, {where}"
+        self.first = self.first or f"vector {self.before + vector}, {what}: {count} differ, {where}"
 
 
 def observations(vectors: int, programs: Sequence[RowProgram]) -> int:

@@ -21,6 +21,7 @@ from bridgebnn.model.options import add_inference, given_macro
 from bridgebnn.names import UnknownName
 from bridgebnn.progress import shown
 from bridgebnn.tb.runs.jobs import InferJob
+from bridgebnn.tb.runs.parts import JOBS, split
 from bridgebnn.tb.runs.runner import infer
 from bridgebnn.tb.runs.tables import show_reports
 from bridgebnn.tb.simulators import SIMULATORS
@@ -69,6 +70,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let spares stand in for broken lines and place neurons around stuck devices, then program again",
     )
+    add(
+        "--jobs",
+        type=whole(1, JOBS),
+        default=1,
+        metavar="N",
+        help="simulator processes, each with its share of the images (default %(default)s). Every one programs, or "
+        "preloads, the chip for itself; chip, noise and report are those of one process",
+    )
     add("--seed", type=whole(0, 2**32 - 1), metavar="S", help="of the testbench (default 1)")
     add(
         "--waves",
@@ -84,9 +93,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Do it; the exit status."""
     job = job_of(arguments)
-    _ = job.mapping  # a network that does not fit is told before anything is built
+    split(
+        job, arguments.jobs
+    )  # what cannot be, a network that does not fit too, is told before anything is built
     with shown(job.sim, "build") as show:
-        report = infer(job, show=show)
+        report = infer(job, jobs=arguments.jobs, show=show)
     show_reports([report])
     if arguments.json:
         write_json(arguments.json, report.replace(command=told_to(arguments)).as_dict())

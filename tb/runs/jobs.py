@@ -116,6 +116,9 @@ class InferJob(ChipJob, frozen=True, kw_only=True, dict=True):
     images : {0, 1}, (batch, inputs)
         Input vectors. Also the path of an ``.npy`` file, or an integer: the first so many of
         ``data``, or all where it has fewer, with labels.
+    before : int
+        Images that this chip has seen before the first of these: the reads of its rows are numbered on from there, and
+        so is the noise. A part of a longer run gives what it gives there.
     labels : tuple of int, optional
         One per image, for the accuracy.
     data : path, optional
@@ -181,6 +184,7 @@ class InferJob(ChipJob, frozen=True, kw_only=True, dict=True):
     combine: Combine = FROM_PRESET
     final_mode: ReadMode = FROM_PRESET
     images: NDArray[np.uint8]
+    before: Annotated[int, Meta(ge=0, le=2**32)] = 0
     labels: tuple[Index, ...] | None = None
     data: Path | None = None
     data_labels: Path | None = None

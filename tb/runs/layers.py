@@ -54,6 +54,7 @@ def run_layers(
     push_gaps: Gaps = "none",
     pop_gaps: Gaps = "none",
     verilog: str | Path | None = None,
+    jobs: int = 1,
     show: Callable[[dict[str, Any]], None] | None = None,
     timeout_s: float = 3600.0,
 ) -> RunReport:
@@ -78,6 +79,8 @@ def run_layers(
     sim, attach, macro, chip, program, seed, labels, timing, combine, final_mode, waves, waves_program, waves_tile, \
     waves_column, repair, broken_lines, faults, bus_gaps, push_gaps, pop_gaps, verilog
         As fields of `bridgebnn.tb.runs.jobs.InferJob`.
+    jobs : int
+        Simulator processes, as of `bridgebnn.tb.runs.runner.infer`.
     show : callable, optional
         Gets progress records.
     timeout_s : float
@@ -124,7 +127,7 @@ def run_layers(
             "verilog": verilog,
         }
     )
-    report = infer(job, show=show, timeout_s=timeout_s)
+    report = infer(job, jobs=jobs, show=show, timeout_s=timeout_s)
     return report.replace(golden_scores=forward(network, job.images).scores)
 
 

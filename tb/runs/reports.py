@@ -18,6 +18,7 @@ __all__ = [
     "CampaignChunk",
     "ControllerReport",
     "ModelProgramming",
+    "Part",
     "ProgramRunReport",
     "Programming",
     "RegistersReport",
@@ -26,6 +27,7 @@ __all__ = [
     "RowsReport",
     "RunReport",
     "ScenariosReport",
+    "chip_differences",
     "verdict",
 ]
 
@@ -123,11 +125,45 @@ class ModelProgramming(Record, frozen=True, kw_only=True):
 
 
 class AgentCounts(Record, frozen=True, kw_only=True):
-    """What the macro's side counted on the pins."""
+    """What the macro's side counted on the pins.
+
+    Parameters
+    ----------
+    pulses, verifies : int
+    row_reads : int
+        Evaluate strobes; SEARCH has several per row read.
+    inferring : int
+        Those of the inference.
+    """
 
     pulses: int
     verifies: int
     row_reads: int
+    inferring: int = 0
+
+
+class Part(Record, frozen=True, kw_only=True):
+    """One process of a run that was split, each with images of its own.
+
+    Parameters
+    ----------
+    before : int
+        Number of its first image.
+    images : int
+    cycles : int
+        Of its inference.
+    wall_s, cpu_s : float
+        Of its inference.
+    log : str
+        Path of its simulator's whole output.
+    """
+
+    before: int
+    images: int
+    cycles: int
+    wall_s: float
+    cpu_s: float
+    log: str
 
 
 class RunReport(Report, frozen=True, kw_only=True):
@@ -181,13 +217,18 @@ class RunReport(Report, frozen=True, kw_only=True):
     programming : Programming
     model_programming : ModelProgramming, optional
     agent : AgentCounts, optional
+    busy_cycles : int
+        Of the controller.
     cycles_per_image : float
-        Busy cycles of the controller.
+        Of these.
     row_reads, read_cycles, cycles : int
         Of the inference.
     cycles_per_s, row_reads_per_s : float
         By the clock on the wall.
     wall_s, cpu_s : float
+        Of the inference: of several processes the longest time, and the sum.
+    parts : list of Part
+        The processes, where there were several.
     """
 
     preset: str | None = None
@@ -223,6 +264,7 @@ class RunReport(Report, frozen=True, kw_only=True):
     programming: Programming
     model_programming: ModelProgramming | None = None
     agent: AgentCounts | None = None
+    busy_cycles: int = 0
     cycles_per_image: float
     row_reads: int
     read_cycles: int
@@ -231,11 +273,22 @@ class RunReport(Report, frozen=True, kw_only=True):
     row_reads_per_s: float
     wall_s: float
     cpu_s: float
+    parts: list[Part] = []
 
     def __post_init__(self) -> None:
         super().__post_init__()
         ok = verdict(ideal=self.ideal, golden=self.golden_mismatches, model=self.model_mismatches)
         msgspec.structs.force_setattr(self, "ok", ok)
+
+
+def chip_differences(report: RunReport) -> list[str]:
+    """In what the chip itself differs from the model alone; each is one of ``model_mismatches``, too."""
+    if report.model_mismatches is None:
+        return []
+    checks = ("state_equal", "state_equal_after", "read_numbers_equal")
+    wrong = [name for name in checks if report[name] is False]
+    programming = report.model_programming
+    return wrong + (["programming"] if programming is not None and programming.equal is False else [])
 
 
 def verdict(*, ideal: bool, golden: int | None, model: int | None) -> bool | None:

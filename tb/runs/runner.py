@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import Future, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,15 @@ import numpy as np
 
 from bridgebnn.model.flows.wrong_images import wrong_images
 from bridgebnn.paths import build_root
+from bridgebnn.processes import workers
 from bridgebnn.tb.checks.scoreboard import observations
-from bridgebnn.tb.simulators import Simulation, SimulationError, run
+from bridgebnn.tb.simulators import Simulation, SimulationError, build, run
 from bridgebnn.versions import versions
 
 from .controller import CONTROLLER, generated, simulation
 from .exchange import send
 from .jobs import ControllerJob, InferJob, Job, ProgramJob, RegistersJob, ScenariosJob
+from .parts import Together, merge, split
 from .reports import ControllerReport, ProgramRunReport, RegistersReport, RunReport, ScenariosReport
 
 __all__ = [
@@ -79,9 +82,9 @@ def perform(
         )
 
 
-def _infer(job: InferJob, **options: Any) -> dict[str, Any]:
+def _simulation(job: InferJob) -> Simulation:
     comparisons = job.comparisons or job.mapping.comparisons  # first: what does not fit ends here
-    built = simulation(
+    return simulation(
         job.sim,
         job.attach,
         job.geometry,
@@ -89,39 +92,67 @@ def _infer(job: InferJob, **options: Any) -> dict[str, Any]:
         comparisons=comparisons,
         tied=job.tied,
     )
-    return perform(job, built, plus_args=job.plus_args, **options)
+
+
+def _infer(job: InferJob, **options: Any) -> dict[str, Any]:
+    return perform(job, _simulation(job), plus_args=job.plus_args, **options)
 
 
 def infer(
-    job: InferJob, *, testbench: str | None = None, show: Show | None = None, timeout_s: float = 3600.0
+    job: InferJob,
+    *,
+    jobs: int = 1,
+    testbench: str | None = None,
+    show: Show | None = None,
+    timeout_s: float = 3600.0,
 ) -> RunReport:
     """Run a network on the RTL with the macro attached, as the job says.
 
     Parameters
     ----------
     job : InferJob
+    jobs : int, 1..64
+        Simulator processes, of one build. Each takes images that follow each other, at least one, and programs the
+        chip for itself; chip, noise and results are those of one process (`bridgebnn.tb.runs.parts`).
     testbench : str, optional
         Another module to run over the job; it must give a `RunReport`.
     show : callable, optional
         Gets progress records.
     timeout_s : float
-        Wall-clock limit.
+        Wall-clock limit, of each process.
 
     Raises
     ------
+    ValueError
+        A number of jobs that is not legal.
     bridgebnn.model.mapping.mapping.MappingError
         The network does not fit.
     bridgebnn.tb.simulators.SimulationError
-        The run did not end well.
+        The run, or one of its parts, did not end well; the other parts are ended.
     """
-    report = RunReport.from_dict(_infer(job, testbench=testbench, show=show, timeout_s=timeout_s))
-    if job.attach != "none":
-        # what the stimulus owes, whatever the far end counted
-        owed = observations(len(job.images), job.mapping.programs)
-        if not report.compared == owed > 0:
-            raise SimulationError(
-                "ScoreboardError", f"{owed} observations sent, {report.compared} compared", Path(report.log)
-            )
+    parts = split(job, jobs)
+    if len(parts) == 1:
+        return _described(job, _part(job, testbench=testbench, show=show, timeout_s=timeout_s))
+    _, build_s = build(_simulation(job))  # once, not by whoever comes first
+    together = None if show is None else Together(show, parts)
+    with workers(len(parts)) as pool:
+        waiting = {
+            pool.submit(
+                _part,
+                part,
+                testbench=testbench,
+                show=None if together is None else together.of(number),
+                timeout_s=timeout_s,
+            ): part
+            for number, part in enumerate(parts)
+        }
+        done = {waiting[future].before: _ended(future, waiting[future]) for future in as_completed(waiting)}
+    merged = merge(parts, [done[part.before] for part in parts])
+    return _described(job, merged.replace(build_s=round(build_s, 2)))
+
+
+def _described(job: InferJob, report: RunReport) -> RunReport:
+    """With what this side knows: labels, the images that went wrong, versions."""
     golden = report.golden_scores
     return report.replace(
         labels=None if job.labels is None else list(job.labels),
@@ -135,6 +166,28 @@ def infer(
         ),
         versions=versions(),
     )
+
+
+def _ended(future: Future[RunReport], part: InferJob) -> RunReport:
+    """What a part gave; its error says which images it had."""
+    try:
+        return future.result()
+    except SimulationError as error:
+        where = f"images {part.before} to {part.before + len(part.images) - 1}"
+        raise SimulationError(error.kind, f"{where}: {error.message}", error.log) from None
+
+
+def _part(job: InferJob, *, testbench: str | None, show: Show | None, timeout_s: float) -> RunReport:
+    """One process of a run, or the whole of it."""
+    report = RunReport.from_dict(_infer(job, testbench=testbench, show=show, timeout_s=timeout_s))
+    if job.attach != "none":
+        # what the stimulus owes, whatever the far end counted
+        owed = observations(len(job.images), job.mapping.programs)
+        if not report.compared == owed > 0:
+            raise SimulationError(
+                "ScoreboardError", f"{owed} observations sent, {report.compared} compared", Path(report.log)
+            )
+    return report
 
 
 def run_scenarios(

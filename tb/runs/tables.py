@@ -30,6 +30,8 @@ def show_reports(reports: Sequence[RunReport]) -> None:
         row("layers on the host", lambda r: "\n".join(r.host_layers) or "-")
     row("attachment", lambda r: r.attach)
     row("images", lambda r: f"{r.images:,}")
+    if any(r.parts for r in reports):
+        row("processes", lambda r: str(len(r.parts) or 1))
     row("accuracy", lambda r: _share(r.accuracy))
     if not all(r.ideal for r in reports):
         row("accuracy of golden", lambda r: _share(r.golden_accuracy))

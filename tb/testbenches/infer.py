@@ -15,8 +15,10 @@ from bridgebnn.model.flows import inference
 from bridgebnn.model.macro.array import Array
 from bridgebnn.model.macro.broken_lines import LineFault, faulty_array
 from bridgebnn.model.mapping.mapping import Mapping
+from bridgebnn.model.mapping.row_programs import row_reads
 from bridgebnn.model.networks import golden
 from bridgebnn.model.networks.host import host_layers
+from bridgebnn.tb.agents.array_agent import StrobeAgent
 from bridgebnn.tb.agents.prefetch_agent import PrefetchAgent
 from bridgebnn.tb.bus.wishbone import WishboneMonitor
 from bridgebnn.tb.checks.monitors import LayerMonitor, ResultMonitor
@@ -24,7 +26,7 @@ from bridgebnn.tb.checks.scoreboard import InferenceScoreboard, Reference
 from bridgebnn.tb.env import Env
 from bridgebnn.tb.runs.job import Progress, testbench
 from bridgebnn.tb.runs.jobs import InferJob, ProgramJob
-from bridgebnn.tb.runs.reports import ModelProgramming, RunReport
+from bridgebnn.tb.runs.reports import AgentCounts, ModelProgramming, RunReport, chip_differences
 from bridgebnn.tb.testbenches.bring_up import Pass, program_alone, program_chip
 
 
@@ -81,9 +83,12 @@ async def infer(dut: Any, job: InferJob, progress: Progress) -> RunReport:
         references, alone = {}, None
         if not tied:
             alone, result["state_equal"], result["model_programming"] = model_alone(job, mapping, env, passes)
+            seen_before = job.before * row_reads(mapping.programs, job.geometry)
+            for chip in (env.array, alone):
+                chip.reads += seen_before
             references = {
-                "golden": Reference.of(golden.forward(mapping.network, images)),
-                "model": Reference.of(inference.run(mapping, alone, images)),
+                "golden": Reference.of(golden.forward(mapping.network, images), job.before),
+                "model": Reference.of(inference.run(mapping, alone, images), job.before),
             }
         scoreboard = InferenceScoreboard(images, references, mapping.programs, mapping.behind)
         if not tied:
@@ -103,6 +108,7 @@ async def infer(dut: Any, job: InferJob, progress: Progress) -> RunReport:
 
         gc.collect()
         gc.freeze()  # what is here now stays: not to be looked through again and again
+        strobes = 0 if env.agent is None else env.agent.row_reads
         start, begin, busy = time.monotonic(), env.cycle(), time.process_time()
         await env.host.infer(mapping.descriptors, vectors, seen)
         wall_s, cycles, cpu_s = time.monotonic() - start, env.cycle() - begin, time.process_time() - busy
@@ -116,21 +122,31 @@ async def infer(dut: Any, job: InferJob, progress: Progress) -> RunReport:
             alone is None or array is None or bool((alone.reads == array.reads).all())
         )
         result |= summary(job, env, scoreboard, alone, wall_s, cycles, counts) | {"cpu_s": round(cpu_s, 3)}
-        if not tied:
-            # The chip itself is a result, too: each of these that differs counts as one more mismatch.
-            checks = ("state_equal", "state_equal_after", "read_numbers_equal")
-            wrong = [name for name in checks if not result[name]]
-            wrong += ["programming"] if result["model_programming"].equal is False else []
-            result["model_mismatches"] += len(wrong)
-            if wrong:
-                result["model_first"] = result["model_first"] or ", ".join(wrong)
-        return RunReport(**result)
+        if env.agent is not None:
+            result["agent"] = agent_counts(env.agent, strobes)
+        report = RunReport(**result)
+        if wrong := chip_differences(report):
+            report = report.replace(
+                model_mismatches=(report.model_mismatches or 0) + len(wrong),
+                model_first=report.model_first or ", ".join(wrong),
+            )
+        return report
 
     try:
         return await env.run(main())
     finally:
         if trace is not None:
             trace.close()
+
+
+def agent_counts(agent: StrobeAgent | PrefetchAgent, before: int) -> AgentCounts:
+    """What the agent counted, ``before`` row reads of it until the inference."""
+    return AgentCounts(
+        pulses=agent.pulses,
+        verifies=agent.verifies,
+        row_reads=agent.row_reads,
+        inferring=agent.row_reads - before,
+    )
 
 
 def model_alone(
@@ -175,6 +191,7 @@ def summary(
         "accuracy": float(np.mean(np.array(labels) == classes)) if labels else None,
         "classes": classes,
         "scores": [outcome.scores.tolist() for outcome in scoreboard.outcomes] if job.keep_scores else None,
+        "busy_cycles": counts["perf_busy"],
         "cycles_per_image": round(counts["perf_busy"] / n, 2),
         "row_reads": counts["perf_rows"],
         "read_cycles": counts["perf_read"],
@@ -193,9 +210,4 @@ def summary(
         record[f"{name}_images"] = len(reference.images)
     if alone is not None and env.agent is not None:
         record["state_equal_after"] = alone.state_hash() == env.array.state_hash()
-        record["agent"] = {
-            "pulses": env.agent.pulses,
-            "verifies": env.agent.verifies,
-            "row_reads": env.agent.row_reads,
-        }
     return record
