@@ -10,6 +10,7 @@ from pathlib import Path
 from bridgebnn.command_line import Parser, guarded
 
 from .spec import PRESETS, Geometry, Timing, preset
+from .spec.pins import Bus
 
 __all__ = ["main"]
 
@@ -47,6 +48,12 @@ def _parser() -> argparse.ArgumentParser:
         "--no-init",
         action="store_true",
         help="no initial values of registers and memories, as in silicon",
+    )
+    generate.add_argument(
+        "--bus",
+        choices=[str(bus) for bus in Bus],
+        default=str(Bus.WISHBONE),
+        help="bus in front of the registers (default: wishbone)",
     )
     generate.add_argument(
         "--json", type=Path, metavar="FILE", help="description there instead of DIR/geometry.json"
@@ -115,6 +122,7 @@ def _run(arguments: argparse.Namespace) -> int:
                 timing,
                 name=arguments.name,
                 init=not arguments.no_init,
+                bus=Bus(arguments.bus),
                 preset=arguments.preset,
                 json_file=arguments.json,
             )

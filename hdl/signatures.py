@@ -5,11 +5,13 @@ from amaranth.lib import data
 from amaranth.lib.wiring import In, Member, Out, Signature
 
 from .spec import WORD_WIDTH, Geometry, ProgOp
-from .spec.pins import BUS_PORTS, MACRO_PINS, Flow, Port
+from .spec.pins import AXI_PORTS, BUS_PORTS, MACRO_PINS, Flow, Port
 from .spec.register_map import WHOLE, Settings, layout, register_map
 
 __all__ = [
+    "AXI",
     "WISHBONE",
+    "AxiPorts",
     "BusPorts",
     "CommandPort",
     "MacroPins",
@@ -25,6 +27,9 @@ __all__ = [
 
 WISHBONE = "wb_"
 """Prefix of the bus ports of the controller."""
+
+AXI = "s_axi_"
+"""Prefix of the bus ports of the controller behind AXI4-Lite."""
 
 
 def port_member(port: Port, geometry: Geometry) -> Member:
@@ -136,6 +141,13 @@ class BusPorts(Signature):
     def __init__(self):
         ports = [port for port in BUS_PORTS if port.name.startswith(WISHBONE)]
         super().__init__({p.name.removeprefix(WISHBONE): port_member(p, Geometry()) for p in ports})
+
+
+class AxiPorts(Signature):
+    """The AXI4-Lite ports, seen from the subordinate, without their prefix ``s_axi_``: `AXI_PORTS`."""
+
+    def __init__(self):
+        super().__init__({p.name.removeprefix(AXI): port_member(p, Geometry()) for p in AXI_PORTS})
 
 
 class MacroPins(Signature):

@@ -17,9 +17,11 @@ from amaranth.hdl._ir import PortDirection
 from amaranth.lib.wiring import Component
 
 from bridgebnn import __version__
+from bridgebnn.hdl.control.axi_controller import AxiController
 from bridgebnn.hdl.control.controller import Controller
 from bridgebnn.hdl.memory import LATENCY_CYC, MemoryModules, MemoryShape, SyncMemory
 from bridgebnn.hdl.spec import Geometry, Timing
+from bridgebnn.hdl.spec.pins import Bus
 from bridgebnn.hdl.spec.register_map import RegisterMap, register_map
 
 from .plain_names import plain, plain_rtlil
@@ -97,14 +99,24 @@ class Generated:
 
 
 def verilog_text(
-    geometry: Geometry, timing: Timing | None = None, *, name: str = TOP, init: bool = True
+    geometry: Geometry,
+    timing: Timing | None = None,
+    *,
+    name: str = TOP,
+    init: bool = True,
+    bus: Bus = Bus.WISHBONE,
 ) -> str:
     """Verilog 2005 of the controller, see `controller_verilog`."""
-    return controller_verilog(geometry, timing, name=name, init=init).text
+    return controller_verilog(geometry, timing, name=name, init=init, bus=bus).text
 
 
 def controller_verilog(
-    geometry: Geometry, timing: Timing | None = None, *, name: str = TOP, init: bool = True
+    geometry: Geometry,
+    timing: Timing | None = None,
+    *,
+    name: str = TOP,
+    init: bool = True,
+    bus: Bus = Bus.WISHBONE,
 ) -> Generated:
     """Verilog 2005 of the controller.
 
@@ -119,15 +131,18 @@ def controller_verilog(
         Of the top module; every other module is ``<name>_...``.
     init : bool
         Initial values of registers and memories, which simulators take and silicon has not.
+    bus : Bus
+        In front of the registers.
 
     Raises
     ------
     ValueError
-        The name is none, see `controller_name`.
+        The name is none, see `controller_name`; no such bus.
     """
     timing = timing or Timing()
-    made = component_verilog(Controller(geometry, timing), name=name, init=init)
-    return dataclasses.replace(made, text=header(geometry, timing, name=name, init=init) + made.text)
+    kinds: dict[Bus, type[Component]] = {Bus.WISHBONE: Controller, Bus.AXI4LITE: AxiController}
+    made = component_verilog(kinds[Bus(bus)](geometry, timing), name=name, init=init)
+    return dataclasses.replace(made, text=header(geometry, timing, name=name, init=init, bus=bus) + made.text)
 
 
 def component_verilog(component: Component, *, name: str, init: bool = True) -> Generated:
@@ -192,13 +207,16 @@ def _instances(design: str, top: str) -> dict[str, list[str]]:
     return paths
 
 
-def header(geometry: Geometry, timing: Timing, *, name: str = TOP, init: bool = True) -> str:
+def header(
+    geometry: Geometry, timing: Timing, *, name: str = TOP, init: bool = True, bus: Bus = Bus.WISHBONE
+) -> str:
     """The comment at the head of the Verilog: what this is, how to make it again, what reset covers.
 
     Of what the text depends on alone, whatever preset named it: equal controllers are equal files.
     """
     options = " ".join(f"--{n.replace('_', '-')} {v}" for n, v in dataclasses.asdict(geometry).items())
     options = f"--name {name} {options}" + ("" if init else " --no-init")
+    options += "" if bus is Bus.WISHBONE else f" --bus {bus}"
     cycles = {n: v for n, v in dataclasses.asdict(timing).items() if isinstance(v, int)}
     pulses = {op: dataclasses.asdict(getattr(timing, op)) for op in ("form", "set", "reset")}
     lines = [
@@ -222,6 +240,7 @@ def description(
     preset: str | None = None,
     name: str = TOP,
     init: bool = True,
+    bus: Bus = Bus.WISHBONE,
     memories: tuple[MemoryModule, ...] = (),
     sha256: str | None = None,
 ) -> dict[str, object]:
@@ -231,6 +250,7 @@ def description(
         "top": name,
         "preset": preset,
         "init": init,
+        "bus": str(bus),
         "geometry": geometry.as_dict(),
         "timing": dataclasses.asdict(timing),
         "registers": _registers(registers),
@@ -278,6 +298,7 @@ def generate(
     *,
     name: str = TOP,
     init: bool = True,
+    bus: Bus = Bus.WISHBONE,
     preset: str | None = None,
     json_file: Path | None = None,
 ) -> Path:
@@ -293,6 +314,8 @@ def generate(
         Of the top module; the names of all others begin with it.
     init : bool
         False leaves out every initial value of registers and memories.
+    bus : Bus
+        In front of the registers: Wishbone, or AXI4-Lite.
     preset : str, optional
         Name to record.
     json_file : Path, optional
@@ -314,7 +337,7 @@ def generate(
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.is_dir():
             raise ValueError(f"{file}: must be the name of a file, this is a folder")
-    made = controller_verilog(geometry, timing, name=name, init=init)
+    made = controller_verilog(geometry, timing, name=name, init=init, bus=bus)
     verilog_file.write_text(made.text)
     facts = description(
         geometry,
@@ -322,6 +345,7 @@ def generate(
         preset=preset,
         name=name,
         init=init,
+        bus=bus,
         memories=made.memories,
         sha256=hashlib.sha256(verilog_file.read_bytes()).hexdigest(),
     )

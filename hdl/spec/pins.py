@@ -15,12 +15,14 @@ from .geometry import Geometry
 
 __all__ = [
     "ADDRESS_WIDTH",
+    "AXI_PORTS",
     "BUS_PORTS",
     "CLOCK_PORTS",
     "MACRO_INPUTS",
     "MACRO_OUTPUTS",
     "MACRO_PINS",
     "PORTS",
+    "Bus",
     "Flow",
     "Group",
     "Port",
@@ -29,6 +31,13 @@ __all__ = [
 
 ADDRESS_WIDTH = 15
 """Bits of a word address on the bus: 128 KiB."""
+
+
+class Bus(enum.StrEnum):
+    """The bus in front of the registers."""
+
+    WISHBONE = "wishbone"
+    AXI4LITE = "axi4lite"
 
 
 class Flow(enum.StrEnum):
@@ -135,6 +144,41 @@ BUS_PORTS = (
     ),
     *_group(Group.BUS, Flow.OUT, "always", irq=(1, "level: an enabled interrupt is pending")),
 )
+
+_TAKEN = "while its `valid`, and until its `ready`"
+
+AXI_PORTS = (
+    *_group(
+        Group.BUS,
+        Flow.IN,
+        _TAKEN,
+        s_axi_awaddr=(ADDRESS_WIDTH + 2, "byte address of a write; bits 1:0 are ignored"),
+        s_axi_awprot=(3, "ignored"),
+        s_axi_awvalid=(1, "write address"),
+        s_axi_wdata=(WORD_WIDTH, "write data"),
+        s_axi_wstrb=(4, "byte lanes; a write selects every one"),
+        s_axi_wvalid=(1, "write data"),
+        s_axi_bready=(1, "write response"),
+        s_axi_araddr=(ADDRESS_WIDTH + 2, "byte address of a read; bits 1:0 are ignored"),
+        s_axi_arprot=(3, "ignored"),
+        s_axi_arvalid=(1, "read address"),
+        s_axi_rready=(1, "read data"),
+    ),
+    *_group(
+        Group.BUS,
+        Flow.OUT,
+        _TAKEN,
+        s_axi_awready=(1, "write address, in the same cycle as write data"),
+        s_axi_wready=(1, "write data, in the same cycle as write address"),
+        s_axi_bresp=(2, "OKAY, or SLVERR where Wishbone would have `wb_err`"),
+        s_axi_bvalid=(1, "write response"),
+        s_axi_arready=(1, "read address"),
+        s_axi_rdata=(WORD_WIDTH, "read data; 0 with SLVERR"),
+        s_axi_rresp=(2, "OKAY or SLVERR"),
+        s_axi_rvalid=(1, "read data"),
+    ),
+)
+"""In place of the Wishbone ports where the bus is AXI4-Lite; clock and reset are `clk` and `rst`, active high."""
 
 _READ_HOLD = "`precharge` to the end of sense; around a pulse and through a verify"
 _COLUMN_HOLD = "`evaluate`; around a pulse and through a verify"

@@ -5,15 +5,18 @@ from __future__ import annotations
 import ctypes
 
 import numpy as np
+from cocotb.clock import Clock
 from cocotb.task import bridge, resume
+from cocotb.triggers import ClockCycles
 
 from bridgebnn.hdl.spec import Geometry
 from bridgebnn.model import Array, MacroParams
 from bridgebnn.records import Record
-from bridgebnn.tb.bus.registers import BusError
+from bridgebnn.tb.bus.registers import BusError, Registers
 from bridgebnn.tb.env import Env
 from bridgebnn.tb.runs.job import testbench
 from bridgebnn.tb.runs.jobs import Job
+from tests.cosim.axi_master import AxiAccess
 
 WORD = ctypes.c_uint32
 WRITE = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, WORD, WORD)
@@ -30,6 +33,7 @@ class DriverJob(Job, frozen=True, kw_only=True):
     outputs: int
     macro: str = "ideal"
     chip: int = 1
+    axi: bool = False
 
 
 class DriverReport(Record, frozen=True, kw_only=True):
@@ -69,7 +73,14 @@ class Network(ctypes.Structure):
 @testbench(DriverJob)
 async def over_the_bus(dut, job, progress):
     geometry = Geometry(**job.geometry)
-    env = Env(dut, geometry, Array(geometry, MacroParams.named(job.macro), chip=job.chip))
+    array = Array(geometry, MacroParams.named(job.macro), chip=job.chip)
+    if job.axi:
+        Clock(dut.clk, 20, "ns").start()
+        dut.rst.value = 1
+        await ClockCycles(dut.clk, 3)
+        env = Env(dut, geometry, array, bus=Registers(AxiAccess(dut, share=0.2).access, geometry))
+    else:
+        env = Env(dut, geometry, array)
     library = ctypes.CDLL(job.library)
     library.bridgebnn_text.restype = ctypes.c_char_p
 
@@ -118,6 +129,9 @@ async def over_the_bus(dut, job, progress):
         codes["unfit"] = library.bridgebnn_load(here, ctypes.byref(higher))
 
     async def stimulus() -> None:
+        if job.axi:
+            await ClockCycles(dut.clk, 3)
+            dut.rst.value = 0
         await env.start()
         await firmware()
 

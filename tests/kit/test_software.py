@@ -7,7 +7,9 @@ import subprocess
 import numpy as np
 import pytest
 
+from bridgebnn.hdl.output.verilog import verilog_text
 from bridgebnn.hdl.spec import ErrorCode
+from bridgebnn.hdl.spec.pins import Bus
 from bridgebnn.kit.software import software
 from bridgebnn.model.mapping.mapping import map_network
 from bridgebnn.model.networks.golden import forward
@@ -31,7 +33,7 @@ def folder(tmp_path_factory):
 def test_no_warning_in_c99(folder, tmp_path, compiler):
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} is not installed")
-    free = ["-ffreestanding"] if "elf" in compiler else []
+    free = [] if compiler == "gcc" else ["-ffreestanding"]
     for name in ("bridgebnn_driver.c", "network.c"):
         command = [compiler, *STRICT, *free, "-O2", "-c", folder / name, "-o", tmp_path / f"{name}.o"]
         done = subprocess.run(command, capture_output=True, text=True)
@@ -51,13 +53,18 @@ def drive(folder, tmp_path, count=3, **fields):
         "outputs": network().n_out,
         "folder": ".",
     }
-    simulation = Simulation(sim="icarus", top="bridgebnn", sources=[generated(GEOMETRY)])
+    source = generated(GEOMETRY)
+    if fields.get("axi"):
+        source = tmp_path / "bridgebnn.v"
+        source.write_text(verilog_text(GEOMETRY, bus=Bus.AXI4LITE))
+    simulation = Simulation(sim="icarus", top="bridgebnn", sources=[source])
     return run(simulation, "tests.kit.c_driver", job | fields), forward(network(), images)
 
 
 @pytest.mark.icarus
-def test_the_driver_programs_and_runs_a_network(folder, tmp_path):
-    report, golden = drive(folder, tmp_path)
+@pytest.mark.parametrize("axi", [False, True], ids=["wishbone", "axi4lite"])
+def test_the_driver_programs_and_runs_a_network(folder, tmp_path, axi):
+    report, golden = drive(folder, tmp_path, axi=axi)
     codes = report["codes"]
     assert [codes[n] for n in ("open", "program", "relock", "verify", "read", "load", "infer")] == [0] * 7
     assert codes["locked"] == codes["outside"] == -4
