@@ -81,6 +81,12 @@ PRESETS: dict[str, Preset] = {
             summary="Fashion-MNIST, three convolutions and a dense layer on one tile; activation maps of 9408 bits",
         ),
         Preset(
+            name="mnist-conv",
+            geometry=Geometry(rows=104, inputs=288, bias=bias_columns(288), thresholds=104, map_words=147),
+            network="mnist-conv.npz",
+            summary="MNIST, three convolutions and a dense layer on one small tile",
+        ),
+        Preset(
             name="mnist1025",
             geometry=Geometry(tiles=2, rows=1025, inputs=1025, bias=bias_columns(1025), thresholds=2064),
             network="mnist1025.npz",

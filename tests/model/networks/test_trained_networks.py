@@ -129,7 +129,7 @@ def test_presets_name_these_files() -> None:
     assert {preset.network for preset in PRESETS.values()} == {RECIPES[name].file for name in NAMES}
 
 
-@pytest.mark.parametrize("name", ["digits", "fashion-conv", "mnist1025"])
+@pytest.mark.parametrize("name", ["digits", "fashion-conv", "mnist-conv", "mnist1025"])
 def test_presets_are_no_larger_than_their_networks_ask(name: str) -> None:
     preset = PRESETS[name]
     network = Network.load(DATA / preset.network)
