@@ -18,12 +18,14 @@ from rich.table import Table
 from bridgebnn.command_line import output_file, told_to, whole, write_json
 from bridgebnn.hdl.spec import Combine, ReadMode
 from bridgebnn.model.flows import inference
+from bridgebnn.model.flows.ledger import ReadLedger, inference_events
 from bridgebnn.model.flows.programming import program
 from bridgebnn.model.flows.repair import program_repaired
-from bridgebnn.model.flows.reports import ModelReport
+from bridgebnn.model.flows.reports import ModelReport, energy_table
 from bridgebnn.model.flows.wrong_images import wrong_images
 from bridgebnn.model.macro.array import Array
 from bridgebnn.model.macro.broken_lines import LineFault, faulty_array
+from bridgebnn.model.macro.energy import report_of
 from bridgebnn.model.mapping.fit import choose
 from bridgebnn.model.mapping.mapping import Mapping, map_network
 from bridgebnn.model.networks.data import load_data
@@ -72,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError("--break without --repair: the chip cannot hold the network")
     for line in lines:
         line.check(chosen.geometry)
-    array = faulty_array(chosen.geometry, params, arguments.chip, lines)
+    array = faulty_array(chosen.geometry, params.at_timing(chosen.timing), arguments.chip, lines)
     with shown("model") as show:
         if arguments.repair:
             mapping, programming = _repair(mapping, array, chosen.timing, combine, chosen.final_mode, show)
@@ -80,10 +82,13 @@ def run(arguments: argparse.Namespace) -> int:
             programming = _program(mapping, array, arguments.preload, chosen.timing, show)
         golden, rate = _golden(mapping, images)
         before = array.reads.copy()
-        result = inference.run(mapping, array, images, progress=counted(show, "inference"))
+        ledger = ReadLedger(array, mapping.programs, chosen.timing)
+        result = inference.run(mapping, array, images, progress=counted(show, "inference"), ledger=ledger)
         sample = images[: arguments.check]
         mismatches = _check(mapping, array, result, sample, before)
     differences = result.differences(golden)
+    events = inference_events(ledger, mapping, len(images))
+    energy = report_of(events, params, chosen.geometry, chosen.timing, inferences=len(images))
     values = {
         "preset": chosen.name,
         "network": mapping.network.name,
@@ -113,6 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
         "golden_images_per_s": rate,
         "programming": programming,
         "mapping": _mapping_report(mapping),
+        "energy": energy,
         "state": array.state_hash(),
         "wall_s": time.perf_counter() - start_s,
         "versions": versions(),
@@ -239,3 +245,5 @@ def _show(report: ModelReport) -> None:
     for row in [*rows, ("wall time", f"{report['wall_s']:.1f} s")]:
         table.add_row(*row)
     console.print(table)
+    if report.energy is not None:
+        console.print(energy_table(report.energy))

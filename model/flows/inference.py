@@ -22,6 +22,8 @@ from bridgebnn.model.mapping.mapping import Mapping
 from bridgebnn.model.mapping.row_programs import RowProgram
 from bridgebnn.model.networks.golden import Forward, check_bits
 
+from .ledger import ReadLedger
+
 Progress = Callable[[int, int], None]
 """Called with (layers times images done, of how many)."""
 
@@ -86,6 +88,7 @@ def run(
     *,
     progress: Progress | None = None,
     batch: int = 500,
+    ledger: ReadLedger | None = None,
 ) -> Result:
     """Evaluate images on a programmed chip; an array's read numbers go on as if it had been read.
 
@@ -100,6 +103,8 @@ def run(
         ``progress(done, total)``.
     batch : int
         Images evaluated at once; the results of an array do not depend on it.
+    ledger : ReadLedger, optional
+        Counts what the reads cost; of this array and the mapping's programs.
 
     Raises
     ------
@@ -110,7 +115,11 @@ def run(
     parts = []
     batch = max(1, batch // max(program.windows for program in mapping.programs))
     for start in range(0, len(bits), batch):
-        parts.append(_evaluate(mapping, bits[start : start + batch], partial(_read, chip)))
+        answers: Answers = partial(_read, chip)
+        if ledger is None:
+            parts.append(_evaluate(mapping, bits[start : start + batch], answers))
+        else:
+            parts.append(_counted(mapping, bits[start : start + batch], answers, ledger))
         if progress is not None:
             progress(min(start + batch, len(bits)), len(bits))
     return _join(mapping, parts)
@@ -153,6 +162,20 @@ def _evaluate(mapping: Mapping, bits: NDArray[np.uint8], answers: Answers) -> Re
         scores=scores if scores.dtype.kind == "f" else scores.astype(np.int32),
         classes=np.argmax(scores, axis=1),
     )
+
+
+def _counted(mapping: Mapping, bits: NDArray[np.uint8], answers: Answers, ledger: ReadLedger) -> Result:
+    """``_evaluate``, and the visits in the controller's order: image by image, program by program, window by window."""
+    levels: dict[int, list[NDArray[np.bool_]]] = {}
+
+    def noted(program: RowProgram, inputs: NDArray[np.uint8]) -> Sequence[NDArray[Any]]:
+        levels[len(levels)] = [read.column_data(inputs) for read in program.reads]
+        return answers(program, inputs)
+
+    found = _evaluate(mapping, bits, noted)
+    visits = [program.windows for program in mapping.programs]
+    ledger.add(np.tile(np.repeat(np.arange(len(visits)), visits), len(bits)), levels)
+    return found
 
 
 def _join(mapping: Mapping, parts: list[Result]) -> Result:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from rich.box import SIMPLE
+from rich.table import Table
+
+from bridgebnn.model.macro.events import EnergyReport
 from bridgebnn.records import Record
 
-__all__ = ["Differences", "ModelReport", "WrongImage"]
+__all__ = ["Differences", "ModelReport", "WrongImage", "energy_table"]
 
 
 class Differences(Record, frozen=True, kw_only=True):
@@ -89,6 +93,8 @@ class ModelReport(Record, frozen=True, kw_only=True):
         ``preloaded``, and what programming counted.
     mapping : dict
         Cells and rows in use, and each layer.
+    energy : EnergyReport, optional
+        What the inferences cost.
     state : str
         Hash over all devices.
     wall_s : float
@@ -119,7 +125,25 @@ class ModelReport(Record, frozen=True, kw_only=True):
     golden_images_per_s: float
     programming: dict[str, Any]
     mapping: dict[str, Any]
+    energy: EnergyReport | None = None
     state: str
     wall_s: float
     versions: dict[str, str]
     command: str | None = None
+
+
+def energy_table(report: EnergyReport) -> Table:
+    """Energy of an inference by part, for people."""
+    table = Table(title=f"energy of an inference, mean of {report.inferences:,}", box=SIMPLE)
+    for name in ("part", "nJ", "share", "fJ/operation"):
+        table.add_column(name, justify="left" if name == "part" else "right")
+    operations = report.events.operations / report.inferences
+    for name in report.parts:
+        joule = report.parts[name]
+        label = name.removesuffix("_J").replace("_", " ")
+        share = joule / report.per_inference_J
+        table.add_row(label, f"{joule * 1e9:,.3f}", f"{share:.1%}", f"{joule / operations * 1e15:.3f}")
+    table.add_row("all", f"{report.per_inference_J * 1e9:,.3f}", "", f"{report.per_operation_J * 1e15:.3f}")
+    table.add_row("TOPS/W", f"{report.tops_per_w:.1f}", "", "")
+    table.add_row("TOPS/W of the macro", f"{report.macro_tops_per_w:.1f}", "", "")
+    return table

@@ -27,7 +27,7 @@ from bridgebnn.model.evaluator import RowRead
 from bridgebnn.model.npz import read_npz, write_npz
 from bridgebnn.model.parameters.params import MacroParams
 
-from .bridge import Decisions
+from .bridge import Decisions, OperatingPoints
 from .neuron import Neuron
 from .reads import read_batch
 from .tile import Tile
@@ -166,6 +166,10 @@ class Array:
         ``col_en`` (C,) are the columns that load the rails, all by default.
         """
         return self._tiles[tile].cells(rows, col_en)[1]
+
+    def operating_points(self, tile: int, rows: NDArray[np.intp], col_en: Bits) -> OperatingPoints:
+        """Source lines, likelier bits and currents of whole rows beside the columns ``col_en`` (C,)."""
+        return self._tiles[tile].operating_points(rows, col_en)
 
     # -- all rows of a tile ----------------------------------------------------------------------------------
 

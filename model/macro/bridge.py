@@ -243,6 +243,50 @@ def source_line(
     return voltages_of(legs_of(resistance_ohm, rows, params), params, enabled)
 
 
+@dataclass(frozen=True, eq=False)
+class OperatingPoints:
+    """Bridges as they stand in a read, arrays (n, C): voltages, bits and currents with input +1 and -1.
+
+    Parameters
+    ----------
+    v1_V, v0_V : float64
+        Source lines, without noise.
+    s1, s0 : bool
+        The likelier bit.
+    i1_A, i0_A : float64, at least 0
+        Current from the high line to the low one.
+    """
+
+    v1_V: FloatArray
+    v0_V: FloatArray
+    s1: NDArray[np.bool_]
+    s0: NDArray[np.bool_]
+    i1_A: FloatArray
+    i0_A: FloatArray
+
+
+def operating_points(
+    resistance_ohm: FloatArray,
+    rows: NDArray[np.integer],
+    params: BridgeParams,
+    threshold_V: FloatArray,
+    enabled: NDArray[np.bool_] | None = None,
+) -> OperatingPoints:
+    """What ``source_line`` and ``decide`` give for these arguments, and the currents."""
+    legs = legs_of(resistance_ohm, rows, params)
+    high, low = _rails(legs, enabled, params)
+    voltages = _voltages(legs, high, low, params)
+    decisions = decide(voltages, threshold_V)
+    return OperatingPoints(
+        v1_V=voltages.v1_V,
+        v0_V=voltages.v0_V,
+        s1=decisions.s1,
+        s0=decisions.s0,
+        i1_A=(high - low) / (legs.a1 + legs.b1),
+        i0_A=(high - low) / (legs.a0 + legs.b0),
+    )
+
+
 def voltages_of(legs: Legs, params: BridgeParams, enabled: NDArray[np.bool_] | None = None) -> Voltages:
     """Second half of ``source_line``: rails, settling and noise of known legs."""
     return _voltages(legs, *_rails(legs, enabled, params), params)

@@ -19,7 +19,7 @@ from bridgebnn.model.devices.device import DeviceArray
 from bridgebnn.model.draws import Purpose, uniform, uniform_rows
 from bridgebnn.model.parameters.params import MacroParams
 
-from .bridge import Decisions, Voltages, decide, source_line_bounds
+from .bridge import Decisions, OperatingPoints, Voltages, decide, operating_points, source_line_bounds
 from .circuit import TileCircuit, column_sums
 from .rails import has_rails
 
@@ -173,6 +173,11 @@ class Tile:
         ``enabled`` are the columns that load the rails, (C,) or (n, C), all by default.
         """
         return self.circuit.cells(self._devices.resistance_ohm[self.tile, rows], rows, enabled)
+
+    def operating_points(self, rows: NDArray[np.intp], enabled: NDArray[np.bool_]) -> OperatingPoints:
+        """Voltages, bits and currents of whole rows beside ``enabled`` columns (C,), arrays (n, C)."""
+        ohm = self._devices.resistance_ohm[self.tile, rows]
+        return operating_points(ohm, rows, self.params.bridge, self.threshold_V, enabled)
 
     def unsure(self, enabled: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
         """Cells whose bit may change from read to read, (R, C) bool.

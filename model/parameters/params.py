@@ -261,16 +261,18 @@ class MacroParams:
 
         ``read_s = (precharge_cyc + evaluate_cyc) * clock_s`` and ``evaluate_s = evaluate_cyc * clock_s``: the
         word line and the inputs are there from the first cycle of precharge (docs/architecture.md section 3).
-        The reset values of the registers give the defaults of this file.
+        The reset values of the registers give the defaults of this file. Times that a file of parameters sets otherwise
+        than to the defaults stay, and published statistics have their own clock.
         """
-        evaluate_s = timing.evaluate_cyc * timing.clock_s
-        return dataclasses.replace(
-            self,
-            bridge=dataclasses.replace(
-                self.bridge, read_s=(timing.precharge_cyc + timing.evaluate_cyc) * timing.clock_s
-            ),
-            neuron=dataclasses.replace(self.neuron, evaluate_s=evaluate_s),
-        )
+        if self.published is not None:
+            return self
+        bridge, neuron = self.bridge, self.neuron
+        if bridge.read_s == BridgeParams().read_s:
+            read_s = (timing.precharge_cyc + timing.evaluate_cyc) * timing.clock_s
+            bridge = dataclasses.replace(bridge, read_s=read_s)
+        if neuron.evaluate_s == NeuronParams().evaluate_s:
+            neuron = dataclasses.replace(neuron, evaluate_s=timing.evaluate_cyc * timing.clock_s)
+        return dataclasses.replace(self, bridge=bridge, neuron=neuron)
 
     @classmethod
     def named(cls, name: str) -> Self:

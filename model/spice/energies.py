@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bridgebnn.model.macro.energy import EnergyParams, RowEnergy, row_read_energy
+from bridgebnn.model.macro.energy import EnergyParams, ReadPoint, RowEnergy, row_read_energy
 from bridgebnn.model.macro.select_transistor import SelectTransistorParams, bridge_operating_point
 from bridgebnn.model.parameters.params import NeuronParams
 
@@ -30,6 +30,9 @@ PARTS: dict[str, tuple[str, ...]] = {
     "comparator": ("comparator_J",),
     "clocks": ("clocks_J",),
 }
+
+ROWS = 64
+"""Rows whose cells load the lines of the decks (`CircuitSizes.c_bl_F`, ``c_sl_F``)."""
 
 _BOUND = 0.1
 READS_QUICK = 6  # row reads of a quick comparison
@@ -121,11 +124,14 @@ def _points(context: Context, run: RowRun) -> tuple[FloatArray, FloatArray]:
 
 
 def default_params(context: Context) -> EnergyParams:
-    """Return the macro model's defaults at the levels and times of the simulated row."""
+    """Return the macro model's defaults with the simulated row's lines: its bit lines, no wire on its word line."""
+    return dataclasses.replace(EnergyParams(), c_bl_row_F=context.sizes.c_bl_F / ROWS, c_wl_column_F=0.0)
+
+
+def read_point(context: Context) -> ReadPoint:
+    """Return the levels of the simulated row, the time its bridges carry current, and the rows on its lines."""
     z = context.sizes
-    return dataclasses.replace(
-        EnergyParams(), v_read_V=z.v_read_V, v_wl_V=z.v_wl_V, read_s=z.read_s - 3 * z.edge_s, c_bl_F=z.c_bl_F
-    )
+    return ReadPoint(v_read_V=z.v_read_V, v_wl_V=z.v_wl_V, current_s=z.read_s - 3 * z.edge_s, rows=ROWS)
 
 
 def model_rails(
@@ -142,6 +148,7 @@ def model_rails(
         x_before=run.inputs[:-1],
         q=run.q[1:],
         q_before=run.q[:-1],
+        point=read_point(context),
         params=params,
         neuron=dataclasses.replace(
             NeuronParams(), vdd_V=z.vdd_V, cu_F=z.c_unit_F, cpar_F=cpar_F, cpar_column_F=0.0
@@ -152,7 +159,7 @@ def model_rails(
 
 #: Capacitances that ``fit_energy`` finds, by rail.
 FITTED_F = {
-    "bit_lines": ("c_sl_F",),
+    "bit_lines": ("c_sl_row_F",),
     "word_line": ("c_select_F", "c_channel_F"),
     "buffers": ("c_rise_F", "c_fall_F"),
     "plates": ("c_plate_F", "c_change_F"),

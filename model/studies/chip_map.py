@@ -79,7 +79,7 @@ def program_and_map(
     progress : callable, optional
         Called with (rows done, rows in all).
     """
-    array = Array(work.geometry, params, chip)
+    array = Array(work.geometry, params.at_timing(work.timing), chip)
     devices = array.devices
     pristine = devices.resistance_ohm[devices.stuck == Stuck.NONE][:: max(1, devices.stuck.size // 200_000)]
     report = program(array, work.images, work.masks, work.timing, progress)

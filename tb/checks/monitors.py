@@ -41,6 +41,8 @@ class LayerMonitor:
     mapping : Mapping
     observe : callable
         ``observe(layer, bits)``, bits uint8 (inputs of the layer,).
+    visited : callable, optional
+        ``visited(layer, data)``: column data as it stands on the pins of each of the layer's tiles, uint8 (C,).
 
     Raises
     ------
@@ -49,9 +51,14 @@ class LayerMonitor:
     """
 
     def __init__(
-        self, dut: Dut, rows: RowWatcher, mapping: Mapping, observe: Callable[[int, np.ndarray], None]
+        self,
+        dut: Dut,
+        rows: RowWatcher,
+        mapping: Mapping,
+        observe: Callable[[int, np.ndarray], None],
+        visited: Callable[[int, list[np.ndarray]], None] | None = None,
     ):
-        self.mapping, self.observe = mapping, observe
+        self.mapping, self.observe, self.visited = mapping, observe, visited
         self._bl, self._en = Pin(dut.bl), Pin(dut.col_en)
         self.programs = mapping.programs
         self._rows, self._first = rows, first_rows(self.programs)
@@ -71,7 +78,7 @@ class LayerMonitor:
             return
         bl, en = self._bl.text(), self._en.text()
         n = self.mapping.geometry.columns
-        parts = []
+        parts, data = [], []
         for read, wanted in zip(program.reads, self._wanted[layer], strict=True):
             end = len(bl) - read.tile * n
             if (enabled := en[end - n : end]) != wanted:
@@ -81,7 +88,10 @@ class LayerMonitor:
             if not bits[read.bias].all():
                 raise AssertionError(f"layer {layer}, tile {read.tile}: an enabled bias column is 0")
             parts.append(bits[read.columns])
+            data.append(bits)
         self.observe(layer, np.concatenate(parts))
+        if self.visited is not None:
+            self.visited(layer, data)
 
 
 class ResultMonitor:

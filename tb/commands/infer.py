@@ -15,7 +15,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from bridgebnn.command_line import output_file, told_to, whole, write_json
+from bridgebnn.model.flows.reports import energy_table
 from bridgebnn.model.mapping.fit import DEFAULT_PRESET
 from bridgebnn.model.options import add_inference, given_macro
 from bridgebnn.names import UnknownName
@@ -99,6 +102,8 @@ def run(arguments: argparse.Namespace) -> int:
     with shown(job.sim, "build") as show:
         report = infer(job, jobs=arguments.jobs, show=show)
     show_reports([report])
+    if report.energy is not None:
+        Console().print(energy_table(report.energy))
     if arguments.json:
         write_json(arguments.json, report.replace(command=told_to(arguments)).as_dict())
     return 0 if report.ok else 1

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from itertools import chain, pairwise
 from typing import Any
 
+from bridgebnn.model.macro.events import EnergyParts, EnergyReport, Events
 from bridgebnn.progress import Show
 from bridgebnn.tb.simulators import SimulationError
 
@@ -30,13 +31,14 @@ SAME = (
 SUMS = (
     *("images", "compared", "golden_mismatches", "model_mismatches", "golden_images", "model_images"),
     *("busy_cycles", "row_reads", "read_cycles", "cycles", "cpu_s"),
+    *("energy_waits_cyc", "bus_polls"),
 )
 JOINED = ("classes", "scores", "golden_scores")
 FIRST = ("golden_first", "model_first", "log")
-EVERY = ("state_equal", "state_equal_after", "read_numbers_equal")
+EVERY = ("state_equal", "state_equal_after", "read_numbers_equal", "energy_equal")
 SHARES = ("accuracy", "golden_accuracy")
 LONGEST = ("wall_s", "build_s")
-DERIVED = ("ok", "agent", "cycles_per_image", "cycles_per_s", "row_reads_per_s", "parts")
+DERIVED = ("ok", "agent", "energy", "cycles_per_image", "cycles_per_s", "row_reads_per_s", "parts")
 WHOLE = ("labels", "wrong", "versions", "command")
 """Known of the whole run alone, when all has been merged."""
 
@@ -74,7 +76,8 @@ def merge(parts: Sequence[InferJob], reports: Sequence[RunReport]) -> RunReport:
     """The report of the whole run.
 
     All is as in one process but the times, and ``cycles``, ``busy_cycles`` and what follows from them: each process
-    loads its first vector, and reads its last result, while nothing else goes on.
+    loads its first vector, and reads its last result, while nothing else goes on; its tiles begin at rest, so that the
+    lines of its first reads cost a little more (``energy``).
 
     Parameters
     ----------
@@ -122,6 +125,7 @@ def merge(parts: Sequence[InferJob], reports: Sequence[RunReport]) -> RunReport:
     values["programming"] = first.programming.replace(wall_s=max(r.programming.wall_s for r in reports))
     return RunReport(
         **values,
+        energy=_folded(reports, "energy", _added),
         cycles_per_image=round(values["busy_cycles"] / images, 2),
         cycles_per_s=round(values["cycles"] / wall_s, 1),
         row_reads_per_s=round(values["row_reads"] / wall_s, 1),
@@ -137,6 +141,16 @@ def merge(parts: Sequence[InferJob], reports: Sequence[RunReport]) -> RunReport:
             for part, report in zip(parts, reports, strict=True)
         ],
     )
+
+
+def _added(reports: Sequence[EnergyReport]) -> EnergyReport:
+    """What all inferences cost together."""
+    events, total_J = Events(), dict.fromkeys(EnergyParts.__struct_fields__, 0.0)
+    for report in reports:
+        events = events.plus(report.events)
+        for name in total_J:
+            total_J[name] += report.parts[name] * report.inferences
+    return EnergyReport.of(events, EnergyParts(**total_J), sum(report.inferences for report in reports))
 
 
 def _comparable(report: RunReport, name: str) -> Any:

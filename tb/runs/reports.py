@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from bridgebnn.model.flows.reports import WrongImage
+from bridgebnn.model.macro.events import EnergyReport
 from bridgebnn.records import Record
 
 __all__ = [
@@ -214,6 +215,14 @@ class RunReport(Report, frozen=True, kw_only=True):
     state_equal, state_equal_after : bool, optional
         The devices are as in the model alone, after programming and at the end.
     read_numbers_equal : bool
+    energy : EnergyReport, optional
+        What the inferences cost: events from the pins and the controller's counters, priced as the model's.
+    energy_equal : bool, optional
+        The model alone counts the same events, but for what the controller waited.
+    energy_waits_cyc : int
+        Cycles that PERF_READ and PERF_BUSY count beyond what the reads need: late comparators, results taken late.
+    bus_polls : int
+        Bus accesses during INFER beside those of inputs and results; not part of the energy.
     programming : Programming
     model_programming : ModelProgramming, optional
     agent : AgentCounts, optional
@@ -261,6 +270,10 @@ class RunReport(Report, frozen=True, kw_only=True):
     state_equal: bool | None = None
     state_equal_after: bool | None = None
     read_numbers_equal: bool = True
+    energy: EnergyReport | None = None
+    energy_equal: bool | None = None
+    energy_waits_cyc: int = 0
+    bus_polls: int = 0
     programming: Programming
     model_programming: ModelProgramming | None = None
     agent: AgentCounts | None = None
@@ -285,7 +298,7 @@ def chip_differences(report: RunReport) -> list[str]:
     """In what the chip itself differs from the model alone; each is one of ``model_mismatches``, too."""
     if report.model_mismatches is None:
         return []
-    checks = ("state_equal", "state_equal_after", "read_numbers_equal")
+    checks = ("state_equal", "state_equal_after", "read_numbers_equal", "energy_equal")
     wrong = [name for name in checks if report[name] is False]
     programming = report.model_programming
     return wrong + (["programming"] if programming is not None and programming.equal is False else [])

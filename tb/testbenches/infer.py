@@ -12,8 +12,11 @@ from typing import Any
 import numpy as np
 
 from bridgebnn.model.flows import inference
+from bridgebnn.model.flows.ledger import ReadLedger, inference_events
 from bridgebnn.model.macro.array import Array
 from bridgebnn.model.macro.broken_lines import LineFault, faulty_array
+from bridgebnn.model.macro.energy import report_of
+from bridgebnn.model.macro.events import Events
 from bridgebnn.model.mapping.mapping import Mapping
 from bridgebnn.model.mapping.row_programs import row_reads
 from bridgebnn.model.networks import golden
@@ -21,6 +24,7 @@ from bridgebnn.model.networks.host import host_layers
 from bridgebnn.tb.agents.array_agent import StrobeAgent
 from bridgebnn.tb.agents.prefetch_agent import PrefetchAgent
 from bridgebnn.tb.bus.wishbone import WishboneMonitor
+from bridgebnn.tb.checks.energy import EnergyMonitor
 from bridgebnn.tb.checks.monitors import LayerMonitor, ResultMonitor
 from bridgebnn.tb.checks.scoreboard import InferenceScoreboard, Reference
 from bridgebnn.tb.env import Env
@@ -33,7 +37,8 @@ from bridgebnn.tb.testbenches.bring_up import Pass, program_alone, program_chip
 def chip_of(job: InferJob | ProgramJob) -> Array:
     """A fresh, unformed chip, with the job's broken lines."""
     lines = [LineFault.parse(text) for text in job.get("broken_lines", ())]
-    return faulty_array(job.geometry, job.macro, job.chip, lines)
+    timing = job.timing if isinstance(job, InferJob) else job.work.timing
+    return faulty_array(job.geometry, job.macro.at_timing(timing), job.chip, lines)
 
 
 def environment(dut: Any, job: InferJob, array: Array | None) -> Env:
@@ -80,23 +85,33 @@ async def infer(dut: Any, job: InferJob, progress: Progress) -> RunReport:
             trace.start()
         mapping, passes, programmed = await program_chip(env, job, progress)
         result: dict[str, Any] = {"programming": programmed}
-        references, alone = {}, None
-        if not tied:
+        references, alone, energy, expected = {}, None, None, None
+        if array is not None:
             alone, result["state_equal"], result["model_programming"] = model_alone(job, mapping, env, passes)
             seen_before = job.before * row_reads(mapping.programs, job.geometry)
             for chip in (env.array, alone):
                 chip.reads += seen_before
+            ledger = ReadLedger(alone, mapping.programs, job.timing)
             references = {
                 "golden": Reference.of(golden.forward(mapping.network, images), job.before),
-                "model": Reference.of(inference.run(mapping, alone, images), job.before),
+                "model": Reference.of(inference.run(mapping, alone, images, ledger=ledger), job.before),
             }
+            expected = inference_events(ledger, mapping, len(images))
         scoreboard = InferenceScoreboard(images, references, mapping.programs, mapping.behind)
-        if not tied:
+        if array is not None:
             assert env.agent is not None
-            LayerMonitor(dut, env.agent, mapping, scoreboard.observe_inputs).start()
+            energy = EnergyMonitor(ReadLedger(array, mapping.programs, job.timing), env.bus.map)
+            LayerMonitor(dut, env.agent, mapping, scoreboard.observe_inputs, energy.visited).start()
         outputs = mapping.programs[-1].n_out
         results = ResultMonitor(env.bus.map, scoreboard.observe_result, outputs=outputs)
-        env.spawn(WishboneMonitor(dut, results.accessed).run())
+        running = False
+
+        def accessed(address: int, write: bool, data: int) -> None:
+            results.accessed(address, write, data)
+            if energy is not None and running:
+                energy.accessed(address, write)
+
+        env.spawn(WishboneMonitor(dut, accessed).run())
         await env.host.load_network(mapping.descriptors, mapping.thresholds, mapping.repairs)
         vectors = mapping.pack_inputs(images)
         if trace is not None and not job.waves_program:
@@ -109,15 +124,20 @@ async def infer(dut: Any, job: InferJob, progress: Progress) -> RunReport:
         gc.collect()
         gc.freeze()  # what is here now stays: not to be looked through again and again
         strobes = 0 if env.agent is None else env.agent.row_reads
+        running = True
         start, begin, busy = time.monotonic(), env.cycle(), time.process_time()
         await env.host.infer(mapping.descriptors, vectors, seen)
         wall_s, cycles, cpu_s = time.monotonic() - start, env.cycle() - begin, time.process_time() - busy
+        running = False
         if not tied:
             scoreboard.close()
         counts = {name.lower(): await env.bus.read(name) for name in ("PERF_ROWS", "PERF_READ", "PERF_BUSY")}
         if isinstance(env.agent, PrefetchAgent):
             env.agent.flush()
         env.check()
+        if energy is not None and expected is not None:
+            events = energy.close(read_cycles=counts["perf_read"], cycles=counts["perf_busy"])
+            result |= energy_of(job, events, expected, energy.polls)
         result["read_numbers_equal"] = (
             alone is None or array is None or bool((alone.reads == array.reads).all())
         )
@@ -147,6 +167,19 @@ def agent_counts(agent: StrobeAgent | PrefetchAgent, before: int) -> AgentCounts
         row_reads=agent.row_reads,
         inferring=agent.row_reads - before,
     )
+
+
+def energy_of(job: InferJob, events: Events, expected: Events, polls: int) -> dict[str, Any]:
+    """What the inference cost, and whether the model alone counts the same."""
+    n = len(job.images)
+    # What waits for a host that takes its results late, or for a late comparator, only the controller knows.
+    waits = {name: events[name] for name in ("read_cycles", "cycles") if events[name] > expected[name]}
+    return {
+        "energy": report_of(events, job.macro, job.geometry, job.timing, inferences=n),
+        "energy_equal": events == expected.replace(**waits),
+        "energy_waits_cyc": sum(waits.values()) - sum(expected[name] for name in waits),
+        "bus_polls": polls,
+    }
 
 
 def model_alone(

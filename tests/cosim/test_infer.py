@@ -29,6 +29,7 @@ def same_as_model(result: RunReport) -> None:
     assert result["model_mismatches"] == 0, result["model_first"]
     assert result["state_equal"]
     assert result["read_numbers_equal"]
+    assert result["energy_equal"]
     assert result["images"] == len(result["classes"]) > 0
 
 
@@ -59,6 +60,8 @@ def test_real_macro_is_the_model_and_attachments_agree(chip, final):
     for result in results:
         same_as_model(result)
     assert all(results[0][key] == results[1][key] for key in SAME)
+    assert results[0].energy == results[1].energy
+    assert results[0].energy_waits_cyc == results[1].energy_waits_cyc == 0
 
 
 @pytest.mark.parametrize("sim", [pytest.param(s, marks=getattr(pytest.mark, s)) for s in small.SIMS])

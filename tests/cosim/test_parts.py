@@ -12,7 +12,7 @@ from bridgebnn.tb.simulators import SimulationError
 
 from . import small
 
-OWN = {*DERIVED, *LONGEST, "log", "cpu_s", "busy_cycles", "cycles"}
+OWN = {*DERIVED, *LONGEST, "log", "cpu_s", "busy_cycles", "cycles", "bus_polls", "energy_waits_cyc"}
 """Fields that may differ: times, and the cycles in which each process begins and ends."""
 
 

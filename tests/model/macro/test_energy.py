@@ -5,11 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bridgebnn.model.macro.energy import EnergyParams, row_read_energy
+from bridgebnn.model.macro.energy import EnergyParams, ReadPoint, row_read_energy
 from bridgebnn.model.parameters.params import NeuronParams
 
 NEURON = dataclasses.replace(NeuronParams(), vdd_V=1.8, cu_F=5e-15, cpar_F=20e-15, cpar_column_F=0.0)
 PARAMS = EnergyParams()
+POINT = ReadPoint(v_read_V=1.8, v_wl_V=3.3, current_s=24e-9, rows=64)
 
 
 def read(columns=23, pop=11, **changes):
@@ -22,6 +23,7 @@ def read(columns=23, pop=11, **changes):
         "x_before": q,
         "q": q,
         "q_before": q,
+        "point": POINT,
         "params": PARAMS,
         "neuron": NEURON,
     }
@@ -42,15 +44,15 @@ def test_plates_deliver_the_charge_of_every_rising_plate(pop):
 def test_nothing_changed_moves_no_bit_line_source_line_or_buffer():
     energy = read()
     assert energy.bit_lines_J == energy.source_lines_J == energy.buffers_J == 0.0
-    assert energy.bridges_J == pytest.approx(1.8 * PARAMS.read_s * 23e-5)
+    assert energy.bridges_J == pytest.approx(1.8 * 24e-9 * 23e-5)
 
 
 def test_changes_are_counted_by_direction():
     before = np.arange(23) >= 11
     energy = read(q_before=before, x_before=before, v_sl_before_V=np.where(before, 1.6, 0.1))
     assert energy.buffers_J == pytest.approx(1.8**2 * (11 * PARAMS.c_rise_F + 12 * PARAMS.c_fall_F))
-    assert energy.bit_lines_J == pytest.approx(23 * PARAMS.c_bl_F * 1.8**2)
-    assert energy.source_lines_J == pytest.approx(11 * PARAMS.c_sl_F * 1.8 * 1.5)
+    assert energy.bit_lines_J == pytest.approx(23 * 64 * PARAMS.c_bl_row_F * 1.8**2)
+    assert energy.source_lines_J == pytest.approx(11 * 64 * PARAMS.c_sl_row_F * 1.8 * 1.5)
 
 
 def test_disabled_columns_move_nothing_and_load_the_word_line():
@@ -61,12 +63,31 @@ def test_disabled_columns_move_nothing_and_load_the_word_line():
     assert less.clocks_J < energy.clocks_J
 
 
-def test_comparisons_scale_the_comparator_alone():
-    one, five = read(), read(comparisons=5)
-    assert five.comparator_J == pytest.approx(5 * one.comparator_J)
-    assert five.total_J - one.total_J == pytest.approx(4 * one.comparator_J)
+def test_every_comparison_of_a_search_moves_plates_clocks_and_bridges():
+    before = np.arange(23) >= 11
+    one, five = (read(comparisons=k, q_before=before, x_before=before) for k in (1, 5))
+    for part in ("bridges_J", "comparator_J", "clocks_J"):
+        assert getattr(five, part) == pytest.approx(5 * getattr(one, part))
+    change_J = 23 * PARAMS.c_change_F * 1.8**2  # the buffers decide once
+    assert five.plates_J - change_J == pytest.approx(5 * (one.plates_J - change_J))
+    for part in ("bit_lines_J", "source_lines_J", "word_line_J", "buffers_J"):
+        assert getattr(five, part) == getattr(one, part)
     with pytest.raises(ValueError, match="comparisons=-1"):
         read(comparisons=-1)
+
+
+def test_a_count_is_a_read_without_the_comparator():
+    one, none = read(), read(comparisons=0)
+    assert none.comparator_J == 0.0
+    assert one.total_J - none.total_J == pytest.approx(one.comparator_J)
+
+
+def test_lines_load_as_long_as_they_are():
+    before = np.arange(23) >= 11
+    changes = {"x_before": before, "v_sl_before_V": np.zeros(23)}
+    short, long = (read(point=dataclasses.replace(POINT, rows=n), **changes) for n in (64, 512))
+    assert long.bit_lines_J == pytest.approx(8 * short.bit_lines_J)
+    assert long.source_lines_J == pytest.approx(8 * short.source_lines_J)
 
 
 def test_batches_lead():

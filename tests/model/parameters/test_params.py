@@ -86,6 +86,13 @@ def test_timing_sets_the_times():
     assert slow.neuron.evaluate_s == pytest.approx(30e-9)
 
 
+def test_times_that_were_set_stay():
+    given = MacroParams(bridge=BridgeParams(read_s=1e-9), neuron=NeuronParams(evaluate_s=2e-9))
+    assert given.at_timing(Timing(clock_s=10e-9)) == given
+    published = MacroParams.of_published()
+    assert published.at_timing(Timing(clock_s=10e-9)) == published
+
+
 def test_a_new_parameter_is_one_line():
     from bridgebnn.model.parameters.params import quantity
 
