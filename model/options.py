@@ -105,6 +105,12 @@ def add_inference(parser: argparse.ArgumentParser, images: int) -> None:
         metavar="FILE",
         help="parameter set from a JSON file; what it leaves out has the value of real",
     )
+    which.add_argument(
+        "--devices",
+        type=Path,
+        metavar="FILE",
+        help="the real set with device populations fitted to measured resistances (CSV; see `bridgebnn model devices`)",
+    )
     add(
         "--clock",
         type=int,
@@ -144,8 +150,15 @@ def given_macro(arguments: argparse.Namespace) -> MacroParams | None:
     """
     options = {"--clock": arguments.clock, "--cell-errors": arguments.cell_errors}
     given = [name for name, value in options.items() if value is not None]
-    if given and (arguments.macro != "published" or arguments.macro_params):
+    measured = getattr(arguments, "devices", None)
+    if given and (arguments.macro != "published" or arguments.macro_params or measured):
         raise ValueError(f"{given[0]} without --macro published: only the published statistics have it")
+    if measured:
+        from bridgebnn.model.studies.measured_devices import (
+            macro_of,
+        )  # scipy and matplotlib: only where needed
+
+        return macro_of(measured)
     if arguments.macro_params:
         return MacroParams.load(arguments.macro_params)
     if arguments.macro is None:

@@ -10,6 +10,7 @@ from bridgebnn.command_line import output_folder
 from bridgebnn.model.flows.reports import ModelReport
 from bridgebnn.model.studies.error_physics import ErrorModelReport
 from bridgebnn.model.studies.error_sweep import SweepReport
+from bridgebnn.model.studies.measured_devices import DevicesReport
 from bridgebnn.model.studies.montecarlo_report import MonteCarloReport
 from bridgebnn.model.studies.reports import (
     ImmunityReport,
@@ -41,6 +42,7 @@ RECORDS: tuple[type[Record], ...] = (
     *_kinds(summaries, Document),
     MonteCarloReport,
     ErrorModelReport,
+    DevicesReport,
 )
 """Every kind of job and report."""
 
