@@ -56,6 +56,18 @@ kit-check: kit ## Let the tools that the kit is for read it; each must also refu
 	@PYTHON=$(PYTHON) VENV=$(VENV) bash scripts/setup.sh kit
 	@$(RUN) kit-check "$(OUT)/kit" --json "$(OUT)/kit-check.json"
 
+.PHONY: report
+report: $(READY) ## A page to look at: small runs and studies of preset digits, in build/report.html (docs/report.md)
+	@$(RUN) tb infer --preset digits --images 40 --sim icarus --program bus --macro real --chip 7 --json "$(OUT)/report/infer.json"
+	@$(RUN) model infer --preset digits --images 359 --macro real --chip 7 --json "$(OUT)/report/model.json"
+	@$(RUN) model program-map --random 64x128 --chip 7 --out "$(OUT)/report/map"
+	@$(RUN) model immunity --preset digits --quick --sweep supply --chips 4 --images 200 --json "$(OUT)/report/immunity.json"
+	@$(RUN) model sweep --preset digits --beside none --draws 5 --json "$(OUT)/report/sweep.json"
+	@$(RUN) model montecarlo --preset digits --chips 30 --images 359 --jobs $(JOBS) --condition array:macro=real \
+	  --condition published:clock=8,cell-errors=0.2 --out "$(OUT)/report/montecarlo" --json "$(OUT)/report/montecarlo.json"
+	@$(RUN) report "$(OUT)/report/infer.json" "$(OUT)/report/model.json" "$(OUT)/report/map/program-map.json" \
+	  "$(OUT)/report/immunity.json" "$(OUT)/report/sweep.json" "$(OUT)/report/montecarlo.json" --out "$(OUT)/report.html"
+
 .PHONY: docs
 docs: $(READY) ## Build the documentation as a site (build/site), after its generated pages and the register files
 	@$(RUN) hdl registers --out "$(OUT)/registers" --document docs/registers.md --tables docs/architecture.md

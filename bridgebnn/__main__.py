@@ -19,6 +19,7 @@ ROOMS = {
     "train": ("bridgebnn.train.__main__", "train the networks again"),
     "kit": ("bridgebnn.kit.__main__", "write the tape-out kit of a controller and its macro"),
     "kit-check": ("bridgebnn.kit.check_command", "let the tools that a kit is for read it"),
+    "report": ("bridgebnn.report.__main__", "write one page from the JSON files of commands"),
     "proofs": ("bridgebnn.proofs.__main__", "prove the rules of the controller, refute broken designs"),
 }
 

@@ -19,6 +19,7 @@ FORBIDDEN = {
     "hdl": ("hdl/layers/vectors.py", "import bridgebnn.model.networks.golden"),
     "model": ("model/macro/energy.py", "import bridgebnn.hdl.layers.popcount"),
     "kit": ("kit/macro.py", "import bridgebnn.tb.pins"),
+    "report": ("report/wrong.py", "import bridgebnn.tb.host.driver"),
     "rooms-of-the-model": ("model/mapping/spares.py", "import bridgebnn.model.flows.programming"),
     "physics": ("model/macro/neuron.py", "import bridgebnn.model.networks.golden"),
     "golden": ("model/networks/golden.py", "import bridgebnn.model.networks.operations"),
@@ -36,7 +37,7 @@ def lint(folder: Path) -> tuple[int, str]:
 @pytest.fixture
 def copy(tmp_path):
     """The package as it is, to be spoiled."""
-    for name in ("bridgebnn", "hdl", "model", "tb", "train", "proofs", "kit"):
+    for name in ("bridgebnn", "hdl", "model", "tb", "train", "proofs", "kit", "report"):
         ignored = shutil.ignore_patterns("__pycache__", "*.npz")
         shutil.copytree(ROOT / name, tmp_path / name, symlinks=True, ignore=ignored)
     (tmp_path / "data").mkdir()

@@ -18,7 +18,7 @@ import pytest
 from tests import ROOT
 
 pytestmark = pytest.mark.slow
-FOREIGN = ("tb", "model", "hdl", "train", "proofs", "kit", "data", "tests", "examples")
+FOREIGN = ("tb", "model", "hdl", "train", "proofs", "kit", "report", "data", "tests", "examples")
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def call(installed: Path, cwd: Path, *arguments: str) -> subprocess.CompletedPro
 def test_the_wheel_holds_all_data_and_no_other_package(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"bridgebnn"}
-    rooms = ["git", "ls-files", "hdl", "model", "tb", "train", "proofs", "kit", "data"]
+    rooms = ["git", "ls-files", "hdl", "model", "tb", "train", "proofs", "kit", "report", "data"]
     files = subprocess.run(rooms, cwd=ROOT, capture_output=True, text=True, check=True)
     tracked = {f"bridgebnn/{name}" for name in files.stdout.split("\n") if name and (ROOT / name).exists()}
     data = {name for name in tracked if not name.endswith(".md")}

@@ -1,0 +1,144 @@
+"""What runs measured: accuracy, mismatches, programming, cycles, energy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bridgebnn.model.flows.reports import ModelReport
+from bridgebnn.model.studies.reports import ChipMapSummary
+from bridgebnn.tb.runs.reports import RunReport
+from bridgebnn.tb.runs.summaries import RtlMapReport
+
+from .chips import attempts, resistances
+from .parts import Part, Table, number, share
+from .results import Result, of_kind
+
+__all__ = ["accuracy", "cycles", "programming"]
+
+
+def accuracy(inferences: Sequence[Result]) -> list[Part]:
+    rows = []
+    for run in inferences:
+        r = run.record
+        unit = "images" if isinstance(r, ModelReport) else "bits, scores, classes"
+        first = r.get("golden_first") or r.get("model_first") or ""
+        model = f"{number(r.model_mismatches)} of {r.model_checked}" if isinstance(r, ModelReport) else None
+        rows.append(
+            [
+                run.name,
+                f"{r.macro}, chip {r.chip}",
+                number(r.images),
+                share(r.accuracy),
+                share(r.golden_accuracy),
+                number(r.golden_mismatches),
+                model or number(r.model_mismatches),
+                unit + (f"; first: {first}" if first else ""),
+            ]
+        )
+    if not rows:
+        return []
+    heads = ["run", "macro", "images", "accuracy", "of golden", "mismatches: golden", "model", "counted"]
+    return [
+        Table(caption="Accuracy, and what differs from golden and from the model", heads=heads, rows=rows)
+    ]
+
+
+def programming(results: Sequence[Result], inferences: Sequence[Result]) -> list[Part]:
+    rows = []
+    for run in inferences:
+        done = run.record.programming
+        if isinstance(run.record, RunReport):
+            counts = [done.pulses, done.verify_reads, done.failures, done.failed_rows, done.cycles]
+            rows.append([run.name, done.how, *(number(n) for n in counts)])
+        elif done.get("preloaded"):
+            rows.append([run.name, "preload", *["–"] * 5])
+        else:
+            rows.append([run.name, "model", *_counts(done)])
+    maps = of_kind(results, ChipMapSummary)
+    rows += [
+        [m.name, m.kind.partition(" ")[2] + f", {m.record.devices}", *_counts(m.record.programming)]
+        for m in maps
+    ]
+    if not rows:
+        return []
+    heads = ["run", "how", "pulses", "verify reads", "failures", "failed rows", "cycles"]
+    caption = "What programming took. Written directly (preload), there is nothing to count."
+    parts: list[Part] = [Table(caption=caption, heads=heads, rows=rows)]
+    for result in maps:
+        parts += [_map(result), *attempts(result), *resistances(result)]
+    return parts
+
+
+def _counts(done: dict[str, Any]) -> list[str]:
+    """Of the dictionary that ``ProgramReport.as_dict`` gives; what a repaired chip lacks is a dash."""
+
+    def total(value: Any) -> int | None:
+        if isinstance(value, dict):
+            return sum(value.values())
+        return len(value) if isinstance(value, list) else value
+
+    names = ("pulses", "verifies", "failures", "failed_rows", "cycles")
+    return [number(total(done.get(name))) for name in names]
+
+
+def _map(result: Result) -> Table:
+    r = result.record
+    errors, bound = r.cell_errors, r.programming.get("lower_bound", {})
+    rows = [
+        ["pulses, the least that the devices ask", number(bound.get("pulses"))],
+        ["cycles, the least", number(bound.get("cycles"))],
+        ["forming yield", share(r.forming_yield)],
+        ["devices that failed, of them stuck", f"{r.failed_devices:,}, {r.failed_stuck:,}"],
+        *(
+            [f"predicted cell error rate, {what}", f"{rate:.1e}"]
+            for what, rate in (("1T1R", errors.one_device), ("2T2R", errors.pair), ("bridge", errors.bridge))
+        ),
+    ]
+    if isinstance(r, RtlMapReport):
+        rows += [
+            ["cycles through the RTL", number(r.rtl.cycles)],
+            ["differences between RTL and model", number(len(r.differences))],
+        ]
+    return Table(
+        caption=f"{r.work}, {r.devices} devices, chip {r.chip} ({result.name})", heads=["", ""], rows=rows
+    )
+
+
+def cycles(results: Sequence[Result], inferences: Sequence[Result]) -> list[Part]:
+    rtl = of_kind(inferences, RunReport)
+    parts: list[Part] = []
+    if rtl:
+        rows = [
+            [
+                run.name,
+                f"{r.cycles_per_image:,.1f}",
+                *map(number, (r.row_reads, r.read_cycles, r.cycles)),
+                f"{r.cycles_per_s:,.0f}",
+                f"{r.wall_s:,.1f}",
+            ]
+            for run in rtl
+            for r in [run.record]
+        ]
+        heads = ["run", "cycles an image", "row reads", "read cycles", "cycles in all", "cycles/s", "seconds"]
+        caption = "Cycles of the controller, counted on the RTL, and how fast they were simulated"
+        parts.append(Table(caption=caption, heads=heads, rows=rows))
+    spent = [
+        (run.name, run.record.programming)
+        for run in [*of_kind(inferences, ModelReport), *of_kind(results, ChipMapSummary)]
+        if run.record.programming.get("energy_J")
+    ]
+    if spent:
+        names = list(dict.fromkeys(name for _, done in spent for name in done["energy_J"]))
+        rows = [
+            [
+                name,
+                *(f"{1e6 * done['energy_J'].get(part, 0):.3f}" for part in names),
+                f"{1e12 * done['energy_per_bit_J']:.1f}",
+                f"{1e3 * done['time_s']:.2f}",
+            ]
+            for name, done in spent
+        ]
+        heads = ["run", *(f"{name}, µJ" for name in names), "a bridge, pJ", "on the chip, ms"]
+        parts.append(Table(caption="Energy and time of programming, by the model", heads=heads, rows=rows))
+    return parts
