@@ -73,6 +73,14 @@ class Events(Record, frozen=True, kw_only=True):
                 found[name] = ours + more
         return self.replace(**found)
 
+    def minus(self, other: Events) -> Events:
+        """These without those of ``other``, which they contain."""
+        negative: dict[str, int | dict[str, int]] = {}
+        for name in other:
+            value = other[name]
+            negative[name] = {m: -n for m, n in value.items()} if isinstance(value, dict) else -value
+        return self.plus(negative)
+
 
 class EnergyParts(Record, frozen=True, kw_only=True):
     """Energy in joule, by part; the parts are those of ``bridgebnn.model.macro.energy``.

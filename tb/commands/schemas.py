@@ -8,6 +8,7 @@ from types import ModuleType
 
 from bridgebnn.command_line import output_folder
 from bridgebnn.model.flows.reports import ModelReport
+from bridgebnn.model.studies.energy import EnergyStudyReport
 from bridgebnn.model.studies.error_physics import ErrorModelReport
 from bridgebnn.model.studies.error_sweep import SweepReport
 from bridgebnn.model.studies.measured_devices import DevicesReport
@@ -41,6 +42,7 @@ RECORDS: tuple[type[Record], ...] = (
     MapReport,
     *_kinds(summaries, Document),
     MonteCarloReport,
+    EnergyStudyReport,
     ErrorModelReport,
     DevicesReport,
 )
