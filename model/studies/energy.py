@@ -8,7 +8,7 @@ images. Its events are counted and priced as those of any inference (``model/flo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -127,7 +127,7 @@ def energy_point(
     return EnergyPoint(
         inputs=inputs,
         rows=rows,
-        mode=mode.name,
+        mode=next(name for name in get_args(Mode) if name == mode.name),
         activity=activity,
         clock_s=clock_s,
         energy=report,
