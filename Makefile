@@ -58,7 +58,8 @@ kit-check: kit ## Let the tools that the kit is for read it; each must also refu
 
 .PHONY: report
 report: $(READY) ## A page to look at: small runs and studies of preset digits, in build/report.html (docs/report.md)
-	@$(RUN) tb infer --preset digits --images 40 --sim icarus --program bus --macro real --chip 7 --json "$(OUT)/report/infer.json"
+	@$(RUN) tb infer --preset digits --images 20 --sim icarus --program bus --macro real --chip 7 \
+	  --waves "$(OUT)/report/infer.vcd" --json "$(OUT)/report/infer.json"
 	@$(RUN) model infer --preset digits --images 359 --macro real --chip 7 --json "$(OUT)/report/model.json"
 	@$(RUN) model program-map --random 64x128 --chip 7 --out "$(OUT)/report/map"
 	@$(RUN) model immunity --preset digits --quick --sweep supply --chips 4 --images 200 --json "$(OUT)/report/immunity.json"

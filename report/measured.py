@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from matplotlib.axes import Axes
+
 from bridgebnn.model.flows.reports import ModelReport
 from bridgebnn.model.studies.reports import ChipMapSummary
 from bridgebnn.tb.runs.reports import RunReport
 from bridgebnn.tb.runs.summaries import RtlMapReport
 
 from .chips import attempts, resistances
-from .parts import Part, Table, number, share
+from .parts import Part, Picture, Table, number, share
+from .pictures import COLOURS, plot
 from .results import Result, of_kind
 
 __all__ = ["accuracy", "cycles", "programming"]
@@ -123,6 +126,7 @@ def cycles(results: Sequence[Result], inferences: Sequence[Result]) -> list[Part
         heads = ["run", "cycles an image", "row reads", "read cycles", "cycles in all", "cycles/s", "seconds"]
         caption = "Cycles of the controller, counted on the RTL, and how fast they were simulated"
         parts.append(Table(caption=caption, heads=heads, rows=rows))
+    parts += _energy(inferences)
     spent = [
         (run.name, run.record.programming)
         for run in [*of_kind(inferences, ModelReport), *of_kind(results, ChipMapSummary)]
@@ -133,7 +137,7 @@ def cycles(results: Sequence[Result], inferences: Sequence[Result]) -> list[Part
         rows = [
             [
                 name,
-                *(f"{1e6 * done['energy_J'].get(part, 0):.3f}" for part in names),
+                *(f"{1e6 * done['energy_J'].get(part, 0):.3g}" for part in names),
                 f"{1e12 * done['energy_per_bit_J']:.1f}",
                 f"{1e3 * done['time_s']:.2f}",
             ]
@@ -142,3 +146,39 @@ def cycles(results: Sequence[Result], inferences: Sequence[Result]) -> list[Part
         heads = ["run", *(f"{name}, µJ" for name in names), "a bridge, pJ", "on the chip, ms"]
         parts.append(Table(caption="Energy and time of programming, by the model", heads=heads, rows=rows))
     return parts
+
+
+def _energy(inferences: Sequence[Result]) -> list[Part]:
+    """Energy of one inference by part; RTL and model count the same events."""
+    priced = [(run.name, run.record.energy) for run in inferences if run.record.energy is not None]
+    if not priced:
+        return []
+    parts = {name: name.removesuffix("_J").replace("_", " ") for name in priced[0][1].parts}
+    rows = [
+        [label, *(f"{1e9 * energy.parts[part]:,.3f}" for _, energy in priced)]
+        for part, label in parts.items()
+    ]
+    rows += [
+        ["all", *(f"{1e9 * energy.per_inference_J:,.3f}" for _, energy in priced)],
+        ["fJ per operation", *(f"{1e15 * energy.per_operation_J:.3f}" for _, energy in priced)],
+        ["TOPS/W", *(f"{energy.tops_per_w:.1f}" for _, energy in priced)],
+        ["TOPS/W of the macro", *(f"{energy.macro_tops_per_w:.1f}" for _, energy in priced)],
+    ]
+
+    def draw(axis: Axes) -> None:
+        high = 0.8 / len(priced)
+        for at, (name, energy) in enumerate(priced):
+            places = [place + at * high for place in range(len(parts))]
+            values = [1e9 * energy.parts[part] for part in parts]
+            label = name.replace("$", r"\$")
+            axis.barh(places, values, high, color=COLOURS[at % len(COLOURS)], label=label)
+        axis.set_yticks([place + 0.4 - high / 2 for place in range(len(parts))], list(parts.values()))
+        axis.invert_yaxis()
+        axis.set(xlabel="nJ an inference")
+        axis.grid(axis="x", alpha=0.25)
+        axis.legend(fontsize=9)
+
+    caption = "Energy of an inference by part, in nJ, of counted events; controller and bus: estimates (docs/energy.md)"
+    table = Table(caption=caption, heads=["part", *(name for name, _ in priced)], rows=rows)
+    about = "Energy of an inference by part"
+    return [table, Picture(caption=about, svg=plot("energy", about, draw))]

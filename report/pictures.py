@@ -17,7 +17,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from PIL import Image
 
-__all__ = ["COLOURS", "image_uri", "plot"]
+__all__ = ["COLOURS", "image_uri", "plot", "svg"]
 
 COLOURS = ("#3b6fb6", "#d1743c", "#3f9a6b", "#8a5fb0", "#8c8c8c")
 """Seen on white and on black."""
@@ -33,6 +33,11 @@ SIZE = (5.4, 3.4)
 
 
 def plot(name: str, about: str, draw: Callable[[Axes], None]) -> Markup:
+    """What ``draw`` draws on one pair of axes, see `svg`."""
+    return svg(name, about, lambda figure: draw(figure.subplots()))
+
+
+def svg(name: str, about: str, draw: Callable[[Figure], None], size: tuple[float, float] = SIZE) -> Markup:
     """What ``draw`` draws, as an ``<svg>`` for the page.
 
     The same drawing gives the same bytes. Black is the colour of the page's text, which is white in the dark.
@@ -45,9 +50,9 @@ def plot(name: str, about: str, draw: Callable[[Axes], None]) -> Markup:
         What it shows, for those who do not see it.
     """
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
-        figure = Figure(figsize=SIZE, layout="constrained")
+        figure = Figure(figsize=size, layout="constrained")
         FigureCanvasSVG(figure)
-        draw(figure.subplots())
+        draw(figure)
         stream = io.StringIO()
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = stream.getvalue()

@@ -63,12 +63,15 @@ class Result:
     record : Record
     key : str
         Begins the identifiers of its pictures on the page.
+    folder : Path
+        Where the file lies.
     """
 
     name: str
     kind: str
     record: Any
     key: str = ""
+    folder: Path = Path()
 
 
 def load(paths: Sequence[Path]) -> list[Result]:
@@ -97,7 +100,7 @@ def _load(path: Path, name: str, key: str) -> Result:
     if kind is None:
         raise ValueError(f"{path}: not a result of a command that a report can show: {', '.join(KINDS)}")
     try:
-        return Result(name=name, kind=kind, record=KINDS[kind].from_dict(values), key=key)
+        return Result(name=name, kind=kind, record=KINDS[kind].from_dict(values), key=key, folder=path.parent)
     except ValueError as error:
         problem = UnknownName if isinstance(error, UnknownName) else ValueError
         raise problem(f"{path}: {error}") from None
@@ -129,7 +132,8 @@ def runs(results: Sequence[Result]) -> list[Result]:
 def _runs(results: Sequence[Result]) -> Iterator[Result]:
     for result in results:
         if isinstance(result.record, DemoReport):
-            for run in result.record.runs:
-                yield Result(name=f"{result.name}, {run.sim}", kind="tb infer", record=run)
+            for at, run in enumerate(result.record.runs):
+                name, key = f"{result.name}, {run.sim}", f"{result.key}-{at}"
+                yield Result(name=name, kind="tb infer", record=run, key=key, folder=result.folder)
         elif isinstance(result.record, (RunReport, ModelReport)):
             yield result

@@ -12,6 +12,7 @@ from bridgebnn.model.studies.reports import ImmunityReport
 from . import measured, overview, studies
 from .parts import Command, Section
 from .results import Result, of_kind, runs
+from .waves import row_reads
 from .wrong import wrong
 
 __all__ = ["sections"]
@@ -72,6 +73,14 @@ def _all(results: Sequence[Result], command: str) -> Iterable[Section]:
     )
     yield Section(name="programming", title="Programming", parts=measured.programming(results, inferences))
     yield Section(name="cycles", title="Cycles and energy", parts=measured.cycles(results, inferences))
+    yield Section(
+        name="reads",
+        title="Row reads, phase by phase",
+        text="Precharge, evaluate and sense, from the waveform of a run: what the controller drives, and how the "
+        "modelled macro answers. VP and VN are the lines of the two capacitors, dV their difference, on whose sign the "
+        "comparator decides; SL is a source line of the bridges.",
+        parts=[part for run in inferences for part in row_reads(run)],
+    )
     yield Section(
         name="immunity",
         title="Immunity",

@@ -7,7 +7,7 @@ from bridgebnn.hdl.spec import Timing
 from bridgebnn.model.macro.array import Array
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.tb.__main__ import main
-from bridgebnn.tb.commands import waves
+from bridgebnn.tb.runs import waves
 
 from . import small
 

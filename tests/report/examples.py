@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from vcd.writer import VCDWriter
 
 from bridgebnn.command_line import write_json
 from bridgebnn.model.flows.reports import Differences, ModelReport, WrongImage
 from bridgebnn.model.flows.work import work_of
+from bridgebnn.model.macro.events import EnergyParts, EnergyReport, Events
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.model.studies.chip_map import program_and_map
 from bridgebnn.model.studies.error_physics import ErrorModelReport, ErrorRow
@@ -47,6 +49,35 @@ WRONG = WrongImage(
 )
 
 
+def energy() -> EnergyReport:
+    """Of two inferences of 1000 operations: 1 nJ of every part."""
+    parts = EnergyParts(**dict.fromkeys(EnergyParts.__struct_fields__, 2e-9))
+    return EnergyReport.of(Events(operations=2000), parts, 2)
+
+
+def wave_file(path: Path) -> None:
+    """Three row reads as a testbench writes them, a period of 20 ns each phase."""
+    with path.open("w") as stream, VCDWriter(stream, timescale="1 ns", date="", version="") as writer:
+        pins = {
+            name: writer.register_var("top", name, "wire", size=size, init=0)
+            for name, size in (("clk", 1), ("row", 4), ("precharge", 1), ("evaluate", 1), ("sense", 1))
+        }
+        nodes = {
+            name: writer.register_var("top", name, "real", init=0.0)
+            for name in ("VP_V", "VN_V", "dV_V", "SL0_V")
+        }
+        for row in range(4):
+            for at, phase in enumerate(("precharge", "evaluate", "sense")):
+                time = 60 * row + 20 * at
+                writer.change(pins["clk"], time, 1)
+                writer.change(pins["row"], time, row)
+                for name in ("precharge", "evaluate", "sense"):
+                    writer.change(pins[name], time, int(name == phase))
+                for name, node in nodes.items():
+                    writer.change(node, time, 0.1 * at + 0.01 * len(name))
+                writer.change(pins["clk"], time + 10, 0)
+
+
 def run_report(**changes) -> RunReport:
     """Of the stand-in for the simulator, with one wrong image of two."""
     values = RESULT | {
@@ -61,6 +92,7 @@ def run_report(**changes) -> RunReport:
         "golden_first": "image 1, layer 0, bit 2",
         "versions": versions(),
         "command": "bridgebnn tb infer --preset digits --images 2",
+        "energy": energy().as_dict(),
     }
     return RunReport.from_dict(values | changes)
 

@@ -14,7 +14,7 @@ from bridgebnn.report.pictures import image_uri
 from bridgebnn.report.results import KINDS, load
 from tests import browser
 
-from .examples import EXAMPLES, WRONG, immunity, model_report, montecarlo, run_report, write
+from .examples import EXAMPLES, WRONG, immunity, model_report, montecarlo, run_report, wave_file, write
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +74,8 @@ def test_sections_and_what_they_say(report):
         "this page",
     ):
         assert said in text
-    assert (
-        len(re.findall("<svg ", text)) == 2 * 2 + 2 + 1 + 1 + 1
-    )  # two maps, two sweeps, curve, neuron, chips
+    # two maps, two sweeps, and curve, neuron, chips, energy
+    assert len(re.findall("<svg ", text)) == 2 * 2 + 2 + 4
 
 
 def test_only_what_there_is(files):
@@ -155,6 +154,33 @@ def test_a_broken_page_is_seen(report, tmp_path):
     with browser.opened(broken, 390) as window:
         assert len(browser.broken_images(window)) == 1
         assert browser.overflow(window) > 1000
+
+
+def test_row_reads_of_a_waveform(tmp_path):
+    """That lies where the run wrote it, or beside its file; without it there is no section."""
+    wave, beside = tmp_path / "there" / "run.vcd", tmp_path / "here" / "run.vcd"
+    file = tmp_path / "here" / "run.json"
+    write_json(file, run_report(waves=str(wave)).as_dict())
+    assert "Row reads" not in page(load([file]))
+    wave_file(beside)
+    found = page(load([file]))
+    assert "Row reads, phase by phase" in found
+    assert found.count(">precharge<") == 1
+    assert [row for row in range(4) if f">row {row}<" in found] == [0, 1]
+    wave.parent.mkdir()
+    beside.rename(wave)
+    assert page(load([file])) == found
+    wave.write_text("nothing of the kind")
+    with pytest.raises(ValueError, match=r"run\.json: contradicts itself: .*(not a waveform|not a VCD)"):
+        page(load([file]))
+
+
+def test_energy_of_an_inference(report):
+    text = report.read_text()
+    assert re.search(r">source lines</th>(<td>1\.000</td>){3}</tr>", text)  # of the run, and two of the demo
+    assert re.search(r">all</th><td>10\.000</td>", text)
+    assert re.search(r">fJ per operation</th><td>10000\.000</td>", text)
+    assert re.search(r">TOPS/W of the macro</th><td>0\.1</td>", text)
 
 
 def test_text_of_a_file_is_never_markup(tmp_path):
