@@ -25,6 +25,7 @@ from bridgebnn.hdl.spec import (
 )
 from bridgebnn.hdl.spec.program_cycles import PhaseWork, least_row_cycles, program_row_cycles
 from bridgebnn.model.devices.device import DeviceArray
+from bridgebnn.model.macro.program_events import ProgramCounts
 from bridgebnn.model.mapping.program_log import Cell, Failure, ProgramLog
 
 __all__ = [
@@ -81,11 +82,14 @@ class Phase:
         Pulses that each column's device got.
     failed : bool, (C,)
         Devices that the attempts did not suffice for.
+    counts : ProgramCounts
+        What of it costs energy.
     """
 
     groups: list[int]
     given: NDArray[np.int64]
     failed: NDArray[np.bool_]
+    counts: ProgramCounts
 
     @property
     def attempts(self) -> int:
@@ -110,7 +114,9 @@ class RowReport:
     cycles : int
         Clock cycles from ``start`` to ``done``, with ``hv_ready`` high as soon as ``hv_en`` is.
     energy_J : float64, (3,)
-        Energy of the pulses by ProgOp; verify reads are below 1e-3 of it and not counted.
+        Energy of the pulses in the devices, by ProgOp.
+    counts : ProgramCounts
+        All that costs energy, for ``macro.energy.price_program``.
     lower_bound : Bound
     """
 
@@ -123,6 +129,7 @@ class RowReport:
     mismatch: NDArray[np.intp]
     cycles: int
     energy_J: NDArray[np.float64]
+    counts: ProgramCounts
     lower_bound: Bound
 
     @property
@@ -170,6 +177,7 @@ class ProgramReport:
     pulses: NDArray[np.int64] = field(default_factory=lambda: np.zeros(3, np.int64))
     verifies: NDArray[np.int64] = field(default_factory=lambda: np.zeros(3, np.int64))
     energy_J: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
+    counts: ProgramCounts = field(default_factory=ProgramCounts)
     failures: list[Failure] = field(default_factory=list)
     mismatches: list[tuple[int, int, int]] = field(default_factory=list)
     failed_rows: int = 0
@@ -193,6 +201,7 @@ class ProgramReport:
         self.pulses += report.pulses
         self.verifies += report.verifies
         self.energy_J += report.energy_J
+        self.counts.add(report.counts)
         self.attempts[report.tile, report.row] = report.attempts
         self.failures += report.failures
         self.mismatches += [(report.tile, report.row, int(c)) for c in report.mismatch]
@@ -225,6 +234,7 @@ class ProgramReport:
             "pulses": dict(zip(names, self.pulses.tolist(), strict=True)),
             "verifies": dict(zip(names, self.verifies.tolist(), strict=True)),
             "energy_J": dict(zip(names, self.energy_J.tolist(), strict=True)),
+            "events": self.counts.events().as_dict(),
             "energy_per_bit_J": float(self.energy_J.sum()) / per_bit,
             "device_pulses_per_bit": int(self.attempts.sum(dtype=np.int64)) / per_bit,
             "cycles": self.cycles,
@@ -280,8 +290,9 @@ def program_phase(
     width_s = conditions.width_cyc * timing.clock_s
     groups: list[int] = []
     given = np.zeros(columns.size, np.int64)
-    pending = columns
+    pending, counts = columns, ProgramCounts()
     for attempt in range(conditions.attempts + 1):
+        counts.verify(REFERENCES[op], int(np.count_nonzero(pending)))
         pending = pending & ~target.verify(tile, row, pending, side, REFERENCES[op], margin)
         size = int(np.count_nonzero(pending))
         if size == 0 or attempt == conditions.attempts:
@@ -289,7 +300,8 @@ def program_phase(
         target.pulse(tile, row, pending, op, side, *levels(conditions, attempt), width_s)
         given += pending
         groups.append(-(-size // timing.max_parallel))
-    return Phase(groups=groups, given=given, failed=pending)
+        counts.pulse(op, size, *levels(conditions, attempt), groups[-1])
+    return Phase(groups=groups, given=given, failed=pending, counts=counts)
 
 
 def program_row(
@@ -353,6 +365,7 @@ def _row(
     logged = np.zeros((count, 2), bool)
     failures: list[Failure] = []
     work: list[PhaseWork] = []
+    counts = ProgramCounts()
 
     def log(failed: NDArray[np.bool_], side: ProgSide, op: ProgOp) -> None:
         failures.extend(Failure(tile, row, int(column), side, op) for column in np.flatnonzero(failed))
@@ -366,6 +379,7 @@ def _row(
         phase = program_phase(target, tile, row, op, side, pending, timing, margin=margin)
         verifies[op] += phase.attempts + 1
         pulses[op] += sum(phase.groups)
+        counts.add(phase.counts)
         given[:, side] += phase.given
         log(phase.failed, side, op)
         work.append(
@@ -383,6 +397,7 @@ def _row(
             work.append(PhaseWork(op=op, targets=0))
             continue
         verifies[op] += 1
+        counts.verify(REFERENCES[op], int(np.count_nonzero(wanted)))
         failed = wanted & ~logged[:, side] & ~target.verify(tile, row, wanted, side, REFERENCES[op], margin)
         log(failed, side, op)
         work.append(PhaseWork(op=op, failing=_per_word(failed)))
@@ -390,6 +405,7 @@ def _row(
     mismatch = np.zeros(0, np.intp)
     if asked.any():
         read = _read_back(target, devices, tile, row, asked)
+        counts.read_back(int(np.count_nonzero(asked)))
         if not failures:
             mismatch = np.flatnonzero(asked & (read != ones))
     masked, g = bool(asked.any()), devices.geometry
@@ -403,6 +419,7 @@ def _row(
         mismatch=mismatch,
         cycles=program_row_cycles(g, timing, work, ready_cyc=0, masked=masked),
         energy_J=devices.energy_J - energy_before_J,
+        counts=counts,
         lower_bound=Bound(
             int(pulses.sum()),
             least_row_cycles(g, timing, work, masked=masked),

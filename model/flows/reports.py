@@ -8,9 +8,10 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from bridgebnn.model.macro.events import EnergyReport
+from bridgebnn.model.macro.program_events import ProgramEnergy
 from bridgebnn.records import Record
 
-__all__ = ["Differences", "ModelReport", "WrongImage", "energy_table"]
+__all__ = ["Differences", "ModelReport", "WrongImage", "energy_table", "program_energy_table"]
 
 
 class Differences(Record, frozen=True, kw_only=True):
@@ -146,4 +147,19 @@ def energy_table(report: EnergyReport) -> Table:
     table.add_row("all", f"{report.per_inference_J * 1e9:,.3f}", "", f"{report.per_operation_J * 1e15:.3f}")
     table.add_row("TOPS/W", f"{report.tops_per_w:.1f}", "", "")
     table.add_row("TOPS/W of the macro", f"{report.macro_tops_per_w:.1f}", "", "")
+    return table
+
+
+def program_energy_table(energy: ProgramEnergy, bridges: int) -> Table:
+    """Energy of programming by part, for people."""
+    table = Table(title="energy of programming", box=SIMPLE)
+    for name in ("part", "nJ", "share", "pJ/bridge"):
+        table.add_column(name, justify="left" if name == "part" else "right")
+    for name in energy:
+        label, joule = name.removesuffix("_J").replace("_", " "), energy[name]
+        share = joule / energy.total_J if energy.total_J else 0.0
+        table.add_row(label, f"{joule * 1e9:,.1f}", f"{share:.1%}", f"{joule / max(bridges, 1) * 1e12:,.1f}")
+    table.add_row(
+        "all", f"{energy.total_J * 1e9:,.1f}", "", f"{energy.total_J / max(bridges, 1) * 1e12:,.1f}"
+    )
     return table

@@ -28,17 +28,19 @@ stated estimates. `bridgebnn.model.flows.ledger` counts, `price` multiplies.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bridgebnn.hdl.spec import Geometry, ReadMode, Timing
+from bridgebnn.hdl.spec import DAC_LSB_V, Geometry, ProgOp, ReadMode, Timing
 from bridgebnn.hdl.spec.latency import row_cycles
 from bridgebnn.model.parameters.params import MacroParams, NeuronParams, Quantities, quantity
 
 from .events import EnergyParts, EnergyReport, Events
+from .program_events import ProgramEnergy, ProgramEvents
 
 __all__ = [
     "EnergyParams",
@@ -47,12 +49,16 @@ __all__ = [
     "RowEnergy",
     "current_s",
     "price",
+    "price_program",
     "price_reads",
     "report_of",
     "row_read_energy",
 ]
 
 FloatArray = NDArray[np.float64]
+
+VERIFY_V = 0.2
+"""On a column in a verify read [std]: ReRAM of SKY130 is read at 0.1 to 0.2 V."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -335,3 +341,57 @@ def report_of(
 ) -> EnergyReport:
     """What ``inferences`` that gave these events cost, in all and each."""
     return EnergyReport.of(events, price(events, macro, geometry, timing, params), inferences)
+
+
+def price_program(
+    events: ProgramEvents,
+    device_J: Sequence[float],
+    cycles: int,
+    macro: MacroParams,
+    geometry: Geometry,
+    timing: Timing,
+    params: EnergyParams | None = None,
+) -> ProgramEnergy:
+    """Energy by part of programming.
+
+    Parameters
+    ----------
+    device_J : 3 floats
+        Of the devices by ProgOp, ``DeviceArray.energy_J``.
+    cycles : int
+        Clock cycles of the controller in commands.
+
+    Notes
+    -----
+    A verify read puts `VERIFY_V` on a column for ``verify_cyc`` cycles and takes the current of a device at its
+    reference, the most that one that just passes takes [ours]; a read-back takes that of a nominal bridge for
+    precharge, evaluate and the cycles of a count.
+    """
+    p, e, point = params or EnergyParams(), events, ReadPoint.of(macro, geometry, timing)
+    line_F, device = geometry.rows * p.c_bl_row_F, macro.device
+    word_line_F = geometry.columns * (2.0 * p.c_select_F + p.c_wl_column_F)
+    references = {
+        "FORMED": device.formed_max_ohm,
+        "LRS_MAX": device.lrs_max_ohm,
+        "HRS_MIN": device.hrs_min_ohm,
+    }
+    verify_s = timing.verify_cyc * timing.clock_s
+    verify = sum(
+        columns * VERIFY_V**2 * (verify_s / references[name] + line_F)
+        for name, columns in e.verified_columns.items()
+    )
+    bridge_S = 1.0 / (device.lrs_nominal_ohm + device.hrs_nominal_ohm)
+    count_s = current_s(ReadMode.COUNT, timing, geometry)
+    read = e.read_columns * point.v_read_V**2 * (bridge_S * count_s + line_F)
+    row_J = word_line_F * point.v_wl_V**2
+    flops_F = p.c_controller_F + geometry.tiles * geometry.columns * p.c_controller_column_F
+    return ProgramEnergy(
+        form_J=float(device_J[ProgOp.FORM]),
+        set_J=float(device_J[ProgOp.SET]),
+        reset_J=float(device_J[ProgOp.RESET]),
+        lines_J=line_F * DAC_LSB_V**2 * e.line_codes_squared,
+        word_lines_J=word_line_F * DAC_LSB_V**2 * e.wl_codes_squared,
+        verify_J=verify + sum(e.verifies.values()) * row_J,
+        read_back_J=read + e.read_backs * row_J,
+        controller_J=flops_F * macro.neuron.vdd_V**2 * cycles,
+    )

@@ -21,6 +21,7 @@ from bridgebnn.model.devices.device import DeviceArray, DeviceParams, Stuck
 from bridgebnn.model.flows.programming import ProgramReport, program, program_phase
 from bridgebnn.model.flows.work import Work
 from bridgebnn.model.macro.array import Array
+from bridgebnn.model.macro.energy import price_program
 from bridgebnn.model.parameters.params import MacroParams
 
 from .cell_error import CellErrors, cell_errors
@@ -96,8 +97,17 @@ def program_and_map(
     summary = _summary(
         work.name, params.name, chip, report, errors, states, failed & work.masks[..., None], devices
     )
+    energy = price_program(
+        report.counts.events(),
+        report.energy_J.tolist(),
+        report.cycles,
+        params,
+        work.geometry,
+        work.timing,
+    )
+    priced = summary.programming | {"energy_by_part_J": energy.as_dict()}
     found = ChipMap(
-        summary=summary,
+        summary=summary.replace(programming=priced),
         attempts=report.attempts,
         failed=failed,
         masks=work.masks,

@@ -18,6 +18,7 @@ from cocotb.utils import get_sim_time
 
 from bridgebnn.hdl.spec import Geometry, ProgOp, ProgSide, VerifyRef, margin_factor
 from bridgebnn.hdl.spec.pins import MACRO_OUTPUTS
+from bridgebnn.model.macro.program_events import ProgramCounts
 from bridgebnn.model.mapping.mapping import Mapping
 from bridgebnn.model.mapping.row_programs import digital_rows
 from bridgebnn.tb.context import Dut, MacroContext, MacroModel
@@ -47,6 +48,8 @@ class MacroAgent:
     ----------
     pulses, verifies : int
         Seen on the pins.
+    program : ProgramCounts
+        The same, as far as it costs energy.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class MacroAgent:
         self.geometry: Geometry = array.geometry
         self.faults = faults or MacroFaults()
         self.pulses = self.verifies = 0
+        self.program = ProgramCounts()
         self.on_event: list[Callable[[str, dict[str, Any]], None]] = []  # for waveforms
         names = names or {}
         self.inputs = self.dut if inputs is None else inputs
@@ -178,6 +182,7 @@ class MacroAgent:
                 await FallingEdge(self.dut.pulse)
             width_s = round(get_sim_time("ns") - start) * 1e-9
             self.pulses += 1
+            self.program.pulse(op, int(np.count_nonzero(columns)), wl_level, prog_level)
             if not self.faults.pulses_lost:
                 self.array.pulse(tile, row, columns, op, side, wl_level, prog_level, width_s)
             self.tell("pulse_end")
@@ -194,6 +199,7 @@ class MacroAgent:
             columns = self.slice("col_en", tile)
             side, ref = ProgSide(self.number("prog_side")), VerifyRef(self.number("verify_ref"))
             self.verifies += 1
+            self.program.verify(ref, int(np.count_nonzero(columns)))
             margin = margin_factor(self.number("prog_level"))
             passed = self.array.verify(tile, row, columns, side, ref, margin)
             asked = (tile, row, int(side), int(ref), columns.tobytes())
@@ -354,6 +360,10 @@ class StrobeAgent(MacroAgent):
                 except ValueError:
                     self.fail(Fault.UNKNOWN_PIN, pin="bl or col_en", tile=tile)
                 self._columns[tile] = *key, data, enabled
+
+    def columns(self, tile: int) -> tuple[np.ndarray, np.ndarray]:
+        """Column data and enables of a tile in the evaluation seen last, bool (C,) each."""
+        return self._columns[tile][2], self._columns[tile][3]
 
     def _source(self, tile: int, row: int) -> tuple[np.ndarray, np.ndarray]:
         bl, en = self._columns[tile][2:]

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bridgebnn.command_line import output_folder, told_to
+from bridgebnn.model.flows.reports import program_energy_table
 from bridgebnn.model.flows.work import work_of
 from bridgebnn.model.options import add_work
 from bridgebnn.model.studies.chip_map import program_and_map
@@ -65,6 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
     console = Console()
     console.print(found.table())
     console.print(_table(rtl, report.programming["lower_bound"]))
+    if rtl.energy is not None:
+        console.print(program_energy_table(rtl.energy, report.programming["bits"]))
     console.print(f"map.png, resistances.png and program-map.json in {arguments.out}", highlight=False)
     for text in wrong:
         console.print(text, style="red", highlight=False)

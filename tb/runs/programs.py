@@ -22,6 +22,12 @@ def differences(rtl: ProgramRunReport, alone: dict[str, Any], state: str) -> lis
     wrong = [
         f"{name}: RTL {rtl[name]}, model {value}" for name, value in expected.items() if rtl[name] != value
     ]
+    if "events" in alone and (seen := rtl.events.as_dict()) != alone["events"]:
+        wrong += [
+            f"events of energy, {n}: RTL {seen[n]}, model {v}"
+            for n, v in alone["events"].items()
+            if seen[n] != v
+        ]
     if rtl["unlisted_rows"]:
         wrong.append(
             f"{len(rtl['unlisted_rows'])} rows neither verified nor listed: {rtl['unlisted_rows'][:8]}"

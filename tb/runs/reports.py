@@ -12,6 +12,7 @@ import msgspec
 
 from bridgebnn.model.flows.reports import WrongImage
 from bridgebnn.model.macro.events import EnergyReport
+from bridgebnn.model.macro.program_events import ProgramEnergy, ProgramEvents
 from bridgebnn.records import Record
 
 __all__ = [
@@ -340,6 +341,10 @@ class ProgramRunReport(Report, frozen=True, kw_only=True):
         Rows neither verified nor listed: must be none.
     state : str
         Hash over all devices.
+    events : ProgramEvents
+        What costs energy, as the agent saw it on the pins.
+    energy : ProgramEnergy
+        Its energy by part; the controller's from ``busy_cycles``.
     """
 
     pulses: int
@@ -353,6 +358,8 @@ class ProgramRunReport(Report, frozen=True, kw_only=True):
     listed_rows: int
     unlisted_rows: list[list[int]]
     state: str
+    events: ProgramEvents = ProgramEvents()
+    energy: ProgramEnergy | None = None
 
 
 class CampaignChunk(Report, frozen=True, kw_only=True):

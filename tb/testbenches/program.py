@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from bridgebnn.hdl.spec import Command, ErrorCode
+from bridgebnn.model.macro.energy import price_program
+from bridgebnn.tb.agents.array_agent import StrobeAgent
 from bridgebnn.tb.env import Env
 from bridgebnn.tb.host.driver import CommandError
 from bridgebnn.tb.runs.job import Progress, testbench
@@ -26,10 +28,23 @@ async def program(dut: Any, job: ProgramJob, progress: Progress) -> ProgramRunRe
 
     async def main() -> ProgramRunReport:
         await env.start()
+        agent = env.agent
+        assert isinstance(agent, StrobeAgent)
+        seen = agent.program
+        columns: list[int] = []
+
+        def evaluated(tiles: list[int], row: int) -> None:
+            enabled = agent.columns(tiles[0])[1]
+            columns.append(int(enabled.sum()))
+
+        agent.on_evaluate.append(evaluated)
         begin, idle = env.cycle(), host.busy_cyc
         counters, log = await host.program(work, lambda done, of: progress("program", done, of))
         cycles, busy = env.cycle() - begin, host.busy_cyc - idle
         state = array.state_hash()  # before the reads that follow
+        seen.read_back(sum(columns), len(columns))
+        events = seen.events()
+        device_J = array.devices.energy_J.tolist()
         listed = {(f.tile, f.row) for f in log.failures} | {m[:2] for m in log.mismatches}
         refuted = await verify_all(listed)
         return ProgramRunReport(
@@ -45,6 +60,8 @@ async def program(dut: Any, job: ProgramJob, progress: Progress) -> ProgramRunRe
             listed_rows=len(listed),
             unlisted_rows=refuted,
             state=state,
+            events=events,
+            energy=price_program(events, device_J, busy, job.macro, work.geometry, work.timing),
         )
 
     async def verify_all(listed: set[tuple[int, int]]) -> list[list[int]]:

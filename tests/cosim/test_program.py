@@ -22,6 +22,12 @@ def test_a_chip_is_programmed_near_the_least(sim, chip, tmp_path, capsys):
     rtl, alone = report["rtl"], report["programming"]
     assert rtl["pulses"] == alone["lower_bound"]["pulses"] > 0
     assert rtl["rows"] == 12
+    assert rtl["events"] == alone["events"]
+    assert sum(rtl["events"]["pulses"].values()) == rtl["pulses"]
+    for part, joule in alone["energy_by_part_J"].items():
+        if part != "controller_J":  # whose cycles are the host's, too
+            assert rtl["energy"][part] == joule, part
+    assert rtl["energy"]["form_J"] > 0
     # the model's count of cycles is the RTL's, but for the host's start and interrupt
     assert abs(rtl["busy_cycles"] - alone["cycles"]) <= 4 * (rtl["rows"] + rtl["failed_rows"] + 1)
     assert rtl["busy_cycles"] < 1.1 * alone["lower_bound"]["cycles"]

@@ -5,8 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bridgebnn.model.macro.energy import EnergyParams, ReadPoint, row_read_energy
-from bridgebnn.model.parameters.params import NeuronParams
+from bridgebnn.hdl.spec import Geometry, ProgOp, Timing, VerifyRef
+from bridgebnn.model.macro.energy import VERIFY_V, EnergyParams, ReadPoint, price_program, row_read_energy
+from bridgebnn.model.macro.program_events import ProgramCounts
+from bridgebnn.model.parameters.params import MacroParams, NeuronParams
 
 NEURON = dataclasses.replace(NeuronParams(), vdd_V=1.8, cu_F=5e-15, cpar_F=20e-15, cpar_column_F=0.0)
 PARAMS = EnergyParams()
@@ -99,3 +101,28 @@ def test_batches_lead():
     parts = [getattr(energy, f.name) for f in dataclasses.fields(energy)]
     assert all(part.shape == (4, 7) for part in parts)
     assert np.allclose(np.sum(parts, axis=0), energy.total_J)
+
+
+def test_programming_is_the_sum_of_its_pulses_verifies_and_read_backs():
+    geometry, timing, macro = Geometry(tiles=1, rows=16, inputs=7, bias=1), Timing(), MacroParams.real()
+    counts, more = ProgramCounts(), ProgramCounts()
+    counts.pulse(ProgOp.SET, 3, 85, 120, pulses=2)  # three columns in two groups
+    more.pulse(ProgOp.RESET, 1, 125, 135)
+    more.verify(VerifyRef.LRS_MAX, 5)
+    more.read_back(8)
+    counts.add(more)
+    events = counts.events()
+    assert events.pulses == {"RESET": 1, "SET": 2}
+    assert events.pulsed_columns == {"RESET": 1, "SET": 3}
+    found = price_program(events, (1e-9, 2e-9, 3e-9), 10, macro, geometry, timing)
+    line_F, word_F = 16 * PARAMS.c_bl_row_F, 8 * (2 * PARAMS.c_select_F + PARAMS.c_wl_column_F)
+    row_J = word_F * 3.3**2
+    bridge_ohm = macro.device.lrs_nominal_ohm + macro.device.hrs_nominal_ohm
+    assert (found.form_J, found.set_J, found.reset_J) == (1e-9, 2e-9, 3e-9)
+    assert found.lines_J == pytest.approx(line_F * (3 * 2.4**2 + 2.7**2))
+    assert found.word_lines_J == pytest.approx(word_F * (2 * 1.7**2 + 2.5**2))
+    verify_J = 5 * VERIFY_V**2 * (3 * 20e-9 / macro.device.lrs_max_ohm + line_F)
+    assert found.verify_J == pytest.approx(verify_J + row_J)
+    assert found.read_back_J == pytest.approx(8 * 1.8**2 * (3 * 20e-9 / bridge_ohm + line_F) + row_J)
+    assert found.controller_J == pytest.approx(10 * (PARAMS.c_controller_F + 8 * 36e-15) * 1.8**2)
+    assert found.total_J == pytest.approx(sum(found[name] for name in found))
