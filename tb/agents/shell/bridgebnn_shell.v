@@ -64,11 +64,26 @@ module bridgebnn_shell #(
     reg [31:0] row_reads = 0;            // evaluate strobes
     reg [7:0] fault = 0;
 
+    // Whatever Python drives goes to the controller through a register: Verilator evaluates all logic behind an input, or behind a
+    // variable that it lets Python write, anew whenever time moves on. Bus: at the falling edge, half a cycle before the controller
+    // looks. Reset and rails: at once, as outputs follow them at once.
+    reg rst_n, hv_ready_n = 0, cyc_n = 0, stb_n = 0, we_n = 0;
+    reg [14:0] adr_n = 0;
+    reg [31:0] dat_w_n = 0;
+    reg [3:0] sel_n = 0;
+    always @(negedge clk) begin
+        cyc_n <= wb_cyc; stb_n <= wb_stb; we_n <= wb_we; adr_n <= wb_adr; dat_w_n <= wb_dat_w; sel_n <= wb_sel;
+    end
+
+    initial rst_n = rst;
+    always @(posedge rst or negedge rst) rst_n <= rst;
+    always @(posedge py_hv_ready or negedge py_hv_ready) hv_ready_n <= py_hv_ready;
+
     `BRIDGEBNN_TOP controller (
-        .clk(clk), .rst(rst), .wb_cyc(wb_cyc), .wb_stb(wb_stb), .wb_we(wb_we), .wb_adr(wb_adr), .wb_dat_w(wb_dat_w),
-        .wb_sel(wb_sel), .wb_dat_r(wb_dat_r), .wb_ack(wb_ack), .wb_err(wb_err), .irq(irq),
+        .clk(clk), .rst(rst_n), .wb_cyc(cyc_n), .wb_stb(stb_n), .wb_we(we_n), .wb_adr(adr_n), .wb_dat_w(dat_w_n),
+        .wb_sel(sel_n), .wb_dat_r(wb_dat_r), .wb_ack(wb_ack), .wb_err(wb_err), .irq(irq),
         .row(row), .wl_en(wl_en), .bl(bl), .col_en(col_en), .precharge(precharge), .evaluate(evaluate), .sense(sense),
-        .cmp_ref(cmp_ref), .cmp(cmp), .cmp_valid(cmp_valid), .sl(sl), .hv_en(hv_en), .hv_ready(py_hv_ready),
+        .cmp_ref(cmp_ref), .cmp(cmp), .cmp_valid(cmp_valid), .sl(sl), .hv_en(hv_en), .hv_ready(hv_ready_n),
         .prog_op(prog_op), .prog_side(prog_side), .wl_level(wl_level), .prog_level(prog_level), .pulse(pulse),
         .verify(verify), .verify_ref(verify_ref)
     );
@@ -197,7 +212,7 @@ module bridgebnn_shell #(
     reg signed [FW-1:0] ref_q;
     reg [20:0] prog_q;
     reg [2:0] verify_pins_q;
-    wire [20:0] prog_pins = {prog_op, prog_side, wl_level, prog_level, hv_en, py_hv_ready};
+    wire [20:0] prog_pins = {prog_op, prog_side, wl_level, prog_level, hv_en, hv_ready_n};
     wire one_line = (wl_en & (wl_en - 1'b1)) == 0;
     wire known_pins = ^{precharge, evaluate, sense, hv_en, pulse, verify, row, wl_en} !== 1'bx;
     wire held = (evaluate && evaluate_q) || (pulse && pulse_q) || (verify && verify_q);  // columns may not move
@@ -225,7 +240,7 @@ module bridgebnn_shell #(
             else if (first && !fresh) fault <= 4;
             else if (evaluate && wl_en == 0) fault <= 5;
             else if (hv_en && (precharge || evaluate || sense)) fault <= 6;
-            else if (pulse && !(hv_en && py_hv_ready)) fault <= 7;
+            else if (pulse && !(hv_en && hv_ready_n)) fault <= 7;
             else if ((pulse || verify) && (wl_en == 0 || !one_line)) fault <= 8;
             else if (pulse && verify) fault <= 9;
             else if (verify && (precharge || evaluate || sense)) fault <= 10;
