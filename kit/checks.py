@@ -236,6 +236,31 @@ def lef(kit: Kit) -> str:
 CONSTRAINT = "set_driving_cell INVX4\nset_load 0.05 [all_outputs]\n"
 
 
+def wrapper(kit: Kit) -> str:
+    """Icarus elaborates the Caravel-style wrapper without a warning, with and without supplies."""
+    files = [*kit.sources, f"flows/{kit.name}_user_project_wrapper.v"]
+    for supplies in ([], ["-DUSE_POWER_PINS"]):
+        compiler = [tool("iverilog", "iverilog"), "-g2005", "-Wall", "-t", "null", *supplies]
+        said = call([*compiler, "-s", "user_project_wrapper", *files], kit.folder)
+        if said.strip():
+            raise Refused(said.splitlines()[0])
+    return "0 warnings, with and without USE_POWER_PINS"
+
+
+def fusesoc(kit: Kit) -> str:
+    """FuseSoC runs the target ``sim`` of the core file, offline; the testbench ends with PASS."""
+    program = Path(sys.executable).with_name("fusesoc")
+    if not program.is_file():
+        raise Missing("fusesoc not found: pip install 'bridgebnn[kit]'")
+    with tempfile.TemporaryDirectory(dir=kit.work) as folder:
+        command = [str(program), "--cores-root", str(kit.folder), "run", "--target=sim", kit.name]
+        printed = call(command, Path(folder))
+    last = next((x for x in reversed(printed.splitlines()) if x.startswith(("PASS", "FAIL"))), "no PASS")
+    if not last.startswith("PASS"):
+        raise Refused(last)
+    return last
+
+
 def netlist(kit: Kit) -> tuple[Path, float]:
     """Controller and black box synthesised to OSU 0.18, flat; the file, and the area of the cells in mm2."""
     if not OSU018.is_file():
@@ -336,6 +361,14 @@ def _two_wires(kit: Kit) -> None:
     file.write_text(f"{controller.replace('.cmp(cmp)', '.cmp(cmp_valid)')}{kit.name}_macro macro ({macro}")
 
 
+def _a_lost_port(kit: Kit) -> None:
+    _edit(
+        kit.folder / "flows" / f"{kit.name}_user_project_wrapper.v",
+        ".wb_sel(wbs_sel_i)",
+        ".wb_select(wbs_sel_i)",
+    )
+
+
 def _a_latch(kit: Kit) -> None:
     latch = "    reg held;\n    always @* if (wb_we) held = wb_stb;\n    wire unused = held;\nendmodule\n"
     file = kit.folder / "rtl" / f"{kit.name}_system.v"
@@ -389,6 +422,8 @@ CHECKS = (
     Check("simulation", "Icarus Verilog", simulate, _one_weight),
     Check("lint", "Verilator", lint, _a_narrow_wire),
     Check("elaboration", "Yosys", elaborate, _a_latch),
+    Check("wrapper", "Icarus Verilog", wrapper, _a_lost_port),
+    Check("fusesoc", "FuseSoC, Icarus Verilog", fusesoc, _one_weight),
     Check("liberty", "Yosys", liberty, _a_pin_of_liberty),
     Check("lef", "KLayout", lef, _a_pin_of_the_lef),
     Check("gate level", "Yosys, Icarus Verilog", gates, _two_wires),
