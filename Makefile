@@ -48,8 +48,8 @@ verilog: $(READY) ## Generate the Verilog and geometry.json of every array of th
 	@for p in paper23 mnist mnist-spares split digits fashion-conv mnist-conv mnist1025; do $(RUN) hdl generate --preset $$p --out "$(OUT)/verilog/$$p" || exit $$?; done
 
 .PHONY: kit
-kit: $(READY) ## Write the tape-out kit of preset paper23 under build/kit (docs/kit.md)
-	@$(RUN) kit --preset paper23 --out "$(OUT)/kit"
+kit: $(READY) ## Write the tape-out kit of preset digits under build/kit (docs/kit.md)
+	@$(RUN) kit --preset digits --out "$(OUT)/kit"
 
 .PHONY: kit-check
 kit-check: kit ## Let the tools that the kit is for read it; each must also refuse a broken copy

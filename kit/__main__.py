@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bridgebnn.command_line import Parser, guarded, output_folder, whole
-from bridgebnn.hdl.spec import PRESETS, preset
+from bridgebnn.command_line import Parser, guarded, output_folder
+from bridgebnn.model.options import add_data, add_network
 
 __all__ = ["main"]
 
@@ -20,29 +20,38 @@ def main(argv: Sequence[str] | None = None) -> int:
         "Verilog, macro model and views, constraints, a testbench without Python.",
     )
     add = parser.add_argument
-    add("--preset", default="paper23", metavar="P", help=f"one of {', '.join(PRESETS)} (default paper23)")
+    add_network(parser)
+    add_data(parser, 3)
     add("--name", default="bridgebnn", help="name of the controller; every other name begins with it")
-    add("--images", type=whole(1, 1000), default=3, metavar="N", help="of the testbench (default 3)")
     add("--no-init", action="store_true", help="no initial values of registers and memories, as in silicon")
     add("--out", type=output_folder, required=True, metavar="DIR", help="folder to write into")
     arguments = parser.parse_args(argv)
 
     def work() -> int:
         from bridgebnn.kit.build import KitRequest, write_kit  # Amaranth and Yosys are slow to load
-        from bridgebnn.model.mapping.mapping import map_preset
-        from bridgebnn.model.networks.dataset import load_mnist_test
-        from bridgebnn.model.networks.network import Network
-        from bridgebnn.paths import network_file
+        from bridgebnn.model.mapping.fit import choose
+        from bridgebnn.model.mapping.mapping import map_network
+        from bridgebnn.model.networks.data import load_data
 
-        chosen = preset(arguments.preset)
-        mapping = map_preset(chosen, Network.load(network_file(chosen.network)))
-        images = load_mnist_test()[0][: arguments.images]
-        options = f"--preset {arguments.preset} --name {arguments.name} --images {arguments.images}"
+        chosen, network = choose(arguments.preset, arguments.network)
+        mapping = map_network(network, chosen.geometry, combine=chosen.combine, final_mode=chosen.final_mode)
+        data = load_data(
+            arguments.data,
+            network,
+            labels=arguments.labels,
+            binarize=arguments.binarize,
+            most=arguments.images,
+        )
+        given = {
+            name: getattr(arguments, name)
+            for name in ("preset", "network", "data", "labels", "binarize", "name", "images")
+        }
+        options = " ".join(f"--{name} {value}" for name, value in given.items() if value is not None)
         request = KitRequest(
             name=arguments.name,
             mapping=mapping,
             timing=chosen.timing,
-            images=images,
+            images=data.bits(network),
             init=not arguments.no_init,
             command=f"bridgebnn kit {options}{' --no-init' if arguments.no_init else ''} --out DIR",
         )
