@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 
+import hypothesis
 import pytest
 
 from bridgebnn.model.spice.run import SpiceUnavailableError, find_tools
 from tests import ROOT
 from tests.model.spice.hand_deck.deck import missing
+
+hypothesis.settings.register_profile("house", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("house")
 
 REQUIRED = "BRIDGEBNN_REQUIRE_SPICE"
 """Variable that, set to 1, makes a missing ngspice a failure: the weekly run sets it."""

@@ -16,7 +16,6 @@ from bridgebnn.hdl.spec import bias_columns
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.model.parameters.published import CLOCKS_NS
 from bridgebnn.model.studies.error_physics import ErrorModelReport, compared
-from bridgebnn.model.studies.error_plots import plot_errors
 from bridgebnn.model.studies.statistics import MAX_INPUTS
 from bridgebnn.versions import versions
 
@@ -58,6 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
         write_json(arguments.json, report.replace(command=told_to(arguments)).as_dict())
     if arguments.png:
         half = (arguments.inputs + bias_columns(arguments.inputs)) // 2
+        from bridgebnn.model.studies.error_plots import plot_errors  # slow to load
+
         plot_errors(compared(*given, range(min(41, half + 1)), versions()), arguments.png)
     return 0
 

@@ -33,7 +33,6 @@ from bridgebnn.model.networks.golden import Golden
 from bridgebnn.model.options import CHIP, add_data, add_network
 from bridgebnn.model.studies import immunity
 from bridgebnn.model.studies.immunity import Circuit
-from bridgebnn.model.studies.immunity_plots import plot_sweeps
 from bridgebnn.model.studies.reports import ImmunityReport, SweepCircuit
 from bridgebnn.progress import counted, shown
 from bridgebnn.versions import versions
@@ -138,6 +137,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         write_json(arguments.json, report.as_dict(), indent=1)
     if arguments.out:
+        from bridgebnn.model.studies.immunity_plots import plot_sweeps  # slow to load
+
         plot_sweeps(report, arguments.out)
     return 0
 

@@ -32,7 +32,6 @@ from bridgebnn.model.studies.conditions import (
     FormingPoint,
     Point,
 )
-from bridgebnn.model.studies.program_plots import plot_conditions
 from bridgebnn.model.studies.reports import Chosen, Formed, ProgramConditionsReport, Programmed, Trial
 from bridgebnn.progress import tracked
 
@@ -97,6 +96,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         write_json(arguments.json, report.as_dict())
     if arguments.png:
+        from bridgebnn.model.studies.program_plots import plot_conditions  # slow to load
+
         plot_conditions(points, strengths, forming, arguments.png)
     inside = all(s.inside_published for s in report.strengths)
     return int(not (inside and report.chosen.are_reset_values))

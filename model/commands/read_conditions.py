@@ -23,7 +23,6 @@ from bridgebnn.hdl.spec import Timing
 from bridgebnn.model.options import add_chip
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.model.studies.read_conditions import Grid, Limits, ReadMap, populations, read_map
-from bridgebnn.model.studies.read_plots import plot_maps
 from bridgebnn.model.studies.reports import PopulationMap, ReadConditionsReport, Region
 from bridgebnn.progress import counted, shown
 from bridgebnn.versions import versions
@@ -118,6 +117,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         write_json(arguments.json, report.as_dict(), indent=1)
     if arguments.out:
+        from bridgebnn.model.studies.read_plots import plot_maps  # slow to load
+
         plot_maps(maps, grid, limits, arguments.out)
     return int(maps[0].region(grid) is None)
 

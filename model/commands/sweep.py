@@ -25,7 +25,6 @@ from bridgebnn.model.networks.golden import Golden
 from bridgebnn.model.networks.imports import load_network
 from bridgebnn.model.options import SEEDS, add_data, add_network
 from bridgebnn.model.parameters.published import CLOCKS_NS
-from bridgebnn.model.studies.error_plots import plot_sweep
 from bridgebnn.model.studies.error_sweep import PUBLISHED, SweepReport, circuit_layers, sweep
 from bridgebnn.paths import network_file
 from bridgebnn.progress import counted, shown
@@ -125,6 +124,8 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.csv.parent.mkdir(parents=True, exist_ok=True)
         arguments.csv.write_text(_csv(report))
     if arguments.png:
+        from bridgebnn.model.studies.error_plots import plot_sweep  # slow to load
+
         plot_sweep(report, arguments.png)
     return 0
 

@@ -25,7 +25,6 @@ from bridgebnn.model.macro.energy import price_program
 from bridgebnn.model.parameters.params import MacroParams
 
 from .cell_error import CellErrors, cell_errors
-from .program_plots import plot_map, plot_resistances
 from .reports import ChipMapSummary, ErrorRates
 
 __all__ = ["ChipMap", "program_and_map"]
@@ -56,12 +55,16 @@ class ChipMap:
     def save(self, out: Path) -> None:
         """Write ``map.png``, ``resistances.png`` and ``program-map.json``."""
         out.mkdir(parents=True, exist_ok=True)
+        from .program_plots import plot_map  # matplotlib is slow to load
+
         plot_map(self.attempts, self.failed, self.masks, out / "map.png")
         limits = {
             "LRS_MAX": self.device.lrs_max_ohm,
             "HRS_MIN": self.device.hrs_min_ohm,
             "FORMED": self.device.formed_max_ohm,
         }
+        from .program_plots import plot_resistances
+
         plot_resistances(self.states, limits, out / "resistances.png")
         (out / "program-map.json").write_text(json.dumps(self.summary.as_dict(), indent=2) + "\n")
 

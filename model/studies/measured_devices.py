@@ -19,10 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from scipy import stats
 
 from bridgebnn.model.parameters.device_params import REFERENCE_WL_V, DeviceParams
 from bridgebnn.model.parameters.params import MacroParams
@@ -218,6 +215,8 @@ def parameters_of(fits: dict[str, StateFit]) -> dict[str, float]:
 
 
 def _fit(data: Measured, device: float, cycle: float, refused: NDArray[np.bool_]) -> StateFit:
+    from scipy import stats  # slow to load
+
     logs = np.log(data.ohm)
     median, sigma = float(np.median(logs)), float(np.std(logs, ddof=1))
     parts = _components(logs, data.devices)
@@ -257,6 +256,10 @@ def macro_of(path: str | Path) -> MacroParams:
 
 def draw_fit(path: Path, measured: dict[str, Measured], fits: dict[str, StateFit]) -> None:
     """Probability plot of data against fit, a panel per state, as PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to load, as is scipy.stats
+    from matplotlib.figure import Figure
+    from scipy import stats
+
     figure = Figure(figsize=(9, 4), layout="constrained")
     FigureCanvasAgg(figure)
     for axes, state in zip(figure.subplots(1, 2), STATES, strict=True):

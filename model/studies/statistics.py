@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binom
 
 from bridgebnn.hdl.spec import bias_columns
 from bridgebnn.model.parameters.published import CLOCKS_NS, cells_sigma, comparator_error
@@ -122,6 +121,8 @@ def _errors(count: int, rate: float) -> tuple[NDArray[np.float64], int]:
     mean, spread = count * rate, np.sqrt(count * rate * (1 - rate))
     # 14 deviations and 40 more: beyond, less than _NEGLIGIBLE is left even of a Poisson tail
     low, high = max(0, int(mean - 14 * spread - 40)), min(count, int(mean + 14 * spread + 40))
+    from scipy.stats import binom  # slow to load, and only needed here
+
     probability = binom.pmf(np.arange(low, high + 1), count, rate)
     kept = np.flatnonzero(probability > _NEGLIGIBLE)
     return probability[kept[0] : kept[-1] + 1], low + int(kept[0])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["Wave", "draw", "lay_out", "picture", "read", "stretch"]
 
@@ -91,6 +92,9 @@ def read(path: Path, reads: int | None = None) -> Wave:
 
 def draw(wave: Wave, start: int, stop: int, path: Path) -> None:
     """A file of what `lay_out` draws, PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to load
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(10, 7), layout="tight")
     FigureCanvasAgg(figure)
     lay_out(figure, wave, start, stop)
