@@ -33,9 +33,12 @@ def test_the_controller_has_these_ports(geometry):
     assert found == wanted
 
 
+REGISTERED = {f"wb_{n}": f"{n}_n" for n in ("cyc", "stb", "we", "adr", "dat_w", "sel")}
+REGISTERED |= {"rst": "rst_n", "hv_ready": "hv_ready_n"}  # the shell has a register before each
+
 HAND_WRITTEN = {
     # module, its source, text of the instance, nets that are connected under another name
-    "shell": (shell.SOURCE, r"`BRIDGEBNN_TOP controller \((.*?)\);", {"hv_ready": "py_hv_ready"}),
+    "shell": (shell.SOURCE, r"`BRIDGEBNN_TOP controller \((.*?)\);", REGISTERED),
     "watch": (ROOT / "tb" / "campaign" / "watch.v", r"bridgebnn dut\((.*?)\);", {}),
 }
 

@@ -51,6 +51,7 @@ def test_map_is_that_of_the_contract():
 def test_sizes_follow_the_geometry(geometry):
     regs, g = register_map(geometry), geometry
     spares = {"REPAIR_ROW": g.spare_rows, "REPAIR_COLUMN": g.tiles * g.spare_columns}
+    spares["WALK"] = 4 * g.layers if g.map_words else 0
     assert {w.name: w.words for w in regs.windows} == {name: n for name, n in spares.items() if n} | {
         "ROW_IMAGE": g.row_words,
         "ROW_MASK": g.row_words,
