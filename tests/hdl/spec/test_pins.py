@@ -54,7 +54,7 @@ def declared(text: str, geometry: Geometry) -> dict[str, int]:
     text = re.sub(r"//.*", "", text)
     found = {}
     kind, bounds = r"\b(?:input|output|wire|reg)(?: reg)?(?: signed)?", r"(\[[^:\]]*:0\])?"
-    declaration = rf"{kind} *{bounds} *(\w+(?: *= *\w+)?(?:, *(?!input|output)\w+)*)"
+    declaration = rf"{kind} *{bounds} *(\w+(?: *= *\w+)?(?:, *(?!input|output)\w+(?: *= *\w+)?)*)"
     for bounds, names in re.findall(declaration, text):
         try:
             width = eval(bounds[1:-3], {}, dict(values)) + 1 if bounds else 1

@@ -59,7 +59,7 @@ def test_sizes_follow_the_geometry(geometry):
         "SCORES": g.scores,
         "RESULT_BITS": -(-g.rows // 32),
         "FAIL_LOG": 2 * g.log_depth,
-        "INPUT": g.tiles * g.row_words,
+        "INPUT": max(g.tiles * g.row_words, g.map_words),
         "THRESHOLD": g.thresholds,
     }
     word = {f"GEOMETRY{i}": regs.register(f"GEOMETRY{i}").reset for i in range(3)}
