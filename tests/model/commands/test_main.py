@@ -102,9 +102,8 @@ def test_examples_of_parameters_load(name):
 
 
 def test_same_seed_same_report(network_file, tmp_path):
-    reports = []
-    for name in ("a", "b"):
-        path = tmp_path / name
+    reports, path = [], tmp_path / "report"
+    for _ in range(2):
         main(
             [
                 "infer",
@@ -223,7 +222,7 @@ def test_parameters_are_listed_and_written(tmp_path, capsys):
     path = tmp_path / "real.json"
     assert main(["parameters"]) == 0
     said = capsys.readouterr().out
-    for name in ("r_supply_ohm", "plate_droop", "vt0_V", "tile_rows", "c_bl_F"):
+    for name in ("r_supply_ohm", "plate_droop", "vt0_V", "tile_rows", "c_bl_row_F"):
         assert name in said
     assert "[ours]" in said
     assert main(["parameters", "--json", str(path)]) == 0
