@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import enum
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -139,3 +139,40 @@ def uniform_rows(
         _reused.bits.state = _reused.state
         found.append(generator.random(size, dtype=np.float32))
     return found
+
+
+def by_read(
+    drawn: Callable[[int], NDArray[np.float64]], numbers: NDArray[np.int64], rows: slice
+) -> NDArray[np.float64]:
+    """Draws of rows at their read numbers ``numbers`` (n,); ``drawn(number)`` are those of all rows of the tile."""
+    low, high = int(numbers.min()), int(numbers.max())
+    if low == high:
+        return drawn(low)[rows]
+    out = np.empty(len(numbers))
+    for number in np.unique(numbers).tolist():
+        here = numbers == number
+        out[here] = drawn(number)[rows][here]
+    return out
+
+
+def by_read_batch(
+    drawn: Callable[..., NDArray[np.float64]],
+    bounds: tuple[int, int],
+    batch: int,
+    first: NDArray[np.int64],
+    stride: int,
+) -> NDArray[np.float64]:
+    """The same for a batch whose input ``i`` has read numbers ``first + i*stride``, (batch, n).
+
+    ``drawn(number, size=k)`` are the draws of the first ``k`` rows of the tile, ``bounds`` the first row and the one
+    past the last.
+    """
+    start, stop = bounds
+    out = np.empty((batch, stop - start))
+    for number in np.unique(first).tolist():
+        here = np.flatnonzero(first == number)
+        size = start + int(here[-1]) + 1  # the beginning of the draw over all rows
+        into: slice | NDArray[np.intp] = slice(None) if len(here) == stop - start else here
+        for i in range(batch):
+            out[i, into] = drawn(number + i * stride, size=size)[start:][into]
+    return out

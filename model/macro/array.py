@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bridgebnn.hdl.spec import Geometry, ProgOp, ProgSide, VerifyRef
 from bridgebnn.model.devices.device import DeviceArray
-from bridgebnn.model.draws import Purpose, normal
+from bridgebnn.model.draws import Purpose, by_read, by_read_batch, normal
 from bridgebnn.model.evaluator import RowRead
 from bridgebnn.model.npz import read_npz, write_npz
 from bridgebnn.model.parameters.params import MacroParams
@@ -377,14 +378,7 @@ class Array:
         x = part.add_live(self._static(tile, bl, col_en)[rows], rows, bl, col_en, numbers)
         if part.neuron.noise == 0:
             return x, None
-        low, high = int(numbers.min()), int(numbers.max())
-        if low == high:
-            return x, self._noise(tile, low)[rows]
-        z = np.empty(len(x))
-        for number in np.unique(numbers).tolist():
-            here = numbers == number
-            z[here] = self._noise(tile, number)[rows][here]
-        return x, z
+        return x, by_read(partial(self._noise, tile), numbers, rows)
 
     def _with_live(
         self,
@@ -416,12 +410,10 @@ class Array:
         """Draws of the neuron, (batch, n); None without noise."""
         if self._tiles[tile].neuron.noise == 0:
             return None
-        start, stop, _ = rows.indices(self.geometry.rows)
-        z = np.empty((batch, stop - start))
-        for number in np.unique(first).tolist():
-            here = np.flatnonzero(first == number)
-            size = start + int(here[-1]) + 1  # the beginning of the draw over all rows
-            for i in range(batch):
-                drawn = normal(self.chip, Purpose.COMPARATOR_NOISE, tile, number + i * stride, size=size)
-                z[i, here] = drawn[start:][here]
-        return z
+        return by_read_batch(
+            partial(normal, self.chip, Purpose.COMPARATOR_NOISE, tile),
+            rows.indices(self.geometry.rows)[:2],
+            batch,
+            first,
+            stride,
+        )

@@ -26,6 +26,7 @@ reference, so one number per read decides for every ``ref``, as on the pins of a
 from __future__ import annotations
 
 import copy
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,7 +34,7 @@ from cachetools import LRUCache, cachedmethod
 from numpy.typing import ArrayLike, NDArray
 
 from bridgebnn.hdl.spec import Geometry
-from bridgebnn.model.draws import Purpose, uniform_fine
+from bridgebnn.model.draws import Purpose, by_read, by_read_batch, uniform_fine
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.model.parameters.published import PublishedParams, cells_sigma, comparator_error
 
@@ -163,21 +164,13 @@ class PublishedArray(Array):
         self, tile: int, rows: slice, batch: int, first: NDArray[np.int64], stride: int
     ) -> NDArray[np.float64]:
         """The same for a batch, (batch, n)."""
-        start, stop, _ = rows.indices(self.geometry.rows)
-        u = np.empty((batch, stop - start))
-        for number in np.unique(first).tolist():
-            here = np.flatnonzero(first == number)
-            size = start + int(here[-1]) + 1  # the beginning of the draw over all rows
-            whole = len(here) == u.shape[1]
-            for i in range(batch):
-                drawn = uniform_fine(self.chip, Purpose.DECISION, tile, number + i * stride, size=size)[
-                    start:
-                ]
-                if whole:
-                    u[i] = drawn
-                else:
-                    u[i, here] = drawn[here]
-        return u
+        return by_read_batch(
+            partial(uniform_fine, self.chip, Purpose.DECISION, tile),
+            rows.indices(self.geometry.rows)[:2],
+            batch,
+            first,
+            stride,
+        )
 
     def table(self, cells: int) -> DecisionTable:
         """Probabilities of a row of so many enabled columns."""
@@ -240,10 +233,7 @@ class PublishedArray(Array):
     ) -> NDArray[np.int32]:
         rows = slice(0, self.geometry.rows) if rows is None else rows
         numbers = self.reads[tile, rows] + 1 if reads is None else np.asarray(reads)
-        u = np.empty(len(numbers))
-        for number in np.unique(numbers).tolist():
-            here = numbers == number
-            u[here] = self._drawn(tile, number)[rows][here]
+        u = by_read(partial(self._drawn, tile), numbers, rows)
         meant, as_read = self.counts(tile, rows, np.asarray(bl, bool)[None], np.asarray(col_en, bool))
         return self._least(u, meant[0], as_read[0], int(np.count_nonzero(col_en)))
 
