@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bridgebnn.command_line import Parser, guarded, output_folder
-from bridgebnn.model.options import add_data, add_network
+from bridgebnn.model.options import add_data, add_network, given_data
 
 __all__ = ["main"]
 
@@ -31,17 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from bridgebnn.kit.build import KitRequest, write_kit  # Amaranth and Yosys are slow to load
         from bridgebnn.model.mapping.fit import choose
         from bridgebnn.model.mapping.mapping import map_network
-        from bridgebnn.model.networks.data import load_data
 
         chosen, network = choose(arguments.preset, arguments.network)
         mapping = map_network(network, chosen.geometry, combine=chosen.combine, final_mode=chosen.final_mode)
-        data = load_data(
-            arguments.data,
-            network,
-            labels=arguments.labels,
-            binarize=arguments.binarize,
-            most=arguments.images,
-        )
+        data = given_data(arguments, network)
         given = {
             name: getattr(arguments, name)
             for name in ("preset", "network", "data", "labels", "binarize", "name", "images")

@@ -8,11 +8,23 @@ from pathlib import Path
 from bridgebnn.command_line import share, whole
 from bridgebnn.hdl.spec import PRESETS
 from bridgebnn.model.macro.broken_lines import SPARED_KINDS
+from bridgebnn.model.networks.data import Data, load_data
 from bridgebnn.model.networks.encoding import RULES
+from bridgebnn.model.networks.network import Network
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.model.parameters.published import CLOCKS_NS
+from bridgebnn.model.studies.measured_devices import macro_of
 
-__all__ = ["add_chip", "add_data", "add_inference", "add_network", "add_preset", "add_work", "given_macro"]
+__all__ = [
+    "add_chip",
+    "add_data",
+    "add_inference",
+    "add_network",
+    "add_preset",
+    "add_work",
+    "given_data",
+    "given_macro",
+]
 
 SEEDS = 2**64 - 1
 CHIP = 1
@@ -88,7 +100,7 @@ def add_data(parser: argparse.ArgumentParser, images: int | None, default: str |
 
 
 def add_inference(parser: argparse.ArgumentParser, images: int) -> None:
-    """`add_network`, `add_data`, ``--macro --macro-params --chip --combine --break``; ``images``: default."""
+    """`add_network`, `add_data`, ``--macro --macro-params --devices --chip --combine --break``; ``images``: default."""
     add = parser.add_argument
     add_network(parser)
     add_data(parser, images)
@@ -140,8 +152,15 @@ def add_inference(parser: argparse.ArgumentParser, images: int) -> None:
     )
 
 
+def given_data(arguments: argparse.Namespace, network: Network) -> Data:
+    """The images that the options of `add_data` ask for; errors as of ``load_data``."""
+    return load_data(
+        arguments.data, network, labels=arguments.labels, binarize=arguments.binarize, most=arguments.images
+    )
+
+
 def given_macro(arguments: argparse.Namespace) -> MacroParams | None:
-    """The macro that ``--macro``, ``--macro-params``, ``--clock`` and ``--cell-errors`` ask for; None: none of them.
+    """The macro that the options of `add_inference` ask for; None: none of them.
 
     Raises
     ------
@@ -150,14 +169,10 @@ def given_macro(arguments: argparse.Namespace) -> MacroParams | None:
     """
     options = {"--clock": arguments.clock, "--cell-errors": arguments.cell_errors}
     given = [name for name, value in options.items() if value is not None]
-    measured = getattr(arguments, "devices", None)
+    measured = arguments.devices
     if given and (arguments.macro != "published" or arguments.macro_params or measured):
         raise ValueError(f"{given[0]} without --macro published: only the published statistics have it")
     if measured:
-        from bridgebnn.model.studies.measured_devices import (
-            macro_of,
-        )  # scipy and matplotlib: only where needed
-
         return macro_of(measured)
     if arguments.macro_params:
         return MacroParams.load(arguments.macro_params)

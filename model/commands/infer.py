@@ -28,10 +28,9 @@ from bridgebnn.model.macro.broken_lines import LineFault, faulty_array
 from bridgebnn.model.macro.energy import report_of
 from bridgebnn.model.mapping.fit import choose
 from bridgebnn.model.mapping.mapping import Mapping, map_network
-from bridgebnn.model.networks.data import load_data
 from bridgebnn.model.networks.golden import Forward, Golden
 from bridgebnn.model.networks.host import host_layers
-from bridgebnn.model.options import add_inference, given_macro
+from bridgebnn.model.options import add_inference, given_data, given_macro
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.progress import Show, counted, shown
 from bridgebnn.versions import versions
@@ -64,9 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     chosen, network = choose(arguments.preset, arguments.network)
     combine = Combine[arguments.combine.upper()] if arguments.combine else chosen.combine
     mapping = map_network(network, chosen.geometry, combine=combine, final_mode=chosen.final_mode)
-    data = load_data(
-        arguments.data, network, labels=arguments.labels, binarize=arguments.binarize, most=arguments.images
-    )
+    data = given_data(arguments, network)
     images, labels = data.bits(network), data.labels
     params = given_macro(arguments) or MacroParams.ideal()
     lines = [LineFault.parse(text) for text in arguments.broken_lines]

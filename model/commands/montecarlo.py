@@ -29,9 +29,8 @@ from rich.table import Table
 from bridgebnn.command_line import output_file, output_folder, told_to, whole, write_json
 from bridgebnn.model.mapping.fit import choose
 from bridgebnn.model.mapping.mapping import map_network
-from bridgebnn.model.networks.data import load_data
 from bridgebnn.model.networks.golden import Golden
-from bridgebnn.model.options import SEEDS, add_chip, add_data, add_network
+from bridgebnn.model.options import SEEDS, add_chip, add_data, add_network, given_data
 from bridgebnn.model.studies.montecarlo import Condition, Plan, evaluate, products_s
 from bridgebnn.model.studies.montecarlo_report import MonteCarloReport, summarised
 from bridgebnn.model.studies.montecarlo_runs import LOCAL, Outcome, Run, executor
@@ -81,9 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Do it; the exit status."""
     start_s = time.perf_counter()
     chosen, network = choose(arguments.preset, arguments.network)
-    data = load_data(
-        arguments.data, network, labels=arguments.labels, binarize=arguments.binarize, most=arguments.images
-    )
+    data = given_data(arguments, network)
     if data.labels is None:
         raise ValueError(f"{data.name}: has no labels, an accuracy needs them")
     names = list(dict.fromkeys(arguments.condition or ["array:macro=real"]))

@@ -20,10 +20,9 @@ from rich.table import Table
 from bridgebnn.command_line import output_file, share, told_to, whole, write_json
 from bridgebnn.hdl.spec import preset
 from bridgebnn.model.mapping.fit import DEFAULT_PRESET
-from bridgebnn.model.networks.data import load_data
 from bridgebnn.model.networks.golden import Golden
 from bridgebnn.model.networks.imports import load_network
-from bridgebnn.model.options import SEEDS, add_data, add_network
+from bridgebnn.model.options import SEEDS, add_data, add_network, given_data
 from bridgebnn.model.parameters.published import CLOCKS_NS
 from bridgebnn.model.studies.error_sweep import PUBLISHED, SweepReport, circuit_layers, sweep
 from bridgebnn.paths import network_file
@@ -85,9 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     layers = circuit_layers(network, arguments.layers)
     if not layers:
         raise ValueError(f"{network.name}: no layer of a chip gives signs, so there is no decision to draw")
-    data = load_data(
-        arguments.data, network, labels=arguments.labels, binarize=arguments.binarize, most=arguments.images
-    )
+    data = given_data(arguments, network)
     if data.labels is None:
         raise ValueError(f"{data.name}: has no labels, an accuracy needs them")
     images = data.bits(network)
