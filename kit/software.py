@@ -12,9 +12,9 @@ from peakrdl_cheader.exporter import CHeaderExporter
 from bridgebnn.hdl.spec import UNLOCK_KEYS, Command, ErrorCode, Timing
 from bridgebnn.hdl.spec.rdl import rdl_root
 from bridgebnn.hdl.spec.register_map import WHOLE
+from bridgebnn.model.mapping.host_words import bus_words
 from bridgebnn.model.mapping.mapping import Mapping
 
-from .bus_script import row_words
 from .verilog import render
 
 __all__ = ["software"]
@@ -54,9 +54,9 @@ def _network(mapping: Mapping) -> dict[str, object]:
         mask = mapping.masks[tile, row]
         if mask.tobytes() not in masks:
             masks[mask.tobytes()] = len(masks)
-            mask_words += row_words(mask)
+            mask_words += bus_words(mask)
         order.append((tile, row, masks[mask.tobytes()]))
-        images += row_words(mapping.images[tile, row])
+        images += bus_words(mapping.images[tile, row])
     walks = [w for d in mapping.descriptors for w in d.walk_words()] if g.map_words else []
     last = mapping.descriptors[-1]
     empty = np.zeros((1, mapping.network.n_in), np.uint8)

@@ -42,9 +42,8 @@ def render(template: str, **values: Any) -> str:
 
 def modules(text: str) -> dict[str, str]:
     """Verilog text by module: name to the text of that module, in order."""
-    found = re.findall(r"^module (\w+)\b.*?^endmodule\n", text, re.MULTILINE | re.DOTALL)
-    bodies = re.findall(r"(?:^\(\*.*\*\)\n)*^module \w+\b.*?^endmodule\n", text, re.MULTILINE | re.DOTALL)
-    return dict(zip(found, bodies, strict=True))
+    pattern = r"(?:^\(\*.*\*\)\n)*^module (\w+)\b.*?^endmodule\n"
+    return {found[1]: found[0] for found in re.finditer(pattern, text, re.MULTILINE | re.DOTALL)}
 
 
 def _declared(pin: Port, direction: str, span: str, kind: str = "") -> dict[str, str]:

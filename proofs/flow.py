@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bridgebnn.processes import captured
+from bridgebnn.yosys import command
 
 from .observer import Sources
 
@@ -40,11 +40,7 @@ class Verdict:
 
 def yosys(commands: list[str], log: Path) -> None:
     """Run Yosys on ``commands`` in a process of its own; ``RuntimeError`` with the end of the log."""
-    code = (
-        "import sys\nfrom pyosys import libyosys as ys\nd = ys.Design()\n"
-        "for line in sys.argv[1].split(chr(10)): ys.run_pass(line, d)\n"
-    )
-    status, text = captured([sys.executable, "-W", "ignore", "-c", code, "\n".join(commands)], cwd=log.parent)
+    status, text = captured(command(commands), cwd=log.parent)
     log.write_text(text)
     if status:
         raise RuntimeError(f"Yosys failed, {log}:\n{log.read_text()[-2000:]}")

@@ -20,11 +20,12 @@ from cocotb.triggers import First, RisingEdge, Timer
 
 from bridgebnn.hdl.spec import Command, Descriptor, ErrorCode, ReadMode
 from bridgebnn.hdl.spec.register_map import Access
+from bridgebnn.model.mapping.host_words import bus_words
 from bridgebnn.model.mapping.mapping import Mapping
 from bridgebnn.tb.bus.registers import BusError
 from bridgebnn.tb.bus.wishbone import WishboneMaster
 from bridgebnn.tb.env import Env
-from bridgebnn.tb.host.driver import HostDriver, VectorResult, bus_words
+from bridgebnn.tb.host.driver import HostDriver, VectorResult
 
 __all__ = ["CarefulHost", "Claim", "Hook", "Interrupted", "ShadowBus"]
 

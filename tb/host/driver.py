@@ -24,6 +24,7 @@ from bridgebnn.hdl.spec import (
     words,
 )
 from bridgebnn.hdl.spec.register_map import Access, Settings, layout, register_map
+from bridgebnn.model.mapping.host_words import bits_from_words, bus_words, network_writes
 from bridgebnn.model.mapping.program_log import Failure, ProgramLog
 from bridgebnn.tb.bus.registers import RegisterAccess
 from bridgebnn.tb.context import Dut
@@ -324,19 +325,8 @@ class HostDriver:
         self, descriptors: Sequence[Descriptor], thresholds: np.ndarray, repairs: Repairs | None = None
     ) -> None:
         """Write descriptors and thresholds and, where the chip has them, the walks over maps and the repair table."""
-        for index, descriptor in enumerate(descriptors):
-            layer_words = descriptor.words()
-            await self.bus.write_burst("DESCRIPTOR", layer_words, len(layer_words) * index)
-            if self.geometry.map_words:
-                walk = descriptor.walk_words()
-                await self.bus.write_burst("WALK", walk, len(walk) * index)
-        await self.bus.set("LAYER_COUNT", layers=len(descriptors))
-        await self.bus.write_burst("THRESHOLD", (int(t) & 0xFFFF for t in thresholds))
-        repairs, g = repairs or Repairs(), self.geometry
-        if g.spare_columns:
-            await self.bus.write_burst("REPAIR_COLUMN", repairs.column_words(g))
-        if g.spare_rows:
-            await self.bus.write_burst("REPAIR_ROW", repairs.row_words(g))
+        for name, values, word in network_writes(descriptors, thresholds, self.geometry, repairs):
+            await self.bus.write_burst(name, values, word)
 
     async def push(self, vector: Iterable[int]) -> None:
         """Write one input vector and commit it."""
@@ -409,15 +399,3 @@ class HostDriver:
                 raise CommandError(Command.INFER, error["code"], error["detail"])
             await self.interrupt()
             await bus.write("IRQ_PENDING", pending)
-
-
-def bus_words(bits: Bits) -> list[int]:
-    """32-bit words of a bit vector, bit 0 first."""
-    padded = np.zeros(32 * words(len(bits)), np.uint8)
-    padded[: len(bits)] = np.asarray(bits, np.uint8)
-    return np.packbits(padded, bitorder="little").view("<u4").tolist()
-
-
-def bits_from_words(values: Sequence[int], count: int) -> np.ndarray:
-    """Inverse of `bus_words`, uint8 (count,)."""
-    return np.unpackbits(np.array(values, "<u4").view(np.uint8), bitorder="little", count=count)

@@ -19,9 +19,10 @@ from bridgebnn.hdl.spec import (
     Timing,
 )
 from bridgebnn.hdl.spec.register_map import register_map
+from bridgebnn.model.mapping.host_words import bits_from_words, bus_words
 from bridgebnn.model.mapping.program_log import Failure
 from bridgebnn.tb.bus.registers import BusError, NamedRegisters
-from bridgebnn.tb.host.driver import CommandError, HostDriver, HostTimeout, bits_from_words, bus_words
+from bridgebnn.tb.host.driver import CommandError, HostDriver, HostTimeout
 from tests.tb.handles import FakeDut, Trigger
 
 GEOMETRY = Geometry(tiles=2, rows=8, inputs=40, bias=2, spare_columns=1, spare_rows=1, log_depth=4)
