@@ -3,7 +3,6 @@
 The dependencies come from this environment through a path file; the package itself, and nothing else of the checkout.
 """
 
-import os
 import re
 import shutil
 import subprocess
@@ -134,7 +133,6 @@ def soc(tmp_path_factory) -> Path:
 def shell(venv_folder: Path, cwd: Path, script: str) -> tuple[int, str]:
     """As a user of the environment, after the one documented command."""
     env = {"PATH": f"{venv_folder / 'bin'}:/usr/local/bin:/usr/bin:/bin", "HOME": str(cwd.parent)}
-    env |= {n: os.environ[n] for n in ("BRIDGEBNN_BUILD",) if n in os.environ}
     done = subprocess.run(
         ["bash", "-c", f'set -e\neval "$(bridgebnn tb env)"\n{script}'],
         cwd=cwd,
