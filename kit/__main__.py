@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bridgebnn.command_line import Parser, guarded, output_folder
+from bridgebnn.hdl.spec.pins import Bus
 from bridgebnn.model.options import add_data, add_network, given_data
 
 __all__ = ["main"]
@@ -23,6 +24,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_network(parser)
     add_data(parser, 3)
     add("--name", default="bridgebnn", help="name of the controller; every other name begins with it")
+    add(
+        "--bus",
+        choices=[str(bus) for bus in Bus],
+        default=str(Bus.WISHBONE),
+        help="bus in front of the registers (default: wishbone; the Caravel-style wrapper is for wishbone alone)",
+    )
     add("--no-init", action="store_true", help="no initial values of registers and memories, as in silicon")
     add("--out", type=output_folder, required=True, metavar="DIR", help="folder to write into")
     arguments = parser.parse_args(argv)
@@ -39,12 +46,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             name: getattr(arguments, name)
             for name in ("preset", "network", "data", "labels", "binarize", "name", "images")
         }
+        if arguments.bus != Bus.WISHBONE:
+            given["bus"] = arguments.bus
         options = " ".join(f"--{name} {value}" for name, value in given.items() if value is not None)
         request = KitRequest(
             name=arguments.name,
             mapping=mapping,
             timing=chosen.timing,
             images=data.bits(network),
+            bus=Bus(arguments.bus),
             init=not arguments.no_init,
             command=f"bridgebnn kit {options}{' --no-init' if arguments.no_init else ''} --out DIR",
         )

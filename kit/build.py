@@ -13,6 +13,7 @@ import numpy as np
 from bridgebnn import __version__
 from bridgebnn.hdl.output.verilog import controller_name, controller_verilog, description
 from bridgebnn.hdl.spec import Timing
+from bridgebnn.hdl.spec.pins import Bus, host_ports
 from bridgebnn.hdl.spec.register_map import register_map
 from bridgebnn.model.mapping.mapping import Mapping
 from bridgebnn.model.networks.golden import forward
@@ -31,6 +32,8 @@ PROGRAMMED_ROWS = 64
 """Up to so many rows, the testbench programs them over the bus unless told otherwise; above, it preloads them."""
 
 
+BUS_NAMES = {Bus.WISHBONE: "Wishbone", Bus.AXI4LITE: "AXI4-Lite"}
+
 TIMESCALE = "`timescale 1ns / 1ps\n\n"
 
 
@@ -47,6 +50,8 @@ class KitRequest:
     timing : Timing
     images : {0, 1}, (n, n_in)
         Input vectors of the testbench, at least one.
+    bus : Bus
+        In front of the controller's registers.
     init : bool
         Initial values in the controller's Verilog.
     command : str
@@ -57,6 +62,7 @@ class KitRequest:
     mapping: Mapping
     timing: Timing
     images: np.ndarray
+    bus: Bus = Bus.WISHBONE
     init: bool = True
     command: str = ""
 
@@ -93,13 +99,13 @@ def write_kit(request: KitRequest, out: Path) -> Path:
 
 def _contents(request: KitRequest) -> dict[str, str]:
     """Every file by its path in the kit."""
-    name, mapping, timing = request.name, request.mapping, request.timing
+    name, mapping, timing, bus = request.name, request.mapping, request.timing, request.bus
     geometry = mapping.geometry
     macro = Macro(name=name, geometry=geometry, timing=timing)
-    made = controller_verilog(geometry, timing, name=name, init=request.init)
+    made = controller_verilog(geometry, timing, name=name, init=request.init, bus=bus)
     head = "".join(f"{line}\n" for line in made.text.splitlines() if line.startswith("// ")) + TIMESCALE
     parts = {f"rtl/{module}.v": head + text for module, text in modules(made.text).items()}
-    parts[f"rtl/{name}_system.v"] = system(macro)
+    parts[f"rtl/{name}_system.v"] = system(macro, bus)
     model = f"macro/{name}_macro.v"
     golden = forward(mapping.network, request.images)
     registers = register_map(geometry, timing)
@@ -110,6 +116,8 @@ def _contents(request: KitRequest) -> dict[str, str]:
     bench = render(
         "testbench.v.j2",
         name=name,
+        bus=str(bus),
+        ports=[(p, p.width(geometry)) for p in host_ports(bus)],
         network=mapping.network.name,
         images=len(request.images),
         rows=mapping.rows_used,
@@ -120,7 +128,10 @@ def _contents(request: KitRequest) -> dict[str, str]:
         infer_entries=len(scripts["infer"]),
         patience=1_000_000,
     )
-    facts = description(geometry, timing, name=name, init=request.init, memories=made.memories)
+    facts = description(geometry, timing, name=name, init=request.init, bus=bus, memories=made.memories)
+    wrappers = {}
+    if bus is Bus.WISHBONE:  # the bus of that harness
+        wrappers[f"flows/{name}_user_project_wrapper.v"] = render("wrapper.v.j2", name=name)
     sources = [*parts, model, f"sim/{name}_tb.v"]
     return {
         **parts,
@@ -134,8 +145,8 @@ def _contents(request: KitRequest) -> dict[str, str]:
         f"macro/{macro.cell}.cdl": netlist(macro),
         **{f"software/{file}": text for file, text in software(name, mapping).items()},
         "lint/waivers.vlt": waivers(macro, [file for file in parts if file != f"rtl/{name}_system.v"]),
-        f"constraints/{name}.sdc": constraints(macro),
-        f"flows/{name}_user_project_wrapper.v": render("wrapper.v.j2", name=name),
+        f"constraints/{name}.sdc": constraints(macro, bus),
+        **wrappers,
         f"{name}.core": render(
             "fusesoc.core.j2",
             name=name,
@@ -143,6 +154,7 @@ def _contents(request: KitRequest) -> dict[str, str]:
             tiles=geometry.tiles,
             rows=geometry.rows,
             columns=geometry.columns,
+            bus=BUS_NAMES[bus],
             rtl=list(parts),
             vectors=[f"sim/{kind}.mem" for kind in ("program", "infer", "cells")],
         ),
@@ -159,6 +171,7 @@ def _lines(lines: list[str]) -> str:
 def _manifest(request: KitRequest, contents: dict[str, str]) -> dict[str, object]:
     return {
         "kit": request.name,
+        "bus": str(request.bus),
         "command": request.command,
         "versions": {"bridgebnn": __version__} | {p: importlib.metadata.version(p) for p in ("amaranth",)},
         "geometry": request.mapping.geometry.as_dict(),

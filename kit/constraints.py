@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from bridgebnn.hdl.spec.pins import BUS_PORTS, CLOCK_PORTS, Flow
+from bridgebnn.hdl.spec.pins import Bus, Flow, host_ports
 
 from .macro import STROBES, Macro
 from .verilog import render
@@ -12,7 +12,7 @@ from .verilog import render
 __all__ = ["constraints"]
 
 
-def constraints(macro: Macro) -> str:
+def constraints(macro: Macro, bus: Bus) -> str:
     """Clock, bus delays, the one multicycle path, and the checks between the macro's strobes and its other inputs."""
     pins = {pin.name: pin for pin in macro.pins}
     rails_ns = macro.delay_ns("RAILS_NS")
@@ -23,7 +23,7 @@ def constraints(macro: Macro) -> str:
         skew=macro.delay_ns("SETTLE_NS"),
         rails=rails_ns,
         rail_cycles=math.ceil(rails_ns / macro.period_ns * 1.1) + 1,  # the slowest corner
-        bus_in=[p.name for p in (*CLOCK_PORTS, *BUS_PORTS) if p.flow is Flow.IN and p.name != "clk"],
-        bus_out=[p.name for p in BUS_PORTS if p.flow is Flow.OUT],
+        bus_in=[p.name for p in host_ports(bus) if p.flow is Flow.IN and p.name != "clk"],
+        bus_out=[p.name for p in host_ports(bus) if p.flow is Flow.OUT],
         checks=[(s.pin, pins[name], ahead) for s in STROBES for name, ahead in s.looks_at.items()],
     )

@@ -11,7 +11,7 @@ import jinja2
 import numpy as np
 
 from bridgebnn import __version__
-from bridgebnn.hdl.spec.pins import BUS_PORTS, CLOCK_PORTS, MACRO_PINS, Flow, Port
+from bridgebnn.hdl.spec.pins import MACRO_PINS, Bus, Flow, Port, host_ports
 from bridgebnn.model.mapping.mapping import Mapping
 
 from .macro import DELAYS, POWER_PINS, Macro, verilog_range
@@ -83,17 +83,17 @@ def stub(macro: Macro) -> str:
     return render("stub.v.j2", name=macro.name, ports=ports)
 
 
-def system(macro: Macro) -> str:
+def system(macro: Macro, bus: Bus) -> str:
     """Controller and macro connected."""
     ways = {Flow.IN: "input", Flow.OUT: "output"}
-    ports = [_declared(p, ways[p.flow], _fixed(p, macro)) for p in (*CLOCK_PORTS, *BUS_PORTS)]
+    ports = [_declared(p, ways[p.flow], _fixed(p, macro)) for p in host_ports(bus)]
     wires = [f"{'signed ' if p.signed else ''}{_fixed(p, macro)}{p.name}" for p in MACRO_PINS]
     return render(
         "system.v.j2",
         name=macro.name,
         bus=ports,
         wires=wires,
-        bus_names=[p.name for p in (*CLOCK_PORTS, *BUS_PORTS)],
+        bus_names=[p.name for p in host_ports(bus)],
         pin_names=[p.name for p in MACRO_PINS],
     )
 

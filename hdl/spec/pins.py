@@ -26,6 +26,7 @@ __all__ = [
     "Flow",
     "Group",
     "Port",
+    "host_ports",
     "macro_pin",
 ]
 
@@ -179,6 +180,14 @@ AXI_PORTS = (
     ),
 )
 """In place of the Wishbone ports where the bus is AXI4-Lite; clock and reset are `clk` and `rst`, active high."""
+
+
+def host_ports(bus: Bus) -> tuple[Port, ...]:
+    """Ports of a controller that are not the macro's: clock, reset, bus, interrupt."""
+    if bus is Bus.WISHBONE:
+        return (*CLOCK_PORTS, *BUS_PORTS)
+    return (*CLOCK_PORTS, *AXI_PORTS, *(port for port in BUS_PORTS if port.name == "irq"))
+
 
 _READ_HOLD = "`precharge` to the end of sense; around a pulse and through a verify"
 _COLUMN_HOLD = "`evaluate`; around a pulse and through a verify"

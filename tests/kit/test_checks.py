@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from bridgebnn.hdl.spec.pins import Bus
 from bridgebnn.kit import checks
 from bridgebnn.kit.build import write_kit
 from bridgebnn.kit.check_command import main
@@ -13,7 +14,8 @@ from tests.kit.test_kit import request as kit_request
 
 @pytest.fixture(scope="module")
 def kit(tmp_path_factory):
-    out = tmp_path_factory.mktemp("kit")
+    """In a folder with a space in its name, which every tool must bear."""
+    out = tmp_path_factory.mktemp("a kit")
     write_kit(kit_request(), out)
     return out
 
@@ -42,6 +44,15 @@ def test_every_way_to_break_changes_the_kit(kit, tmp_path):
             if f.is_file() and f.read_bytes() != (copy / f.relative_to(kit)).read_bytes()
         ]
         assert 1 <= len(changed) <= 2, check.name
+
+
+def test_the_wrapper_is_for_wishbone(tmp_path):
+    write_kit(kit_request(bus=Bus.AXI4LITE), tmp_path)
+    assert not (tmp_path / "flows").exists()
+    with pytest.raises(
+        ValueError, match="check 'wrapper' is for kits of bus wishbone, this one is of axi4lite"
+    ):
+        check_kit(tmp_path, only=("wrapper",))
 
 
 def test_a_missing_tool_is_no_success(kit, monkeypatch):

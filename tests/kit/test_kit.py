@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bridgebnn.hdl.spec import Timing
-from bridgebnn.hdl.spec.pins import MACRO_PINS
+from bridgebnn.hdl.spec.pins import MACRO_PINS, Bus
 from bridgebnn.kit.build import KitRequest, write_kit
 from bridgebnn.kit.macro import DELAYS, STROBES, Macro
 from bridgebnn.kit.verilog import macro_model, modules
@@ -82,6 +82,21 @@ def test_every_pin_belongs_to_a_strobe():
     known = {s.pin for s in STROBES} | {p for s in STROBES for p in (*s.looks_at, *s.answers)}
     assert known == {p.name for p in MACRO_PINS}
     assert {a for s in STROBES for a in s.answers.values()} <= {d.parameter for d in DELAYS}
+
+
+@pytest.mark.icarus
+@pytest.mark.parametrize("reset", [False, True], ids=["works", "stays in reset"])
+def test_the_testbench_over_axi4lite(tmp_path, reset):
+    """A controller that never answers is a failure, not a simulation without end."""
+    write_kit(request(bus=Bus.AXI4LITE), tmp_path)
+    assert json.loads((tmp_path / "manifest.json").read_text())["bus"] == "axi4lite"
+    if reset:
+        system = tmp_path / "rtl" / "chip_system.v"
+        text = system.read_text()
+        assert ".rst(rst)" in text
+        system.write_text(text.replace(".rst(rst)", ".rst(1'b1)"))
+    printed = simulate(tmp_path).rstrip().splitlines()
+    assert printed[-1].startswith("FAIL: the bus does not answer" if reset else "PASS: 3 images")
 
 
 @pytest.mark.icarus
