@@ -35,6 +35,9 @@ class Purpose(enum.IntEnum):
     CHARGE_INJECTION = 5  # counter (): one number a tile
     REFERENCE_GAIN = 6  # counter (): one number a tile
     DECISION = 7  # counter (read number,): (R,), of the published statistics; row r takes element r
+    COMPARATOR_SIDE = (
+        8  # counter (read number,): (R,), what an undecided comparator falls to; row r takes element r
+    )
     # devices
     DEVICE_FRESH = 32  # counter (): pristine resistances and stuck devices
     DEVICE_TRAITS = 33  # counter (row,): device-to-device quantiles

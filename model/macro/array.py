@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bridgebnn.hdl.spec import Geometry, ProgOp, ProgSide, VerifyRef
 from bridgebnn.model.devices.device import DeviceArray
-from bridgebnn.model.draws import Purpose, by_read, by_read_batch, normal
+from bridgebnn.model.draws import by_read, by_read_batch
 from bridgebnn.model.evaluator import RowRead
 from bridgebnn.model.npz import read_npz, write_npz
 from bridgebnn.model.parameters.params import MacroParams
@@ -118,8 +118,8 @@ class Array:
 
     def min_ref(self, tile: int, row: int, bl: Bits, col_en: Bits) -> int:
         """Smallest ``ref`` at which the comparator gives 1 in the present read of a row."""
-        x, z = self._present(tile, row, bl, col_en)
-        return int(self._tiles[tile].neuron.min_ref(x, z)[0])
+        x, drawn = self._present(tile, row, bl, col_en)
+        return int(self._tiles[tile].neuron.min_ref(x, drawn)[0])
 
     def compare(self, tile: int, row: int, bl: Bits, col_en: Bits, ref: int) -> bool:
         """Decision ``cmp`` of the present read of a row at reference ``ref``."""
@@ -127,8 +127,8 @@ class Array:
 
     def resolve_cyc(self, tile: int, row: int, bl: Bits, col_en: Bits, ref: int, clock_s: float) -> int:
         """Whole clock periods from the rise of ``sense`` until ``cmp_valid``; 0 at once, at most 2**20."""
-        x, z = self._present(tile, row, bl, col_en)
-        cycles = self._tiles[tile].neuron.resolve_s(x, z, np.array([ref]))[0] / clock_s
+        x, drawn = self._present(tile, row, bl, col_en)
+        cycles = self._tiles[tile].neuron.resolve_s(x, drawn, np.array([ref]))[0] / clock_s
         return int(np.ceil(min(cycles, _RESOLVE_LIMIT_CYC)))
 
     def analog(self, tile: int, row: int, bl: Bits, col_en: Bits, ref: int = 0) -> dict[str, Any]:
@@ -348,8 +348,8 @@ class Array:
 
     @cachedmethod(lambda self: self._noise_kept)
     def _noise(self, tile: int, number: int) -> NDArray[np.float64]:
-        """Standard normal draws of the neuron of ``tile`` at read ``number``, one a row."""
-        return normal(self.chip, Purpose.COMPARATOR_NOISE, tile, number, size=self.geometry.rows)
+        """What the comparator of ``tile`` draws at read ``number``, one a row, in counts."""
+        return self._tiles[tile].neuron.drawn(self.chip, tile, number, size=self.geometry.rows)
 
     def _static(self, tile: int, bl: Bits, col_en: Bits) -> NDArray[np.float64]:
         """``counts`` of all rows for one vector, kept until vector or cells change."""
@@ -373,10 +373,10 @@ class Array:
     def _ahead(
         self, tile: int, bl: Bits, col_en: Bits, rows: slice, numbers: NDArray[np.int64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-        """dV with the bits of the given reads, and the neuron's draws (None without noise), each (n,)."""
+        """dV with the bits of the given reads, and what the comparator draws (None where nothing), each (n,)."""
         part = self._tiles[tile]
         x = part.add_live(self._static(tile, bl, col_en)[rows], rows, bl, col_en, numbers)
-        if part.neuron.noise == 0:
+        if part.neuron.quiet:
             return x, None
         return x, by_read(partial(self._noise, tile), numbers, rows)
 
@@ -407,11 +407,12 @@ class Array:
     def _noise_batch(
         self, tile: int, rows: slice, batch: int, first: NDArray[np.int64], stride: int
     ) -> NDArray[np.float64] | None:
-        """Draws of the neuron, (batch, n); None without noise."""
-        if self._tiles[tile].neuron.noise == 0:
+        """What the comparator draws, in counts, (batch, n); None where nothing."""
+        neuron = self._tiles[tile].neuron
+        if neuron.quiet:
             return None
         return by_read_batch(
-            partial(normal, self.chip, Purpose.COMPARATOR_NOISE, tile),
+            partial(neuron.drawn, self.chip, tile),
             rows.indices(self.geometry.rows)[:2],
             batch,
             first,

@@ -22,7 +22,8 @@ Leakage grows with temperature, ``leak_tau(T) = leak_tau * 2^(-(T - 300 K) / dou
 With offset o and noise n in counts, and the DAC's gain g, the comparator gives 1 when
 ``ref * g >= -(x + o + n)``, that is ``ref >= min_ref = ceil(-(x + o + n) / g)``.
 
-The latch regenerates exponentially [std]: it resolves ``sense_delay + tau * ln(Vdd / |dV|)`` after the clock.
+What the comparator does in the time that it has is ``comparator.py``: noise, and a side to which it falls where it
+could not decide.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ from numpy.typing import NDArray
 
 from bridgebnn.model.draws import Purpose, normal
 from bridgebnn.model.parameters.params import BOLTZMANN_J_PER_K, GRID, NeuronParams
+
+from .comparator import drawn_counts, kickback_V, resolve_s, window_V
 
 _REF_LIMIT = 2**30
 """Beyond any reference: where a signal has vanished, an offset is worth any number of counts."""
@@ -57,6 +60,8 @@ class Neuron:
         Comparator offset and charge injection, in counts.
     noise : float
         Rms of comparator and kT/C noise, in counts.
+    window : float
+        Within so many counts of its threshold the comparator gives the side drawn for this decision.
     ref_gain : float
         Gain of the reference DAC: counts of dV per count asked for.
     a, b : float64, (C,)
@@ -71,6 +76,7 @@ class Neuron:
     lsb_V: float
     offset: float
     noise: float
+    window: float
     ref_gain: float
     a: NDArray[np.float64]
     b: NDArray[np.float64]
@@ -97,6 +103,7 @@ class Neuron:
         lsb_V = max(2.0 * p.vdd_V * (1.0 - p.plate_droop) / load * settled * kept, _LEAST_LSB_V)
         offset_V = p.offset_sigma_V * float(normal(chip, Purpose.COMPARATOR_OFFSET, tile, size=()))
         offset_V += p.injection_sigma_V * float(normal(chip, Purpose.CHARGE_INJECTION, tile, size=()))
+        offset_V += kickback_V(p, load_p, load_n)
         thermal_V = math.sqrt(2.0 * BOLTZMANN_J_PER_K * p.temperature_K / (load * p.cu_F))  # both lines
         gain = 1.0 + p.ref_gain_sigma * float(normal(chip, Purpose.REFERENCE_GAIN, tile, size=()))
         return cls(
@@ -105,6 +112,7 @@ class Neuron:
             lsb_V=lsb_V,
             offset=offset_V / lsb_V,
             noise=math.hypot(p.noise_V, thermal_V) / lsb_V,
+            window=window_V(p) / lsb_V,
             ref_gain=gain / (1.0 - p.plate_droop),
             a=a,
             b=b,
@@ -113,35 +121,39 @@ class Neuron:
             params=p,
         )
 
-    def input_counts(self, x: NDArray[np.float64], z: NDArray[np.float64] | None) -> NDArray[np.float64]:
-        """What the comparator sees at ``ref`` = 0: dV ``x`` plus offset and noise, in counts.
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is drawn in a decision."""
+        return self.noise == 0 and self.window == 0
+
+    def drawn(self, chip: int, tile: int, number: int, *, size: int) -> NDArray[np.float64]:
+        """What is drawn in the decisions of rows 0 to ``size - 1`` at read ``number``, in counts."""
+        return drawn_counts(self.noise, self.window, chip, tile, number, size)
+
+    def input_counts(self, x: NDArray[np.float64], drawn: NDArray[np.float64] | None) -> NDArray[np.float64]:
+        """What the comparator sees at ``ref`` = 0: dV ``x`` plus offset and what is drawn, in counts.
 
         Parameters
         ----------
         x : float64
             dV in counts.
-        z : float64 of the same shape, or None
-            Standard normal draws; None where the neuron has no noise.
+        drawn : float64 of the same shape, or None
+            See ``drawn``; None where the neuron is ``quiet``.
         """
         total = x + self.offset
-        return total if z is None else total + self.noise * z
+        return total if drawn is None else total + drawn
 
-    def min_ref(self, x: NDArray[np.float64], z: NDArray[np.float64] | None) -> NDArray[np.int32]:
+    def min_ref(self, x: NDArray[np.float64], drawn: NDArray[np.float64] | None) -> NDArray[np.int32]:
         """Smallest ``ref`` at which the comparator gives 1, int32 of the shape of ``x``, within +-2**30."""
-        least = np.ceil(-self.input_counts(x, z) / self.ref_gain)
+        least = np.ceil(-self.input_counts(x, drawn) / self.ref_gain)
         return np.clip(least, -_REF_LIMIT, _REF_LIMIT).astype(np.int32)
 
     def resolve_s(
-        self, x: NDArray[np.float64], z: NDArray[np.float64] | None, ref: NDArray[np.integer]
+        self, x: NDArray[np.float64], drawn: NDArray[np.float64] | None, ref: NDArray[np.integer]
     ) -> NDArray[np.float64]:
-        """Time from ``sense`` to a valid decision in second; infinite only at exactly 0."""
-        p = self.params
-        seen_V = self.lsb_V * np.abs(self.input_counts(x, z) + self.ref_gain * ref)
-        if p.regeneration_tau_s == 0:
-            return np.full(np.shape(seen_V), p.sense_delay_s)
-        with np.errstate(divide="ignore"):
-            growth = np.log(p.vdd_V / seen_V)
-        return p.sense_delay_s + p.regeneration_tau_s * np.maximum(growth, 0.0)
+        """Time from ``sense`` to a valid decision in second; infinite only at exactly 0 and without a limit."""
+        seen_V = self.lsb_V * np.abs(self.input_counts(x, drawn) + self.ref_gain * ref)
+        return resolve_s(self.params, seen_V)
 
     def lines_V(self, q: NDArray[np.bool_], enabled: NDArray[np.bool_]) -> tuple[float, float]:
         """VP and VN in volt after evaluation, for one row's bits ``q`` (C,); ``ref`` not included."""

@@ -175,6 +175,19 @@ class NeuronParams(Quantities):
     sense_delay_s: float = quantity(
         80e-12, "s", 0.0, 1e-6, "[ours] SKY130 by SPICE, docs/spice.md: comparator's delay at full input"
     )
+    decide_s: float = quantity(
+        0.0, "s", 0.0, 1.0, "[ours] time that the comparator has to decide; 0: it is waited for"
+    )
+    hysteresis_V: float = quantity(
+        0.0,
+        "V",
+        0.0,
+        1.0,
+        "[ours] shift of its threshold away from the decision before, which counts as random (SPICE: none)",
+    )
+    kickback_C: float = quantity(
+        0.0, "C", 0.0, 1e-9, "[ours] charge that its clock pushes onto each line of the neuron"
+    )
 
     def parasitic_F(self, columns: int) -> float:
         """Parasitic of each line of a tile with ``columns`` columns, in farad."""
@@ -194,6 +207,9 @@ class NeuronParams(Quantities):
             ref_gain_sigma=0.0,
             regeneration_tau_s=0.0,
             sense_delay_s=0.0,
+            decide_s=0.0,
+            hysteresis_V=0.0,
+            kickback_C=0.0,
         )
 
 

@@ -185,6 +185,7 @@ def single_ended(neuron: Neuron) -> Neuron:
         v=np.ones(columns),
         offset=2.0 * kept * neuron.offset,
         noise=2.0 * kept * neuron.noise,
+        window=2.0 * kept * neuron.window,
         ref_gain=neuron.ref_gain * kept,
     )
 
@@ -217,8 +218,15 @@ class _Bridges:
         x -= (neuron.v @ enabled) / 2
         if what.mode is not ReadMode.SIGN:
             return x + enabled.sum() / 2
-        z = self.sample.normal(self.circuit, what, x.shape, 1) if neuron.noise > 0 else None
-        return what.refs >= neuron.min_ref(x, z)
+        return what.refs >= neuron.min_ref(x, self._drawn(what, neuron, x.shape))
+
+    def _drawn(self, what: RowRead, neuron: Neuron, shape: tuple[int, ...]) -> FloatArray | None:
+        if neuron.quiet:
+            return None
+        found = neuron.noise * self.sample.normal(self.circuit, what, shape, 1)
+        if neuron.window > 0:
+            found += np.copysign(neuron.window, self.sample.normal(self.circuit, what, shape, 3))
+        return found
 
 
 class _Conventional:

@@ -304,7 +304,7 @@ def test_same_pulses_same_state():
 @pytest.mark.parametrize("broken", ["order", "offset", "element"])
 def test_a_broken_draw_is_noticed(broken, monkeypatch):
     """Batch and single rows differ if noise depends on the order of calls or on the wrong key."""
-    import bridgebnn.model.macro.array as module
+    import bridgebnn.model.macro.comparator as module
 
     inputs, col_en = vectors(6)
     expected = chip().min_refs_batch(0, ALL, inputs, col_en, np.ones(12, int))

@@ -76,7 +76,7 @@ def test_min_ref_is_the_smallest_that_gives_one():
     neuron = Neuron.of(NeuronParams(ref_gain_sigma=0.05, offset_sigma_V=0.02), 25, 9, 1)
     rng = np.random.default_rng(2)
     x, z = rng.uniform(-12, 12, 500), rng.standard_normal(500)
-    least = neuron.min_ref(x, z)
+    least = neuron.min_ref(x, neuron.noise * z)
     assert least.dtype == np.int32
     seen = x + neuron.offset + neuron.noise * z
     assert (seen + neuron.ref_gain * least >= -1e-9).all()

@@ -50,6 +50,9 @@ NEURON = {
     "ref_gain_sigma": 0.1,
     "regeneration_tau_s": 5e-9,
     "sense_delay_s": 5e-9,
+    "decide_s": 1e-10,
+    "hysteresis_V": 0.05,
+    "kickback_C": 1e-13,
 }
 BASE = {
     # these matter beside another one only
