@@ -15,8 +15,8 @@ from bridgebnn.hdl.spec import (
     VerifyRef,
 )
 from bridgebnn.hdl.spec.register_map import register_map
+from bridgebnn.tb.checks.row_reference import Row
 from tests.hdl.clocked import clocked
-from tests.hdl.programming.program_row import Row
 
 GEOMETRY = Geometry(tiles=1, rows=2, inputs=3, bias=1, thresholds=2, layers=1, scores=2, log_depth=4)
 SHORT = PulseConditions(

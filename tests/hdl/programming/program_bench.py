@@ -13,7 +13,7 @@ from amaranth.sim import Simulator
 
 from bridgebnn.hdl.programming.program_sequencer import ProgramSequencer
 from bridgebnn.hdl.spec import Command, ErrorCode, Geometry, ProgOp, ProgSide, Timing, VerifyRef
-from tests.hdl.programming.program_row import Outcome, Row, reference
+from bridgebnn.tb.checks.row_reference import Outcome, Row, reference
 
 PINS = (
     *(

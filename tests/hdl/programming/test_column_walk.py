@@ -7,7 +7,7 @@ from amaranth.sim import Simulator
 
 from bridgebnn.hdl.programming.column_walk import ColumnWalk, Walk
 from bridgebnn.hdl.spec import ProgOp, ProgSide, words
-from tests.hdl.programming.program_row import bits, lowest
+from bridgebnn.tb.checks.row_reference import bits, lowest
 
 
 class Walker:

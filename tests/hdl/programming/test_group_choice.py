@@ -5,8 +5,8 @@ import random
 import pytest
 
 from bridgebnn.hdl.programming.group_choice import GroupChoice
+from bridgebnn.tb.checks.row_reference import bits, lowest
 from tests.hdl.clocked import clocked
-from tests.hdl.programming.program_row import bits, lowest
 
 
 class Walked:

@@ -6,8 +6,8 @@ import pytest
 from amaranth.sim import Simulator
 
 from bridgebnn.hdl.programming.group_scan import LowestBits, WordScan
+from bridgebnn.tb.checks.row_reference import bits, lowest
 from tests.hdl.programming.program_bench import refuses
-from tests.hdl.programming.program_row import bits, lowest
 
 
 def simulate(dut, testbench, *, clock=False):

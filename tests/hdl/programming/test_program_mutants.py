@@ -27,8 +27,8 @@ from bridgebnn.hdl.programming import (
     step_levels,
 )
 from bridgebnn.hdl.spec import Command, Geometry, ProgOp, ProgSide
+from bridgebnn.tb.checks.row_reference import HRS, LRS, NEVER, Device, Row
 from tests.hdl.programming.program_bench import Bench
-from tests.hdl.programming.program_row import HRS, LRS, NEVER, Device, Row
 from tests.hdl.programming.test_program_sequencer import SHORTEST
 
 GEOMETRY = Geometry(tiles=1, rows=2, inputs=34, bias=0)

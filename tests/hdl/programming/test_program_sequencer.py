@@ -16,8 +16,8 @@ from bridgebnn.hdl.spec import (
     PulseConditions,
     Timing,
 )
+from bridgebnn.tb.checks.row_reference import HRS, LRS, NEVER, PRISTINE, Row, reference
 from tests.hdl.programming.program_bench import Bench, refuses
-from tests.hdl.programming.program_row import HRS, LRS, NEVER, PRISTINE, Row, reference
 
 SMALL = Geometry(tiles=2, rows=5, inputs=5, bias=0)
 TWO_WORDS = Geometry(tiles=3, rows=40, inputs=40, bias=4)

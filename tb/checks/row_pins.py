@@ -1,6 +1,6 @@
 """What a row command must show on the pins, cycle by cycle, from docs/architecture.md; and the record taken apart.
 
-`tests.hdl.programming.program_row.reference` says what happens in which order, the contract how long each part
+`bridgebnn.tb.checks.row_reference.reference` says what happens in which order, the contract how long each part
 takes; `expected` puts both together. `seen` reads the same from the record of
 ``bridgebnn.tb.testbenches.program_pins``, and checks what must stand still meanwhile.
 
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from bridgebnn.hdl.spec import Command, Geometry, ProgOp, ProgSide, Timing, VerifyRef
-from tests.hdl.programming.program_row import Outcome
+from bridgebnn.tb.checks.row_reference import Outcome
 
 __all__ = ["Seen", "Waveform", "expected", "seen", "stopped"]
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from bridgebnn.hdl.spec import Command, ErrorCode, Geometry, ProgOp, PulseConditions, Timing
 from bridgebnn.hdl.spec.register_map import register_map
-from bridgebnn.tb.runs.jobs import RowsJob
+from bridgebnn.tb.checks.row_pins import Events, Waveform, expected, seen, stopped
+from bridgebnn.tb.checks.row_reference import Outcome, Row, reference
+from bridgebnn.tb.runs.jobs import RowsJob, Sim
 from bridgebnn.tb.runs.reports import RowsReport
 from bridgebnn.tb.runs.runner import perform, simulation
-from tests.cosim.row_pins import Events, Waveform, expected, seen, stopped
-from tests.hdl.programming.program_row import Outcome, Row, reference
 
 __all__ = ["COUNTERS", "TIMING", "Script", "Stop", "conditions", "with_backdoors"]
 
@@ -242,23 +242,25 @@ class Script:
 
     # -- run ------------------------------------------------------------------------------------------------
 
-    def run(self, sim: str, verilog: Path, backdoors: dict[str, str]) -> dict[str, dict[str, str]]:
+    def run(self, sim: Sim, verilog: Path, backdoors: dict[str, str]) -> dict[str, dict[str, str]]:
         """Outcome of every step, by group: "ok", or what was wrong."""
         job = RowsJob(sim=sim, geometry=self.geometry, steps=tuple(self.steps), backdoors=backdoors)
         built = simulation(sim, "strobe", self.geometry, verilog)
         result = RowsReport.from_dict(perform(job, built, timeout_s=300.0))
         assert len(result.records) == len(self.judges) > 0
         outcomes: dict[str, dict[str, str]] = {}
-        for number, ((group, name, judge), record) in enumerate(
-            zip(self.judges, result.records, strict=True)
-        ):
-            try:
-                judge(result.pins, record)
-                said = "ok"
-            except AssertionError as error:
-                said = str(error)
-            outcomes.setdefault(group, {})[f"{number} {name}"] = said
+        for number, record in enumerate(result.records):
+            group, name, _ = self.judges[number]
+            outcomes.setdefault(group, {})[f"{number} {name}"] = self.judged(number, result.pins, record)
         return outcomes
+
+    def judged(self, number: int, pins: list[str], record: dict[str, Any]) -> str:
+        """What is wrong with the record of a step; "ok" when nothing is."""
+        try:
+            self.judges[number][2](pins, record)
+        except AssertionError as error:
+            return str(error)
+        return "ok"
 
     # -- what the host reads --------------------------------------------------------------------------------
 
