@@ -107,9 +107,10 @@ def add_inference(parser: argparse.ArgumentParser, images: int) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "--macro",
-        choices=("ideal", "real", "published"),
+        choices=("ideal", "real", "published", "published-like"),
         default="ideal",
-        help="parameter set, or the authors' published statistics (default ideal)",
+        help="parameter set: no error, our physics, the authors' published statistics, our physics fitted to them "
+        "(default ideal)",
     )
     which.add_argument(
         "--macro-params",
@@ -128,7 +129,7 @@ def add_inference(parser: argparse.ArgumentParser, images: int) -> None:
         type=int,
         choices=tuple(CLOCKS_NS),
         metavar="NS",
-        help="of --macro published: time that the comparator has, 6, 8 or 20 ns (default 8)",
+        help="of --macro published and published-like: time that the comparator has, 6, 8 or 20 ns (default 8)",
     )
     add(
         "--cell-errors",
@@ -165,13 +166,16 @@ def given_macro(arguments: argparse.Namespace) -> MacroParams | None:
     Raises
     ------
     ValueError
-        Statistics of another macro than published.
+        Options of another macro than the one asked for.
     """
     options = {"--clock": arguments.clock, "--cell-errors": arguments.cell_errors}
     given = [name for name, value in options.items() if value is not None]
     measured = arguments.devices
-    if given and (arguments.macro != "published" or arguments.macro_params or measured):
-        raise ValueError(f"{given[0]} without --macro published: only the published statistics have it")
+    named = None if arguments.macro_params or measured else arguments.macro
+    if "--cell-errors" in given and named != "published":
+        raise ValueError("--cell-errors without --macro published: only the published statistics have it")
+    if "--clock" in given and named not in ("published", "published-like"):
+        raise ValueError("--clock without --macro published or published-like: no other macro has it")
     if measured:
         return macro_of(measured)
     if arguments.macro_params:
@@ -181,4 +185,6 @@ def given_macro(arguments: argparse.Namespace) -> MacroParams | None:
     if not given:
         return MacroParams.named(arguments.macro)
     clock_ns = 8 if arguments.clock is None else arguments.clock
+    if named == "published-like":
+        return MacroParams.published_like(clock_ns)
     return MacroParams.of_published(clock_ns=clock_ns, cell_error_rate=arguments.cell_errors or 0.0)

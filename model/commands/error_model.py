@@ -40,7 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="D",
         help="from the threshold, in popcount counts (default 0 1 2 4 9 16 30)",
     )
-    add("--macro", default="real", metavar="M", help="physics: real, or a .json file (default real)")
+    add(
+        "--macro",
+        default="real",
+        metavar="M",
+        help="physics: real, published-like, or a .json file (default real)",
+    )
     add("--json", type=output_file, metavar="F", help="also write the results as JSON")
     add("--png", type=output_file, metavar="F", help="also draw them, at distances 0 to 40")
 
@@ -72,7 +77,7 @@ def _show(report: ErrorModelReport, name: str) -> None:
     console.print(
         f"{report.inputs} inputs, {report.cells} cells, a count is {report.lsb_V * 1e3:.2f} mV\n"
         f"sigma in counts: published {sigmas}; macro {name} {report.physical_sigma:.2f} "
-        f"(offset {report.offset_sigma:.2f}, noise {report.noise_sigma:.2f})",
+        f"(offset {report.offset_sigma:.2f}, noise {report.noise_sigma:.2f}), window {report.window:.2f}",
         highlight=False,
     )
     for row in report.rows:

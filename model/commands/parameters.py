@@ -28,7 +28,8 @@ _KINDS = (BridgeParams, NeuronParams, DeviceParams, SelectTransistorParams, Curr
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``parameters``."""
     add = parser.add_argument
-    add("--macro", choices=("ideal", "real"), default="real", help="set to write (default %(default)s)")
+    sets = ("ideal", "real", "published-like")
+    add("--macro", choices=sets, default="real", help="set to write (default %(default)s)")
     add("--json", type=output_file, metavar="F", help="write this set as JSON instead of printing the tables")
 
 

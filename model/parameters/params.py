@@ -19,7 +19,7 @@ from typing import Any, Self
 from bridgebnn.hdl.spec import Timing
 
 from .device_params import DeviceParams
-from .published import PublishedParams
+from .published import PUBLISHED_LIKE, PublishedParams, check_clock
 from .quantities import Quantities, choice, known, quantity
 
 __all__ = [
@@ -267,6 +267,25 @@ class MacroParams:
         """The authors' statistics; ``statistics`` are fields of `PublishedParams`."""
         return cls(name="published", published=PublishedParams(**statistics))
 
+    @classmethod
+    def published_like(cls, clock_ns: int = 8) -> Self:
+        """``real`` with a comparator that errs per decision nearly as the published tables say (docs/error-model.md).
+
+        Parameters
+        ----------
+        clock_ns : 6, 8 or 20
+            Time that the comparator has, in ns. Any other ``decide_s`` is a file of parameters away.
+
+        Raises
+        ------
+        ValueError
+            Another clock.
+        """
+        check_clock(clock_ns)
+        given: dict[str, Any] = PUBLISHED_LIKE | {"decide_s": clock_ns * 1e-9}
+        neuron = NeuronParams(offset_sigma_V=0.0, injection_sigma_V=0.0, **given)
+        return cls(name="published-like", neuron=neuron)
+
     @property
     def is_ideal(self) -> bool:
         """Whether these are the values of ``ideal``, whatever the name."""
@@ -292,12 +311,20 @@ class MacroParams:
 
     @classmethod
     def named(cls, name: str) -> Self:
-        """``ideal``, ``real``, ``published`` (8 ns, no cell errors), or the path of a ``.json`` file (see ``load``)."""
+        """``ideal``, ``real``, ``published`` (8 ns, no cell errors), ``published-like`` (8 ns), or the path of a
+        ``.json`` file (see ``load``)."""
         if name.endswith(".json"):
             return cls.load(name)
-        made = {"ideal": cls.ideal, "real": cls.real, "published": cls.of_published}
+        made = {
+            "ideal": cls.ideal,
+            "real": cls.real,
+            "published": cls.of_published,
+            "published-like": cls.published_like,
+        }
         if name not in made:
-            raise ValueError(f"macro = {name!r}: must be ideal, real or published, or a .json file")
+            raise ValueError(
+                f"macro = {name!r}: must be ideal, real, published or published-like, or a .json file"
+            )
         return made[name]()
 
     @classmethod

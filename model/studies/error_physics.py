@@ -6,7 +6,9 @@ read, and its capacitors a mismatch. Over tiles and reads that is one normal num
     sigma^2 = (offset^2 + injection^2 + noise^2 + 2 k T / (S Cu)) / lsb^2 + C cu_sigma^2 / 8,
 
 on dV of ``d' + 1/2`` counts (C odd; ``d'`` where C is even), so a neuron that cell errors left at d' errs with
-``Phi(-(d' + 1/2) / sigma)``. Cell errors are those of the tables. [ours]
+``Phi(-(d' + 1/2) / sigma)``. With a window of w counts (``bridgebnn.model.macro.comparator``) a side +-w is drawn per
+decision, so it errs with the mean of ``Phi(-(d' + 1/2 - w) / sigma)`` and ``Phi(-(d' + 1/2 + w) / sigma)``. Cell errors
+are those of the tables. [ours]
 
 Mismatch: at half of C ones, ``x = 1/2 (sum of a over the ones - sum of b over the zeros)``, each sum out of a fixed
 total, has the variance ``1/4 * 2 * (C/4) cu_sigma^2``.
@@ -30,7 +32,15 @@ from bridgebnn.records import Document, Record
 
 from .statistics import displaced, neuron_error, sigma_counts
 
-__all__ = ["ErrorModelReport", "ErrorRow", "compared", "physical_error", "physical_sigma"]
+__all__ = [
+    "ErrorModelReport",
+    "ErrorRow",
+    "compared",
+    "decision_error",
+    "physical_error",
+    "physical_sigma",
+    "physical_window",
+]
 
 
 class ErrorRow(Record, frozen=True, kw_only=True):
@@ -61,7 +71,9 @@ class ErrorModelReport(Document, frozen=True, kw_only=True):
     published_sigma : list of float
         By clock, counts.
     physical_sigma, offset_sigma, noise_sigma : float
-        In counts; the first is everything, the others parts of it.
+        In counts; the first is everything that is normal, the others parts of it.
+    window : float
+        Counts within which the comparator gives a drawn side.
     lsb_V : float
         Volt of dV per count.
     rows : list of ErrorRow
@@ -76,6 +88,7 @@ class ErrorModelReport(Document, frozen=True, kw_only=True):
     physical_sigma: float
     offset_sigma: float
     noise_sigma: float
+    window: float = 0.0
     lsb_V: float
     rows: list[ErrorRow]
     versions: dict[str, str]
@@ -94,6 +107,19 @@ def physical_sigma(params: NeuronParams, cells: int) -> float:
     return math.hypot(offset, neuron.noise, mismatch)
 
 
+def physical_window(params: NeuronParams, cells: int) -> float:
+    """Counts within which the comparator of a neuron of ``cells`` cells gives a drawn side."""
+    return _nominal(params, cells).window
+
+
+def decision_error(left: NDArray[np.integer], cells: int, sigma: float, window: float) -> NDArray[np.float64]:
+    """Probability that a comparator errs at distances ``left``, of a neuron of ``cells`` cells, in counts."""
+    at = left + cells % 2 / 2
+    if sigma == 0:
+        return ((at - window < 0).astype(float) + (at + window < 0)) / 2
+    return (ndtr(-(at - window) / sigma) + ndtr(-(at + window) / sigma)) / 2
+
+
 def physical_error(
     params: NeuronParams, n_inputs: int, cell_error_rate: float, distance: ArrayLike
 ) -> NDArray[np.float64]:
@@ -109,13 +135,11 @@ def physical_error(
     far = np.asarray(distance)
     if far.dtype.kind not in "iu" or (far.size and (far.min() < 0 or far.max() > cells // 2)):
         raise ValueError(f"distance must be integers from 0 to {cells // 2}, half of {cells} cells")
-    sigma, middle = physical_sigma(params, cells), cells % 2 / 2
+    sigma, window = physical_sigma(params, cells), physical_window(params, cells)
 
     def at(d: int) -> float:
         left, shift = displaced(d, cells, cell_error_rate)
-        if sigma == 0:
-            return float(shift @ (left + middle < 0))
-        return float(shift @ ndtr(-(left + middle) / sigma))
+        return float(shift @ decision_error(left, cells, sigma, window))
 
     return np.array([at(int(d)) for d in far.ravel()], np.float64).reshape(far.shape)
 
@@ -140,6 +164,7 @@ def compared(
         "physical_sigma": physical_sigma(params, cells),
         "offset_sigma": math.hypot(params.offset_sigma_V, params.injection_sigma_V) / neuron.lsb_V,
         "noise_sigma": neuron.noise,
+        "window": neuron.window,
         "lsb_V": neuron.lsb_V,
         "rows": [
             ErrorRow(

@@ -10,10 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from .error_fit import ErrorFitReport
 from .error_physics import ErrorModelReport
 from .error_sweep import PublishedPoint, SweepReport
 
-__all__ = ["draw_sweep", "plot_errors", "plot_sweep"]
+__all__ = ["draw_sweep", "plot_errors", "plot_fit", "plot_sweep"]
 
 COLOURS = {6: "#3b6fb6", 8: "#3f9a6b", 20: "#d1743c"}
 
@@ -73,6 +74,31 @@ def plot_errors(report: ErrorModelReport, path: Path) -> None:
         axis.set_ylabel("probability of a wrong bit")
     panels[0].legend(fontsize=8)
     figure.suptitle(f"a neuron of {report.inputs} inputs", fontsize=10)
+    _write(figure, path)
+
+
+def plot_fit(report: ErrorFitReport, path: Path) -> None:
+    """Published and fitted error over distance for small and large neurons and with cell errors; residuals below."""
+    shown = [(127, 0.0), (1025, 0.0), (1025, 0.01), (6921, 0.0)]
+    figure = Figure(figsize=(13, 5.6), layout="constrained")
+    panels = figure.subplots(2, len(shown), sharex="col", height_ratios=(2, 1))
+    for column, (inputs, rate) in enumerate(shown):
+        above, below = panels[:, column]
+        for table in report.tables:
+            if (table.inputs, table.cell_error_rate) != (inputs, rate):
+                continue
+            distance, colour = np.arange(table.distances), COLOURS.get(table.clock_ns, "k")
+            above.plot(distance, table.published, color=colour, label=f"published, {table.clock_ns} ns")
+            above.plot(distance, table.fitted, "--", color=colour)
+            below.plot(distance, np.subtract(table.fitted, table.published), color=colour, marker=".")
+        above.set(yscale="log", ylim=(1e-5, 1), title=f"{inputs} inputs, cell error rate {rate:g}")
+        below.set(xlabel="distance from the threshold (counts)", ylim=(-0.12, 0.12))
+        for axis in (above, below):
+            axis.grid(alpha=0.25)
+    panels[0, 0].set_ylabel("probability of a wrong bit")
+    panels[1, 0].set_ylabel("fitted - published")
+    panels[0, 1].plot([], [], "k--", label="published-like")
+    panels[0, 1].legend(fontsize=8)
     _write(figure, path)
 
 

@@ -9,6 +9,7 @@ from types import ModuleType
 from bridgebnn.command_line import output_folder
 from bridgebnn.model.flows.reports import ModelReport
 from bridgebnn.model.studies.energy import EnergyStudyReport
+from bridgebnn.model.studies.error_fit import ErrorFitReport
 from bridgebnn.model.studies.error_physics import ErrorModelReport
 from bridgebnn.model.studies.error_sweep import SweepReport
 from bridgebnn.model.studies.measured_devices import DevicesReport
@@ -44,6 +45,7 @@ RECORDS: tuple[type[Record], ...] = (
     MonteCarloReport,
     EnergyStudyReport,
     ErrorModelReport,
+    ErrorFitReport,
     DevicesReport,
 )
 """Every kind of job and report."""

@@ -76,7 +76,8 @@ class ChipJob(Job, frozen=True, kw_only=True):
     ----------
     macro : MacroParams
         Also "ideal" (the default; of a `ProgramJob` it is "real"), "real", "published" (the authors' statistics at
-        8 ns without cell errors; another clock or rate as its field ``published``) or the path of a JSON file.
+        8 ns without cell errors; another clock or rate as its field ``published``), "published-like" (8 ns) or the path
+        of a JSON file.
     chip : int, 0 .. 2**64 - 1
         Seed of the chip: every draw of its devices, mismatch and noise.
     """

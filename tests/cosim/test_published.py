@@ -1,5 +1,6 @@
 """The macro of the published statistics on the pins: both attachments, both simulators and the model alone agree."""
 
+import dataclasses
 import io
 
 import numpy as np
@@ -39,6 +40,31 @@ def test_pins_are_the_model(final, combine, program):
         assert result["golden_mismatches"] > 0
         assert (result["macro"], result["ideal"]) == ("published", False)
     assert all(result[key] == results[0][key] for result in results for key in SAME)
+
+
+@pytest.mark.icarus
+@pytest.mark.verilator
+@pytest.mark.parametrize(
+    ("final", "combine"), [(ReadMode.COUNT, Combine.VOTE), (ReadMode.SEARCH, Combine.ADD)]
+)
+def test_a_comparator_with_a_clock_on_the_pins(final, combine):
+    """Sides drawn where it has not decided in time are the same on both simulators, attachments and in the model."""
+    like = MacroParams.published_like(6)
+    # a count of 25 columns is 115 mV: a hysteresis that matters there
+    macro = dataclasses.replace(like, neuron=dataclasses.replace(like.neuron, hysteresis_V=0.2))
+    results = [
+        small.run(sim, attach, count=8, macro=macro, chip=5, final_mode=final, combine=combine)
+        for sim, attach in (("icarus", "strobe"), ("icarus", "prefetch"), ("verilator", "prefetch"))
+    ]
+    for result in results:
+        same_as_model(result)
+        assert result["golden_mismatches"] > 0
+    assert all(result[key] == results[0][key] for result in results for key in SAME)
+    waits = dataclasses.replace(
+        macro, neuron=dataclasses.replace(macro.neuron, decide_s=0.0, hysteresis_V=0.0)
+    )
+    patient = small.run("icarus", "strobe", count=8, macro=waits, chip=5, final_mode=final, combine=combine)
+    assert patient["golden_mismatches"] < results[0]["golden_mismatches"]
 
 
 @pytest.mark.icarus
