@@ -23,6 +23,7 @@ from .constraints import constraints
 from .lef import lef
 from .liberty import CORNERS, liberty
 from .macro import Macro
+from .registers import register_views
 from .software import software
 from .verilog import cell_lines, macro_model, modules, netlist, render, stub, system, waivers
 
@@ -91,13 +92,13 @@ def write_kit(request: KitRequest, out: Path) -> Path:
     for name, text in contents.items():
         file = out / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
+        file.write_bytes(_bytes(text))
     manifest = out / "manifest.json"
     manifest.write_text(json.dumps(_manifest(request, contents), indent=2) + "\n")
     return manifest
 
 
-def _contents(request: KitRequest) -> dict[str, str]:
+def _contents(request: KitRequest) -> dict[str, str | bytes]:
     """Every file by its path in the kit."""
     name, mapping, timing, bus = request.name, request.mapping, request.timing, request.bus
     geometry = mapping.geometry
@@ -144,6 +145,7 @@ def _contents(request: KitRequest) -> dict[str, str]:
         f"macro/{macro.cell}.lef": lef(macro),
         f"macro/{macro.cell}.cdl": netlist(macro),
         **{f"software/{file}": text for file, text in software(name, mapping).items()},
+        **register_views(geometry, timing),
         "lint/waivers.vlt": waivers(macro, [file for file in parts if file != f"rtl/{name}_system.v"]),
         f"constraints/{name}.sdc": constraints(macro, bus),
         **wrappers,
@@ -164,18 +166,22 @@ def _contents(request: KitRequest) -> dict[str, str]:
     }
 
 
+def _bytes(text: str | bytes) -> bytes:
+    return text.encode() if isinstance(text, str) else text
+
+
 def _lines(lines: list[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _manifest(request: KitRequest, contents: dict[str, str]) -> dict[str, object]:
+def _manifest(request: KitRequest, contents: dict[str, str | bytes]) -> dict[str, object]:
     return {
         "kit": request.name,
         "bus": str(request.bus),
         "command": request.command,
         "versions": {"bridgebnn": __version__} | {p: importlib.metadata.version(p) for p in ("amaranth",)},
         "geometry": request.mapping.geometry.as_dict(),
-        "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in sorted(contents.items())},
+        "files": {name: hashlib.sha256(_bytes(text)).hexdigest() for name, text in sorted(contents.items())},
     }
 
 

