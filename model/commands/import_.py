@@ -1,7 +1,8 @@
 """Import a network that another framework trained (ONNX, QONNX, Keras and Larq) into this project's format.
 
 Every decision of the foreign network is evaluated at every integer that its neurons can reach, in float64 with the
-file's own constants; the thresholds are read off that. What cannot be imported is named, with its place.
+file's own constants; the thresholds are read off that. First and last layers of real weights are left to the host. What
+cannot be imported is named, with its place.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from rich.table import Table
 from bridgebnn.command_line import output_file, write_json
 from bridgebnn.model.mapping.fit import geometry_for
 from bridgebnn.model.networks.encoding import RULES
+from bridgebnn.model.networks.host import host_layers
 from bridgebnn.model.networks.imports import FOREIGN, RANGES, import_network
 from bridgebnn.model.networks.network import Network
 
@@ -54,7 +56,13 @@ def run(arguments: argparse.Namespace) -> int:
     _show(network, arguments.out)
     if arguments.json:
         write_json(
-            arguments.json, {"file": str(arguments.out), "layers": _layers(network), **network.meta["import"]}
+            arguments.json,
+            {
+                "file": str(arguments.out),
+                "layers": _layers(network),
+                "host_layers": host_layers(network.operations),
+                **network.meta["import"],
+            },
         )
     return 0
 
@@ -80,10 +88,12 @@ def _show(network: Network, out: Path) -> None:
         table.add_row(str(number), *(str(value) for value in layer.values()))
     console = Console()
     console.print(table)
+    for words in host_layers(network.operations):
+        console.print(f"layer on the host: {words}", soft_wrap=True)
     said = network.meta["import"]
     geometry = geometry_for(network)
     size = " x ".join(map(str, network.encoding.shape))
-    console.print(f"bits of an image ({size} values): {network.encoding.rule}")
+    console.print(f"an image of {size} values enters as: {network.encoding.rule}")
     console.print(f"score of a class: {said['score_scale']:.6g} * integer score + {said['score_offset']:.6g}")
     maps = f", maps of {geometry.map_words} words" if geometry.map_words else ""
     console.print(f"one layer per tile: {geometry.tiles} tiles of {geometry.rows} x {geometry.columns}{maps}")

@@ -36,7 +36,7 @@ class Result:
     ----------
     hidden : list of uint8, (batch, n)
         Bits that each operation gives, as in ``golden.Forward``.
-    scores : int32, (batch, n_out)
+    scores : int32, (batch, n_out); int64 where the host makes them
         Of the last operation; float64 from a circuit without a digital output.
     classes : int64, (batch,)
         Index of the largest score, the lowest on ties.
@@ -159,7 +159,9 @@ def _evaluate(mapping: Mapping, bits: NDArray[np.uint8], answers: Answers) -> Re
         hidden, scores = hidden + done.hidden, done.scores
     return Result(
         hidden=hidden,
-        scores=scores if scores.dtype.kind == "f" else scores.astype(np.int32),
+        scores=scores
+        if scores.dtype.kind == "f"
+        else scores.astype(np.int64 if mapping.behind else np.int32),
         classes=np.argmax(scores, axis=1),
     )
 

@@ -63,5 +63,7 @@ def wrong_images(
 
 def _grey(encoding: Encoding, bits: NDArray[np.uint8]) -> bytes:
     """Values 0..255, of thermometer codes the share of their levels."""
+    if encoding.planes:
+        return np.packbits(bits, bitorder="little").tobytes()
     levels = bits.reshape(-1, encoding.levels).sum(axis=1, dtype=np.int64)
     return (255 * levels // encoding.levels).astype(np.uint8).tobytes()

@@ -4,6 +4,7 @@
 file                    holds
 ======================  ==================================================================================
 ``.npz``                arrays ``images`` and perhaps ``labels``; also ``x_test``, ``y_test`` and others, `KEYS`
+                        or CIFAR-10's test images in JPEG copies, see ``jpeg_archive.py``
 ``.npy``                images; labels in a file of their own
 idx, also gzipped       images; labels in the file beside it whose name has ``labels-idx1`` for ``images-idx3``
 a folder                images by class, see ``image_folder.py``; or the batches of CIFAR-10: ``test_batch.bin``
@@ -16,6 +17,7 @@ all are 0..1 in steps of 1/255. Bits (0 and 1, or -1 and +1) have to be named as
 
 from __future__ import annotations
 
+import math
 import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,10 +26,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .dataset import TEST_SET, load_mnist_test
+from .dataset import PIXELS, TEST_SET, load_mnist_test
 from .encoding import DEFAULT, Encoding, parse_rule
 from .idx import DatasetError, load_idx
 from .image_folder import load_image_folder
+from .jpeg_archive import is_jpeg_archive, load_jpeg_archive
 from .network import Network
 from .test_sets import TEST_SETS, load_test_set
 
@@ -91,11 +94,16 @@ class Data:
             )
         encoding = network.encoding
         if self.thresholds is None:
-            if not encoding.thresholds:
+            if encoding.takes_bits:
                 raise DatasetError(
                     f"{self.name}: holds values, but {network.name} takes bits: binarize = bits"
                 )
         else:
+            if encoding.planes:
+                raise DatasetError(
+                    f"{self.name}: holds bits, but {network.name} takes values 0..255: say data with grey "
+                    "values or colours"
+                )
             if self.thresholds and encoding.thresholds and self.thresholds != encoding.thresholds:
                 own = Encoding(shape=(1,), thresholds=self.thresholds).rule
                 raise DatasetError(
@@ -128,6 +136,12 @@ def test_images(network: Network | None) -> Data:
                 f"{network.encoding.rule}: say data"
             )
         return Data(name=path.name, images=values, labels=labels.astype(np.int64))
+    if network is not None and math.prod(network.encoding.shape) != PIXELS:
+        wanted = " x ".join(map(str, network.encoding.shape))
+        raise DatasetError(
+            f"{network.name} takes images of {wanted} values: no test images of that shape come with the "
+            "package, say data"
+        )
     images, labels = load_mnist_test()
     return Data(name=TEST_SET.name, images=images, labels=labels.astype(np.int64), thresholds=DEFAULT)
 
@@ -179,7 +193,7 @@ def load_data(
         data = _load(Path(path), network, most)
         if labels is not None:
             data = replace(data, labels=_labels(_one_array(Path(labels)), Path(labels)))
-        bits = rule == () or (network is not None and not network.encoding.thresholds)
+        bits = rule == () or (network is not None and network.encoding.takes_bits)
         images = _as_bits(data.images, data.name) if bits else _as_values(data.images, data.name)
         data = replace(data, images=images, thresholds=() if bits else None)
     if data.labels is not None and len(data.labels) != len(data.images):
@@ -204,7 +218,7 @@ def _load(path: Path, network: Network | None, most: int | None) -> Data:
     with path.open("rb") as file:
         start = file.read(4)
     if start[:2] == b"PK":
-        return _archive(path)
+        return _archive(path, most)
     if start == b"\x93NUM" or start[:2] == b"\x1f\x8b" or start[:3] == b"\0\0\x08":
         images = _one_array(path)
         beside = path.with_name(name.replace("images", "labels").replace("idx3", "idx1"))
@@ -244,9 +258,12 @@ def _one_array(path: Path) -> NDArray[Any]:
         raise DatasetError(f"{path}: cannot be read ({error})") from None
 
 
-def _archive(path: Path) -> Data:
+def _archive(path: Path, most: int | None) -> Data:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            if is_jpeg_archive(archive.files):
+                copies, classes_of, classes = load_jpeg_archive(path, "test", most)
+                return Data(name=path.name, images=copies, labels=classes_of, classes=classes)
             keys = next((k for k in KEYS if k[0] in archive), None)
             if keys is None:
                 known = ", ".join(images for images, _ in KEYS)

@@ -10,9 +10,10 @@ entry of a file       dtype    value
 ====================  =======  =======================================================================
 ``input_shape``       int32    (pixels,), (height, width) or (height, width, channels) of an image
 ``input_thresholds``  int32    (L,), rising, each 0..256 (never 0: always 0, 256); none: values are bits
+``input_planes``      int      8, without thresholds: values as they are; left out: 0
 ====================  =======  =======================================================================
 
-Both are left out together by older files: one threshold of 128 then.
+All are left out together by older files: one threshold of 128 then.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ from bridgebnn.model.npz import Entries
 
 from .operations import NetworkError, Operation, check_all, integers
 
-__all__ = ["DEFAULT", "RULES", "Encoding", "parse_rule"]
+__all__ = ["DEFAULT", "RULES", "VALUE_BITS", "Encoding", "parse_rule"]
+
+VALUE_BITS = 8
+"""Bits of a value that enters as it is."""
 
 DEFAULT = (128,)
 """Thresholds where a file has none: the rule of the networks that come with the package."""
@@ -85,7 +89,9 @@ class Encoding:
     shape : tuple of int
         Of an image: (pixels,), (height, width) or (height, width, channels), each at least 1.
     thresholds : tuple of int
-        Rising, each 0..256; none where the values are bits.
+        Rising, each 0..256; none where the values are bits, or enter as they are.
+    planes : int
+        8 where values enter as they are, 0 otherwise.
 
     Raises
     ------
@@ -95,6 +101,7 @@ class Encoding:
 
     shape: tuple[int, ...]
     thresholds: tuple[int, ...] = DEFAULT
+    planes: int = 0
 
     def __post_init__(self) -> None:
         for name in ("shape", "thresholds"):
@@ -104,6 +111,11 @@ class Encoding:
                 f"input shape {self.shape}: must be (pixels,), (height, width) or (height, width, channels)"
             )
         _check_thresholds(self.thresholds)
+        if self.planes not in (0, VALUE_BITS) or (self.planes and self.thresholds):
+            raise NetworkError(
+                f"input planes {self.planes} with {len(self.thresholds)} thresholds: must be 0, or "
+                f"{VALUE_BITS} without any"
+            )
 
     @classmethod
     def of(cls, operation: Operation, thresholds: Sequence[int] = DEFAULT) -> Self:
@@ -127,7 +139,12 @@ class Encoding:
     @property
     def levels(self) -> int:
         """Bits of a value."""
-        return max(1, len(self.thresholds))
+        return self.planes or max(1, len(self.thresholds))
+
+    @property
+    def takes_bits(self) -> bool:
+        """Whether the values are bits already."""
+        return not self.thresholds and not self.planes
 
     @property
     def n_bits(self) -> int:
@@ -136,7 +153,9 @@ class Encoding:
 
     @property
     def rule(self) -> str:
-        """The thresholds in words, as `parse_rule` takes them."""
+        """The thresholds in words, as `parse_rule` takes them; ``values`` where values enter as they are."""
+        if self.planes:
+            return "values"
         if not self.thresholds:
             return "bits"
         if len(self.thresholds) == 1:
@@ -164,7 +183,7 @@ class Encoding:
 
         Parameters
         ----------
-        images : integers 0..255 (0 and 1 without thresholds), (count, *shape)
+        images : integers 0..255 (0 and 1 where they are bits), (count, *shape)
             A channel of one may be left out or added, and a flat (count, pixels) is taken in row-major order.
 
         Returns
@@ -193,10 +212,12 @@ class Encoding:
         if array.dtype.kind not in "biu":
             raise NetworkError(f"images are {array.dtype}: must be whole numbers")
         values = array.reshape(len(array), flat)
-        if array.dtype != np.uint8 or not self.thresholds:
-            top = 255 if self.thresholds else 1
+        if array.dtype != np.uint8 or self.takes_bits:
+            top = 1 if self.takes_bits else 255
             values = values.astype(np.int64) if array.dtype.kind == "b" else values
             check_all("images", values, (values >= 0) & (values <= top), lambda at: f"from 0 to {top}")
+        if self.planes:
+            return np.unpackbits(values.astype(np.uint8), axis=1, bitorder="little")
         if not self.thresholds:
             return values.astype(np.uint8)
         bits = np.empty((*values.shape, len(self.thresholds)), np.uint8)
@@ -209,6 +230,7 @@ class Encoding:
         return {
             "input_shape": np.array(self.shape, np.int32),
             "input_thresholds": np.array(self.thresholds, np.int32),
+            **({"input_planes": self.planes} if self.planes else {}),
         }
 
     @classmethod
@@ -221,4 +243,7 @@ class Encoding:
             found[name] = integers(name, entries.array(name), "int32")
             if found[name].ndim != 1:
                 raise NetworkError(f"{name} of shape {found[name].shape}: must have one dimension")
-        return cls(shape=tuple(found["input_shape"]), thresholds=tuple(found["input_thresholds"]))
+        planes = entries.whole("input_planes") if "input_planes" in entries.arrays else 0
+        return cls(
+            shape=tuple(found["input_shape"]), thresholds=tuple(found["input_thresholds"]), planes=planes
+        )

@@ -45,8 +45,9 @@ class DenseLike(OperationLike, Protocol):
 class HostLike(OperationLike, Protocol):
     """What an operation of kind ``host`` must offer; ``bridgebnn.model.networks.host.HostDense`` does."""
 
-    weights: NDArray[np.int16]
-    thresholds: NDArray[np.int32]
+    weights: NDArray[np.int64]
+    thresholds: NDArray[np.int64]
+    planes: int
 
 
 class NetworkLike(Protocol):
@@ -65,7 +66,7 @@ class Forward:
     ----------
     hidden : list of uint8, (batch, n_out)
         Bits that each operation gives, by its number; without the last one's where that gives scores. 1 is +1.
-    scores : int32, (batch, n_out)
+    scores : int32, (batch, n_out); int64 where the last operation is a host layer
         Of the last operation. One that gives signs scores the sum of its groups' signs (VOTE) or its sign,
         +-1 (ADD).
     classes : int64, (batch,)
@@ -73,7 +74,7 @@ class Forward:
     """
 
     hidden: list[NDArray[np.uint8]]
-    scores: NDArray[np.int32]
+    scores: NDArray[np.int32] | NDArray[np.int64]
     classes: NDArray[np.int64]
 
 
@@ -197,7 +198,9 @@ def _slices(sizes: NDArray[np.int32]) -> list[slice]:
     return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
 
-_Evaluate = Callable[[NDArray[np.uint8]], tuple[NDArray[np.uint8], NDArray[np.int32] | None]]
+_Evaluate = Callable[
+    [NDArray[np.uint8]], tuple[NDArray[np.uint8], NDArray[np.int32] | NDArray[np.int64] | None]
+]
 """Function from input bits to (output bits, scores or None where signs need none)."""
 
 
@@ -273,24 +276,50 @@ def _convolution(layer: Any) -> tuple[int, int, _Evaluate]:
     return walk.map_bits, layer.n_out, convolve
 
 
+def host_values(bits: NDArray[np.uint8], planes: int) -> NDArray[np.uint8]:
+    """What ``planes`` bits each, least significant first, make: (batch, n * planes) to (batch, n)."""
+    return bits if planes == 1 else np.packbits(bits, axis=1, bitorder="little")
+
+
 def _host(layer: HostLike) -> tuple[int, int, _Evaluate]:
-    """Inputs, outputs and evaluation of a host layer: sums of integers, exact in float64."""
+    """Inputs, outputs and evaluation of a host layer."""
     n_out, n_in = layer.weights.shape
-    weights = np.ascontiguousarray(np.asarray(layer.weights).T, np.float64)
-    offset = weights.sum(axis=0) + np.asarray(layer.thresholds)
+    add = _host_sums(layer)
     score = layer.output == "score"
 
-    def add(bits: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.int32] | None]:
-        total = 2 * (bits @ weights) - offset
-        return (total >= 0).astype(np.uint8), total.astype(np.int32) if score else None
+    def evaluate(bits: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.int64] | None]:
+        total = add(2 * host_values(bits, layer.planes).astype(np.float64) - (2**layer.planes - 1))
+        return (total >= 0).astype(np.uint8), total.astype(np.int64) if score else None
 
-    return n_in, n_out, add
+    return n_in * layer.planes, n_out, evaluate
+
+
+def _host_sums(layer: HostLike) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """From values (count, n) to their dot products less the thresholds: sums of integers, exact in float64."""
+    weights = np.ascontiguousarray(np.asarray(layer.weights).T, np.float64)
+    thresholds = np.asarray(layer.thresholds, np.float64)
+    return lambda values: values @ weights - thresholds
+
+
+def _host_convolution(layer: Any) -> tuple[int, int, _Evaluate]:
+    """Inputs, outputs and evaluation of a convolution on the host."""
+    walk, window = layer.walk, layer.window
+    add = _host_sums(window)
+
+    def convolve(bits: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], None]:
+        values = 2 * host_values(bits, window.planes).astype(np.int16) - (2**window.planes - 1)
+        parts = windows(values - np.int16(layer.pad), walk) + np.int16(layer.pad)
+        found = (add(parts.reshape(-1, parts.shape[2]).astype(np.float64)) >= 0).astype(np.uint8)
+        return pooled(found.reshape(len(bits), parts.shape[1], -1), walk.pool), None
+
+    return walk.map_bits * window.planes, layer.n_out, convolve
 
 
 EVALUATIONS: dict[str, Callable[[Any], tuple[int, int, _Evaluate]]] = {
     "dense": _dense,
     "convolution": _convolution,
     "host": _host,
+    "host_convolution": _host_convolution,
 }
 """By kind of operation: its inputs, its outputs, and the function from the ones to the others."""
 
@@ -318,6 +347,7 @@ class Golden:
         self._sign = [operation.output == "sign" for operation in network.operations]
         self._n_in = prepared[0][0]
         self._n_out = [n_out for _, n_out, _ in prepared]
+        self._scores = np.int64 if network.operations[-1].kind == "host" else np.int32
         self._evaluate = [evaluate for _, _, evaluate in prepared]
 
     def __call__(self, images: NDArray[Any]) -> Forward:
@@ -334,7 +364,7 @@ class Golden:
             for n, sign in zip(self._n_out, self._sign, strict=True)
             if sign
         ]
-        scores = np.empty((len(bits), self._n_out[-1]), np.int32)
+        scores = np.empty((len(bits), self._n_out[-1]), self._scores)
         for start in range(0, len(bits), CHUNK):
             part = slice(start, start + CHUNK)
             values, total = bits[part], None

@@ -14,7 +14,7 @@ key                       dtype   value
 ``meta``                  str     JSON object: seed, command, test accuracy, dataset
 ``operations``            int     number of operations, at least 1
 ``input_{entry}``                 how an image becomes bits, see ``encoding.py``
-``operation{i}_kind``     str     ``dense``, ``convolution``, ``host``
+``operation{i}_kind``     str     ``dense``, ``convolution``, ``host``, ``host_convolution``
 ``operation{i}_{entry}``          the entries of that kind, as in the table of its module
 ========================  ======  ==============================================================
 
@@ -39,7 +39,7 @@ from bridgebnn.model.npz import Entries, read_npz, write_npz
 from .convolution import Convolution
 from .dense import Dense
 from .encoding import Encoding
-from .host import HostDense
+from .host import HostConvolution, HostDense, is_host
 from .operations import NetworkError, Operation
 
 __all__ = ["FORMAT", "KINDS", "VERSION", "Network", "NetworkError"]
@@ -47,7 +47,7 @@ __all__ = ["FORMAT", "KINDS", "VERSION", "Network", "NetworkError"]
 FORMAT = "bridgebnn-network"
 VERSION = 2
 KINDS: dict[str, type[Operation]] = {
-    operation.kind: operation for operation in (Dense, Convolution, HostDense)
+    operation.kind: operation for operation in (Dense, Convolution, HostDense, HostConvolution)
 }
 """Operations that a file can hold, by kind."""
 
@@ -97,19 +97,20 @@ class Network:
             object.__setattr__(self, "encoding", Encoding.of(self.operations[0]))
         self.encoding.check(self.operations[0])
 
-        if self.chip != tuple(i for i, operation in enumerate(self.operations) if operation.kind != "host"):
-            wrong = next(i for i in self.chip if self.operations[i].kind == "host")
+        if self.chip != tuple(i for i, operation in enumerate(self.operations) if not is_host(operation)):
+            wrong = next(i for i in self.chip if is_host(self.operations[i]))
             raise NetworkError(
-                f"operation {wrong}: kind = 'host': must stand before, or behind, all operations of the chip"
+                f"operation {wrong}: kind = {self.operations[wrong].kind!r}: must stand before, or behind, all "
+                "operations of the chip"
             )
 
     @cached_property
     def chip(self) -> tuple[int, ...]:
         """Numbers of the operations from the first to the last that is no host layer; none where all are."""
-        kinds = [operation.kind != "host" for operation in self.operations]
-        if not any(kinds):
+        own = [not is_host(operation) for operation in self.operations]
+        if not any(own):
             return ()
-        return tuple(range(kinds.index(True), len(kinds) - kinds[::-1].index(True)))
+        return tuple(range(own.index(True), len(own) - own[::-1].index(True)))
 
     @property
     def host(self) -> tuple[tuple[Operation, ...], tuple[Operation, ...]]:

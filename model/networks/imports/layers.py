@@ -1,7 +1,12 @@
-"""What an importer has read: binarized layers in integers, in the order of the data, before they are a `Network`."""
+"""What an importer has read: layers in integers, in the order of the data, before they are a `Network`.
+
+Layers of weights +a and -a over bits are the chip's. First and last ones of other weights, and a first one over values
+that are no bits, are the host's (``real_layers.py``).
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,6 +14,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bridgebnn.model.networks.encoding import VALUE_BITS
+
+from .real_layers import (
+    RealLayer,
+    affine_input,
+    grid,
+    last_layer,
+    real_decisions,
+    refuse_in_the_middle,
+    rounded,
+    samples,
+)
 from .values import Decisions, ImportFailure, Values, decisions
 
 __all__ = ["BITS", "RANGES", "BinaryLayer", "Chain", "Input", "check_sizes", "signed"]
@@ -81,16 +98,19 @@ class Chain:
         Of what flows; first, of the input.
     range : str
         What a value of the input is, see `RANGES`.
+    planes : int
+        Bits of a value that the first layer reads as it is; 0: it reads bits.
     """
 
     shape: tuple[int, ...]
     range: str = "unit"
     input_shape: tuple[int, ...] = ()
-    layers: list[BinaryLayer] = field(default_factory=list)
+    layers: list[BinaryLayer | RealLayer] = field(default_factory=list)
+    planes: int = 0
     pixel_threshold: int | None = None
     notes: list[str] = field(default_factory=list)
     scores: dict[str, Any] = field(default_factory=dict)
-    pending: BinaryLayer | None = None
+    pending: BinaryLayer | RealLayer | None = None
     inverted: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
@@ -105,19 +125,27 @@ class Chain:
         return values if step is None else values.then(step)
 
     def read_bits(self, values: Values, place: str) -> tuple[float, float]:
-        """End the chain of steps in front of a binarized layer: what it reads are bits, low and high.
+        """End the chain of steps in front of a layer: what it reads are bits, low and high.
+
+        The first layer may read pixels as they are: then what 0 and 255 enter as.
 
         Raises
         ------
         ImportFailure
             What the layer would read is not binary, or the input's rule is not one threshold.
         """
-        found = decisions(values, place)
         if isinstance(values.source, Input):
+            ends = affine_input(values) if self.range not in BITS else None
+            if ends is not None:
+                self.planes = VALUE_BITS
+                return ends
+            found = decisions(values, place)
             self._binarize(found, place)
         else:
             assert self.pending is not None
             done = self.pending
+            real = isinstance(done, RealLayer)
+            found = real_decisions(values, place) if real else decisions(values, place)
             self.layers.append(replace(done, decisions=found, pool=values.pool))
             self.pending = None
             self.inverted = found.inverted if found.inverted.any() else None
@@ -160,8 +188,12 @@ class Chain:
             )
         if len(self.layers) and matrix.shape[1] != int(np.prod(self.shape)):
             raise ImportFailure(f"{place}: {matrix.shape[1]} inputs, but {self.shape} come in")
+        if self._is_real(matrix):
+            real = self._upright(matrix, low, high, place)
+            self.shape = (len(matrix),)
+            return self._real(real, matrix.sum(axis=1), low, high, place)
         binary, scale = signed(matrix, place)
-        binary = self._upright(binary, low, high, place)
+        binary = self._upright(binary, low, high, place).astype(np.int8)
         self.shape = (len(matrix),)
         return self._layer(binary, scale, matrix.sum(axis=1), low, high, place)
 
@@ -182,7 +214,9 @@ class Chain:
             raise ImportFailure(f"{place}: kernel {kernel} x {other}: must be square")
         if len(self.shape) != 3 or self.shape[0] != channels:
             raise ImportFailure(f"{place}: {channels} channels, but a map of shape {self.shape} comes in")
-        if padding and pad_value != low:
+        matrix = filters.reshape(n_out, -1)
+        real = self._is_real(matrix)
+        if padding and pad_value != low and not real:
             raise ImportFailure(
                 f"{place}: pads with {pad_value:g}, between bits of {low:g} and {high:g}: padding is bit 0 here, so it "
                 f"must be {low:g} (pad with that value in front of an unpadded convolution)"
@@ -191,13 +225,17 @@ class Chain:
             raise ImportFailure(
                 f"{place}: a padded convolution behind a pooled falling decision is not supported"
             )
-        binary, scale = signed(filters.reshape(n_out, -1), place)
-        binary = self._upright(binary, low, high, place).reshape(filters.shape)
         size = [(n + 2 * padding - kernel) // stride + 1 for n in self.shape[1:]]
         if min(size) < 1:
             raise ImportFailure(f"{place}: kernel {kernel} does not fit into a map of {self.shape[1:]}")
         read, self.shape = self.shape, (n_out, *size)
         total = filters.sum(axis=(1, 2, 3))
+        if real:
+            weights = self._upright(matrix, low, high, place).reshape(filters.shape)
+            pad = self._pad(pad_value, low, high, place) if padding else 0
+            return self._real(weights, total, low, high, place, stride, padding, pad, read)
+        binary, scale = signed(matrix, place)
+        binary = self._upright(binary, low, high, place).reshape(filters.shape).astype(np.int8)
         return self._layer(binary, scale, total, low, high, place, stride, padding, read)
 
     def pooled(self, values: Values, window: int, place: str) -> Values:
@@ -207,7 +245,7 @@ class Chain:
         self.shape = (self.shape[0], self.shape[1] // window, self.shape[2] // window)
         return replace(values, pooled_after=len(values.steps), pool=window)
 
-    def _upright(self, binary: NDArray[np.int8], low: float, high: float, place: str) -> NDArray[np.int8]:
+    def _upright(self, binary: NDArray[Any], low: float, high: float, place: str) -> NDArray[Any]:
         """Weights (n_out, n_in), channel last, negated where the bits that they read are inverted."""
         if self.inverted is None:
             return binary
@@ -219,7 +257,7 @@ class Chain:
             )
         flip = np.tile(self.inverted, binary.shape[1] // len(self.inverted))
         self.inverted = None
-        return np.where(flip, -binary, binary).astype(np.int8)
+        return np.where(flip, -binary, binary)
 
     def _layer(
         self,
@@ -233,6 +271,8 @@ class Chain:
         padding: int = 0,
         shape: tuple[int, ...] = (),
     ) -> Values:
+        if self.layers and isinstance(last := self.layers[-1], RealLayer) and not self._in_front():
+            raise refuse_in_the_middle(last, place)
         n = int(np.prod(binary.shape[1:]))
         self.pending = BinaryLayer(
             weights=binary, decisions=None, stride=stride, padding=padding, shape=shape, place=place
@@ -244,6 +284,66 @@ class Chain:
             return values.then(lambda d: half * (scale * d) + middle * total)
         gain = half * scale
         return values if (gain == 1).all() else values.then(lambda d: gain * d)
+
+    def _in_front(self) -> bool:
+        """Whether all layers so far are the host's."""
+        return all(isinstance(layer, RealLayer) for layer in self.layers)
+
+    def _is_real(self, matrix: NDArray[np.float64]) -> bool:
+        """Whether a layer of these weights (n_out, n_in) is the host's."""
+        size = np.abs(matrix)
+        return (not self.layers and self.planes > 0) or bool(
+            ((size != size[:, :1]) | (size[:, :1] == 0)).any()
+        )
+
+    def _pad(self, value: float, low: float, high: float, place: str) -> int:
+        """What a host layer reads for ``value`` round a map."""
+        top = (1 << (self.planes if not self.layers and self.planes else 1)) - 1
+        found = (value - (high + low) / 2) / ((high - low) / 2) * top
+        if abs(found) > top or abs(found - round(found)) > 1e-9:
+            raise ImportFailure(
+                f"{place}: pads with {value:g}, between {low:g} and {high:g}: must be one of the values that come "
+                "in, or in the middle of two neighbours"
+            )
+        return round(found)
+
+    def _real(
+        self,
+        weights: NDArray[np.float64],
+        total: NDArray[np.float64],
+        low: float,
+        high: float,
+        place: str,
+        stride: int = 1,
+        padding: int = 0,
+        pad: int = 0,
+        shape: tuple[int, ...] = (),
+    ) -> Values:
+        """A layer for the host, of weights as it reads them, and their sums ``total`` as the file has them."""
+        planes = self.planes if not self.layers and self.planes else 1
+        top = (1 << planes) - 1
+        try:
+            fraction = grid(weights, top)
+        except ValueError as error:
+            raise ImportFailure(f"{place}: {error}") from None
+        layer = RealLayer(
+            weights=weights,
+            place=place,
+            planes=planes,
+            fraction=fraction,
+            stride=stride,
+            padding=padding,
+            pad=pad,
+            shape=shape,
+        )
+        self.pending = layer
+        change = rounded(layer)
+        says = f"rounded by up to {change:.1e} of the greatest" if change else "exact"
+        self.notes.append(f"{place}: a layer for the host, weights in steps of 2^-{fraction}, {says}")
+        values = Values(source=layer, levels=samples(layer), channels=len(weights))
+        half, middle = (high - low) / 2 / top, (high + low) / 2
+        step = half * math.ldexp(1.0, -fraction)
+        return values.then(lambda d: step * d + middle * total)
 
     def finish(self, values: Values, place: str) -> None:
         """The graph ends here: the pending layer gives the scores.
@@ -259,6 +359,9 @@ class Chain:
             raise ImportFailure(
                 f"{place}: the scores come from a map: must come from a fully connected layer"
             )
+        if isinstance(self.pending, RealLayer):
+            self._finish_on_host(self.pending, values, place)
+            return
         found = _affine(values.levels, values.table())
         if found is None:
             raise ImportFailure(
@@ -268,6 +371,22 @@ class Chain:
         gain, offset, thresholds = found
         self.scores = {"scale": gain, "offset": offset}
         self.layers.append(replace(self.pending, score_thresholds=thresholds))
+        self.pending = None
+
+    def _finish_on_host(self, layer: RealLayer, values: Values, place: str) -> None:
+        if self._in_front():
+            raise ImportFailure(
+                f"{place}: no layer has weights +a and -a over bits, so that a chip has nothing to do: "
+                f"{layer.place} has real weights, or reads values that are no bits"
+            )
+        found = last_layer(layer, values)
+        if found is None:
+            raise ImportFailure(
+                f"{place}: the scores are not affine in the sums of the last layer, {layer.place}"
+            )
+        last, scale = found
+        self.scores = {"scale": scale, "offset": 0.0}
+        self.layers.append(last)
         self.pending = None
 
 

@@ -14,8 +14,10 @@ from bridgebnn.model.networks.convolution import Convolution
 from bridgebnn.model.networks.dense import Dense
 from bridgebnn.model.networks.encoding import DEFAULT, Encoding, parse_rule
 from bridgebnn.model.networks.network import Network, NetworkError
+from bridgebnn.model.networks.operations import Operation
 
 from .layers import BITS, RANGES, BinaryLayer, Chain
+from .real_layers import RealLayer
 from .values import ImportFailure
 
 __all__ = ["FOREIGN", "import_network", "load_network", "to_network"]
@@ -121,7 +123,7 @@ def to_network(
         }
     }
     try:
-        operations = tuple(_convolution(x) if x.is_convolution else _dense(x) for x in chain.layers)
+        operations = tuple(_operation(layer) for layer in chain.layers)
         return Network(name=name, operations=operations, meta=meta, encoding=_encoding(chain, thresholds))
     except NetworkError as error:
         raise ImportFailure(f"{name}: {error}") from None
@@ -131,6 +133,13 @@ def _encoding(chain: Chain, thresholds: tuple[int, ...] | None) -> Encoding:
     """From an image to what the first layer reads."""
     if chain.range in BITS:
         found = DEFAULT if thresholds is None else thresholds
+    elif chain.planes:
+        found = ()
+        if thresholds is not None:
+            raise ImportFailure(
+                "binarize: the first layer reads pixels as they are, and the host evaluates it: leave it out, or say "
+                f"that bits come in (input range {' or '.join(BITS)})"
+            )
     else:
         assert chain.pixel_threshold is not None
         found = (min(max(chain.pixel_threshold, 0), 256),)
@@ -146,7 +155,14 @@ def _encoding(chain: Chain, thresholds: tuple[int, ...] | None) -> Encoding:
     if shape[-1] % levels:
         raise ImportFailure(f"binarize: {shape[-1]} channels come of no code of {levels} levels: no multiple")
     shape = (*shape[:-1], shape[-1] // levels)
-    return Encoding(shape=shape if len(shape) <= 3 else (int(np.prod(shape)),), thresholds=found)
+    shape = shape if len(shape) <= 3 else (int(np.prod(shape)),)
+    return Encoding(shape=shape, thresholds=found, planes=chain.planes)
+
+
+def _operation(layer: BinaryLayer | RealLayer) -> Operation:
+    if isinstance(layer, RealLayer):
+        return layer.operation()
+    return _convolution(layer) if layer.is_convolution else _dense(layer)
 
 
 def _convolution(layer: BinaryLayer) -> Convolution:

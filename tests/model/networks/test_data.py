@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
+import io
 import re
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from bridgebnn.hdl.spec import Combine
 from bridgebnn.model.networks.data import load_data
 from bridgebnn.model.networks.dense import Dense
 from bridgebnn.model.networks.encoding import Encoding, parse_rule
+from bridgebnn.model.networks.host import HostDense
 from bridgebnn.model.networks.idx import DatasetError
+from bridgebnn.model.networks.jpeg_archive import load_jpeg_archive
 from bridgebnn.model.networks.network import Network
 
 RNG = np.random.default_rng(5)
@@ -200,6 +203,68 @@ def test_bits(tmp_path: Path) -> None:
     np.save(tmp_path / "g.npy", GREY)
     with pytest.raises(DatasetError, match=r"g\.npy: holds values, but net takes bits: binarize = bits"):
         load_data(tmp_path / "g.npy").bits(plain)
+
+
+def test_networks_that_take_values(tmp_path: Path) -> None:
+    layer = HostDense(
+        weights=np.ones((2, 3)).astype(int), thresholds=[0, 0], fraction=0, output="score", planes=8
+    )
+    network = Network(name="n", operations=(layer,), encoding=Encoding(shape=(3,), thresholds=(), planes=8))
+    np.save(tmp_path / "x.npy", np.array([[0, 130, 255]], np.uint8))
+    data = load_data(tmp_path / "x.npy", network)
+    assert data.bits(network).reshape(3, 8).sum(axis=1).tolist() == [0, 2, 8]
+    np.save(tmp_path / "b.npy", np.array([[0, 1, 1]], np.uint8))
+    bits = load_data(tmp_path / "b.npy", network, binarize="bits")
+    with pytest.raises(DatasetError, match=r"b\.npy: holds bits, but n takes values 0\.\.255: say data"):
+        bits.bits(network)
+    with pytest.raises(DatasetError, match="n takes images of 3 values: no test images of that shape come"):
+        load_data(None, network)
+
+
+def jpeg_archive(path: Path, **changes: Any) -> np.ndarray:
+    """Five images of 4 x 6 pixels in two parts; the images as they are decoded."""
+    rng = np.random.default_rng(1)
+    arrays: dict[str, Any] = {"classes": ["cat", "dog"]}
+    images = []
+    for part, count in (("train", 3), ("test", 2)):
+        files = []
+        for _ in range(count):
+            stream = io.BytesIO()
+            Image.fromarray(rng.integers(0, 256, (4, 6, 3), dtype=np.uint8)).save(stream, "JPEG")
+            files.append(stream.getvalue())
+            images.append(np.asarray(Image.open(stream).convert("RGB")))
+        arrays[f"{part}_jpeg"] = np.frombuffer(b"".join(files), np.uint8)
+        arrays[f"{part}_offsets"] = np.cumsum([0, *map(len, files)])
+        arrays[f"{part}_labels"] = np.arange(count) % 2
+    np.savez(path, **{k: v for k, v in (arrays | changes).items() if v is not None})
+    return np.stack(images)
+
+
+def test_jpeg_copies_of_cifar(tmp_path: Path) -> None:
+    images = jpeg_archive(tmp_path / "c.npz")
+    data = load_data(tmp_path / "c.npz")
+    assert (data.images == images[3:]).all()
+    assert (data.labels is not None and data.labels.tolist()) == [0, 1]
+    assert data.classes == ("cat", "dog")
+    assert len(load_data(tmp_path / "c.npz", most=1)) == 1
+    found, labels, _ = load_jpeg_archive(tmp_path / "c.npz", "train")
+    assert (found == images[:3]).all()
+    assert labels.tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"test_labels": None}, "has no test_labels: must hold test_jpeg, test_offsets, test_labels"),
+        ({"test_offsets": [0, 5, 3]}, "test_offsets must rise, within"),
+        ({"test_labels": [0, 1, 2]}, "must be whole, at least 0, (2,)"),
+        ({"test_jpeg": np.zeros(9000, np.uint8)}, "test image 0 cannot be read"),
+    ],
+)
+def test_damaged_jpeg_copies(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    jpeg_archive(tmp_path / "c.npz", **changes)
+    with pytest.raises(DatasetError, match=re.escape(message)):
+        load_data(tmp_path / "c.npz")
 
 
 def test_the_rule_of_the_network_counts(tmp_path: Path) -> None:

@@ -151,6 +151,17 @@ def test_files_keep_it(tmp_path: Path, rule: str) -> None:
     assert Network.load(tmp_path / "n.npz").encoding == encoding
 
 
+def test_values_enter_as_their_eight_bits(tmp_path: Path) -> None:
+    encoding = Encoding(shape=(2, 1), thresholds=(), planes=8)
+    assert (encoding.rule, encoding.n_bits, encoding.levels, encoding.takes_bits) == ("values", 16, 8, False)
+    assert encoding([[1, 130]]).tolist() == [[1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1]]
+    with pytest.raises(NetworkError, match=re.escape("images[0, 1] = 256: must be from 0 to 255")):
+        encoding([[1, 256]])
+    for changes in ({"planes": 4}, {"thresholds": (3,)}):
+        with pytest.raises(NetworkError, match="must be 0, or 8 without any"):
+            dataclasses.replace(encoding, **changes)
+
+
 def test_older_files_have_the_rule_of_their_images(tmp_path: Path) -> None:
     assert Network.load(DATA / "mnist-784-512-512-10.npz").encoding == Encoding(
         shape=(784,), thresholds=(128,)

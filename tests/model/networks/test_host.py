@@ -16,12 +16,20 @@ from bridgebnn.model.mapping.mapping import MappingError, map_network
 from bridgebnn.model.mapping.mapping_file import load_mapping, save_mapping
 from bridgebnn.model.mapping.program_log import Failure
 from bridgebnn.model.networks import golden
+from bridgebnn.model.networks.encoding import Encoding
 from bridgebnn.model.networks.host import HostDense, host_layers
 from bridgebnn.model.networks.network import Network
 from bridgebnn.model.networks.operations import NetworkError
 from bridgebnn.model.parameters.params import MacroParams
 from tests.model.networks.convolutions import random_dense, random_network
-from tests.model.networks.hosted import random_host, random_hosted, real_sums
+from tests.model.networks.hosted import (
+    convolved,
+    encoding_of,
+    random_host,
+    random_host_convolution,
+    random_hosted,
+    real_sums,
+)
 
 GEOMETRY = Geometry(tiles=2, rows=24, inputs=20, bias=2)
 
@@ -59,6 +67,55 @@ def test_largest_sums_are_exact():
     assert golden.forward(network, bits).scores[:, 0].tolist() == [1, 1 - 2 * 32767]
 
 
+def test_values_of_eight_bits_are_numbers():
+    rng = np.random.default_rng(12)
+    weights = rng.integers(-(1 << 40), 1 << 40, (6, 5))
+    layer = HostDense(weights=weights, thresholds=weights[:, 0], fraction=40, output="score", planes=8)
+    network = Network(name="x", operations=(layer,), encoding=Encoding(shape=(5,), thresholds=(), planes=8))
+    images = rng.integers(0, 256, (20, 5))
+    found = golden.forward(network, network.encoding(images))
+    for image, scores in zip(images.tolist(), found.scores.tolist(), strict=True):
+        wanted = [
+            sum(int(w) * (2 * v - 255) for w, v in zip(row, image, strict=True)) - int(row[0])
+            for row in weights
+        ]
+        assert scores == wanted
+
+
+@pytest.mark.parametrize(("planes", "pad"), [(1, -1), (1, 0), (8, -255), (8, 0), (8, 17)])
+def test_a_convolution_is_its_definition(planes, pad):
+    layer = random_host_convolution(np.random.default_rng(planes), planes, pad)
+    network = Network(name="x", operations=(layer,), encoding=encoding_of(layer))
+    images = images_of(network, 5)
+    found = golden.forward(network, images).hidden[0]
+    for bits, signs in zip(images, found, strict=True):
+        assert signs.tolist() == convolved(layer, bits)
+
+
+def test_file_of_a_convolution(tmp_path):
+    layer = random_host_convolution(np.random.default_rng(3), 8, 0)
+    network = Network(name="x", operations=(layer,), encoding=encoding_of(layer))
+    network.save(tmp_path / "n.npz")
+    again = Network.load(tmp_path / "n.npz")
+    images = images_of(network)
+    assert again.encoding == network.encoding
+    assert (golden.forward(again, images).hidden[0] == golden.forward(network, images).hidden[0]).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"channels": 17}, "channels = 17: must be a multiple of 8"),
+        ({"kernel": 2}, "window has 18 values: must be 8, 2 x 2 pixels of 2"),
+        ({"pad": 256}, "pad = 256: must be from -255 to 255"),
+        ({"kernel": 9}, "too small for kernel 9"),
+    ],
+)
+def test_convolutions_refused(changes, message):
+    with pytest.raises(NetworkError, match=message):
+        dataclasses.replace(random_host_convolution(np.random.default_rng(3), 8, 0), **changes)
+
+
 def test_file(tmp_path):
     network = random_hosted(np.random.default_rng(2))
     network.save(tmp_path / "n.npz")
@@ -72,15 +129,19 @@ def test_file(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"weights": [[40000]], "thresholds": [0]}, r"weights\[0, 0\] = 40000: must be within int16"),
-        ({"weights": [[0.5]], "thresholds": [0]}, r"weights are float64: must be integers, stored as int16"),
+        ({"weights": [[0.5]], "thresholds": [0]}, r"weights are float64: must be integers, stored as int64"),
         ({"weights": [1, 2]}, r"weights have shape \(2,\): must be \(n_out, n_in\)"),
         ({"thresholds": [1]}, r"thresholds have shape \(1,\): must be \(3,\), one per neuron"),
-        ({"fraction": 31}, r"fraction = 31: must be from 0 to 30"),
+        ({"fraction": 1075}, r"fraction = 1075: must be from -64 to 1074"),
+        ({"planes": 2}, r"planes = 2: must be 1 or 8"),
         ({"output": "bits"}, r"output = 'bits': must be 'sign' or 'score'"),
         (
-            {"weights": np.full((1, 70000), 32767), "thresholds": [0]},
-            r"neuron 0: its score reaches 2293690000: must stay below 2147483648",
+            {"weights": [[1 << 51, 1 << 51]], "thresholds": [0]},
+            r"neuron 0: its score reaches 4503599627370496: must stay below 4503599627370496",
+        ),
+        (
+            {"weights": [[1 << 45]], "thresholds": [0], "planes": 8},
+            r"neuron 0: its score reaches 8972014882652160: must stay below",
         ),
     ],
 )

@@ -102,7 +102,7 @@ class Model:
             arrays = {key: value.astype(np.float64) for key, value in arrays.items()}
             if kind in ("QuantDense", "QuantConv2D"):
                 x = x if config["input_quantizer"] is None else sign(x)
-                kernel = sign(arrays["kernel"])
+                kernel = arrays["kernel"] if config["kernel_quantizer"] is None else sign(arrays["kernel"])
                 if config["kernel_quantizer"] == "magnitude_aware_sign":
                     for j in range(kernel.shape[-1]):
                         kernel[..., j] *= np.mean(np.abs(arrays["kernel"][..., j]))
@@ -176,6 +176,22 @@ def test_convolutions_pooling_and_every_gain(tmp_path: Path, functional: bool) -
     assert sum(int((layer.polarity < 0).sum()) for layer in network.layers) > 5
 
 
+@pytest.mark.parametrize("pads", [0.0, -1.0])
+def test_real_layers_at_both_ends(tmp_path: Path, pads: float) -> None:
+    model = Model(8, 8, 3).add("Rescaling", scale=2.0, offset=-1.0)
+    model.conv(3, 3, 16, padding="same", pad_values=pads, input_quantizer=None, kernel_quantizer=None).norm(
+        16
+    )
+    model.conv(3, 16, 8).norm(8).add("Flatten").dense(288, 10, kernel_quantizer=None, bias=True)
+    network = import_network(model.save(tmp_path / "m.h5"))
+    images = np.random.default_rng(2).integers(0, 256, (COUNT, 8, 8, 3)).astype(np.uint8)
+    ours, said = golden.forward(network, network.encoding(images)), network.meta["import"]
+    found = ours.scores * said["score_scale"] + said["score_offset"]
+    np.testing.assert_allclose(found, model.evaluate(images / 255), rtol=1e-9, atol=1e-9)
+    assert len(np.unique(ours.classes)) > 1
+    assert [o.kind for o in network.operations] == ["host_convolution", "convolution", "host"]
+
+
 def test_pooling_in_front_of_the_norm_strides_and_scales(tmp_path: Path) -> None:
     model = Model(13, 13, 1).conv(5, 1, 24, strides=[2, 2], kernel_quantizer="magnitude_aware_sign").pool()
     model.norm(24).add("Reshape", target_shape=[-1]).dense(96, 10)
@@ -235,7 +251,10 @@ def small(*layers: Any) -> Model:
             lambda: Model(6, 6, 2).add("GlobalAveragePooling2D"),
             "GlobalAveragePooling2D globalaveragepooling2d_1: not supp",
         ),
-        (lambda: Model(6, 6, 2).conv(3, 2, 4, input_quantizer=None), "quantconv2d_1: holds 256 values"),
+        (
+            lambda: Model(6).dense(6, 4, input_quantizer=None),
+            "a chip has nothing to do: QuantDense quantdense_1 has real weights, or reads values",
+        ),
         (
             lambda: Model(6, 6, 2).conv(3, 2, 4, kernel_quantizer=None, input_quantizer="ste_tern"),
             "'ste_tern': must be one",

@@ -266,13 +266,100 @@ class Residual(nn.Module):
         return self.layer(x) + x
 
 
+def real(layer: Any, seed: int = 4) -> Any:
+    """A layer with real weights."""
+    rng = np.random.default_rng(seed)
+    layer.weight.data = torch.tensor(rng.normal(0, 0.1, tuple(layer.weight.shape)), dtype=torch.float32)
+    if layer.bias is not None:
+        layer.bias.data = torch.tensor(rng.normal(0, 0.3, len(layer.bias)), dtype=torch.float32)
+    return layer
+
+
+def compare_real(module: Any, shape: tuple[int, ...], network: Network) -> Network:
+    """Every score, of the module in float64."""
+    images = np.random.default_rng(2).integers(0, 256, (COUNT, *shape)).astype(np.uint8)
+    images[0], images[1] = 0, 255
+    with torch.no_grad():
+        theirs = module.double()(torch.tensor(images / 255)).numpy()
+    ours = golden.forward(
+        network, network.encoding(images.transpose(0, 2, 3, 1) if len(shape) == 3 else images)
+    )
+    said = network.meta["import"]
+    found = ours.scores * said["score_scale"] + said["score_offset"]
+    np.testing.assert_allclose(found, theirs, rtol=1e-9, atol=1e-9)
+    assert (ours.classes == theirs.argmax(axis=1)).all()
+    assert len(np.unique(ours.classes)) > 1
+    return network
+
+
+def test_real_layers_at_both_ends_become_host_layers() -> None:
+    module = drawn(
+        nn.Sequential(
+            nn.Linear(36, 40),
+            nn.BatchNorm1d(40),
+            SignSTE(),
+            BinaryLinear(40, 30),
+            nn.BatchNorm1d(30),
+            SignSTE(),
+            nn.Linear(30, 5),
+            nn.BatchNorm1d(5),
+        )
+    )
+    real(module[0]), real(module[6])
+    module[7].weight.data = torch.tensor([1.0, -0.7, 1.2, 0.9, -1.1])
+    module[7].bias.data, module[7].running_mean = torch.zeros(5), torch.zeros(5)
+    network = compare_real(module, (36,), from_torch(module))
+    assert [o.kind for o in network.operations] == ["host", "dense", "host"]
+    assert network.encoding == Encoding(shape=(36,), thresholds=(), planes=8)
+
+
+def test_a_real_convolution_with_zero_padding_becomes_a_host_layer() -> None:
+    module = drawn(
+        nn.Sequential(
+            Symmetric(),
+            nn.Conv2d(3, 8, 3, padding=1),
+            nn.MaxPool2d(2),
+            nn.BatchNorm2d(8),
+            SignSTE(),
+            BinaryConv2d(8, 12, 3),
+            nn.BatchNorm2d(12),
+            SignSTE(),
+            nn.Flatten(),
+            nn.Linear(48, 5),
+        )
+    )
+    real(module[1]), real(module[-1])
+    network = compare_real(module, (3, 8, 8), from_torch(module, input_shape=(3, 8, 8)))
+    assert [o.kind for o in network.operations] == ["host_convolution", "convolution", "host"]
+    assert network.operations[0].pad == 0
+
+
+def test_real_weights_over_bits_become_a_host_layer_of_bits() -> None:
+    module = drawn(binarized(nn.Linear(20, 16), SignSTE(), nn.Linear(16, 5, bias=False)))
+    real(module[2])
+    network = compare_real(module, (20,), from_torch(module))
+    assert [o.kind for o in network.operations] == ["host", "dense"]
+    assert network.encoding.rule == "threshold:128"
+
+
+def test_real_weights_in_the_middle_are_refused() -> None:
+    module = drawn(
+        binarized(
+            nn.Linear(9, 8, bias=False), SignSTE(), nn.Linear(8, 6), SignSTE(), nn.Linear(6, 3, bias=False)
+        )
+    )
+    real(module[4])
+    with pytest.raises(ImportFailure, match="has real weights and stands between binarized layers, before"):
+        from_torch(module)
+
+
 @pytest.mark.parametrize(
     ("module", "options", "message"),
     [
         (lambda: 5, {}, "int: must be a torch.nn.Module"),
         (lambda: nn.ReLU(), {}, "input_shape is missing"),
         (lambda: binarized(nn.Linear(6, 3)), {"input_range": "grey"}, "input range 'grey': must be one of"),
-        (lambda: nn.Linear(6, 3), {}, r"linear .*: holds 256 values \(0, 0.00392157"),
+        (lambda: nn.Linear(6, 3), {}, r"a chip has nothing to do: .* reads values that are no bits"),
         (lambda: Residual(), {}, r"add \(add\): takes an earlier tensor, too: one chain, without branches"),
         (
             lambda: nn.Sequential(Normalized(), nn.Linear(6, 3)),
@@ -333,7 +420,7 @@ def test_refused_by_name_and_place(module: Any, options: dict[str, Any], message
     assert "\n" not in str(caught.value)
 
 
-def test_real_weights_are_refused() -> None:
+def test_real_weights_alone_are_refused() -> None:
     module = binarized(nn.Linear(6, 3, bias=False))
-    with pytest.raises(ImportFailure, match="a binarized layer has"):
+    with pytest.raises(ImportFailure, match=r"a chip has nothing to do: _2 .* has real weights"):
         from_torch(module)
