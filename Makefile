@@ -49,6 +49,7 @@ verilog: $(READY) ## Generate the Verilog and geometry.json of every array of th
 
 .PHONY: kit
 kit: $(READY) ## Write the tape-out kit of preset digits under build/kit (docs/kit.md)
+	@PYTHON=$(PYTHON) VENV=$(VENV) bash scripts/setup.sh gds
 	@$(RUN) kit --preset digits --out "$(OUT)/kit"
 
 .PHONY: kit-check

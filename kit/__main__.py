@@ -36,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def work() -> int:
         from bridgebnn.kit.build import KitRequest, write_kit  # Amaranth and Yosys are slow to load
+        from bridgebnn.kit.gds import available
         from bridgebnn.model.mapping.fit import choose
         from bridgebnn.model.mapping.mapping import map_network
 
@@ -59,6 +60,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             command=f"bridgebnn kit {options}{' --no-init' if arguments.no_init else ''} --out DIR",
         )
         print(write_kit(request, Path(arguments.out)))
+        if not available():
+            print(
+                "bridgebnn kit: without GDS: it needs klayout, pip install 'bridgebnn[kit]'", file=sys.stderr
+            )
         return 0
 
     return guarded("bridgebnn kit", work)

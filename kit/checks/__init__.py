@@ -56,6 +56,7 @@ CHECKS = (
     Check("fusesoc", "FuseSoC, Icarus Verilog", controller.fusesoc, controller.one_weight),
     Check("liberty", "Yosys", macro_views.liberty, macro_views.a_pin_of_liberty),
     Check("lef", "KLayout", macro_views.lef, macro_views.a_pin_of_the_lef),
+    Check("gds", "KLayout", macro_views.gds, macro_views.a_pin_of_the_gds),
     Check("ip-xact", "lxml, schema of IEEE 1685-2014", registers.ip_xact, registers.an_element_of_ipxact),
     Check("systemrdl", "systemrdl-compiler", registers.systemrdl, registers.an_offset),
     Check("html", "Chromium", pages.register_pages, pages.a_script_error),

@@ -6,10 +6,13 @@ import json
 import re
 import tempfile
 from pathlib import Path
+from typing import Any
+
+from bridgebnn.kit.gds import DRAWN, LABELS, PINS
 
 from .kit import Kit, Missing, Refused, edit, yosys
 
-__all__ = ["a_pin_of_liberty", "a_pin_of_the_lef", "lef", "liberty"]
+__all__ = ["a_pin_of_liberty", "a_pin_of_the_gds", "a_pin_of_the_lef", "gds", "lef", "liberty"]
 
 
 def _ports_of_liberty(kit: Kit, corner: str) -> dict[str, tuple[str, int]]:
@@ -40,37 +43,80 @@ def liberty(kit: Kit) -> str:
     return f"{len(files)} corners, {len(kit.pins())} pins"
 
 
-def lef(kit: Kit) -> str:
-    """KLayout reads the LEF; each bit of the black box is a labelled pin at the edge."""
+def _klayout() -> Any:
     try:
         import klayout.db as db
     except ImportError:
         raise Missing("klayout not found: pip install 'bridgebnn[kit]'") from None
-    layout, options = db.Layout(), db.LoadLayoutOptions()
+    return db
+
+
+def _read(kit: Kit, suffix: str) -> tuple[Any, Any]:
+    """Layout and cell of the macro in a view."""
+    layout = _klayout().Layout()
     try:
-        layout.read(str(kit.macro(".lef")), options)
+        layout.read(str(kit.macro(suffix)))
     except RuntimeError as error:
         raise Refused(f"KLayout: {' '.join(str(error).split())[:160]}") from None
     cell = layout.cell(f"{kit.name}_macro")
     if cell is None:
         raise Refused(f"KLayout finds no cell {kit.name}_macro")
-    names, off = set(), []
+    return layout, cell
+
+
+def _labels(layout: Any, cell: Any) -> dict[str, tuple[int, int, str]]:
+    """Place in database units, and layer, of each pin's name."""
+    found = {}
     for index in layout.layer_indexes():
         for shape in cell.shapes(index).each():
             if shape.is_text():
-                names.add(shape.text.string)
-                if shape.text.x % 230 and shape.text.string not in ("VDD", "VPP", "VSS"):
-                    off.append(shape.text.string)
+                found[shape.text.string] = (shape.text.x, shape.text.y, layout.get_info(index).to_s())
+    return found
+
+
+SUPPLIES = {"VDD", "VPP", "VSS"}
+
+
+def lef(kit: Kit) -> str:
+    """KLayout reads the LEF; each bit of the black box is a labelled pin at the edge."""
+    labels = _labels(*_read(kit, ".lef"))
     bits = set()
     for name, (_, width) in kit.pins().items():
-        one = width == 1 and f"{name}[0]" not in names
+        one = width == 1 and f"{name}[0]" not in labels
         bits |= {name} if one else {f"{name}[{i}]" for i in range(width)}
-    supplies = {"VDD", "VPP", "VSS"}
-    for name in sorted(names ^ (bits | supplies)):
-        raise Refused(f"pin {name}: is only in the {'LEF' if name in names else 'black box'}")
-    if off:
-        raise Refused(f"pin {off[0]}: is not on a track")
+    for name in sorted(labels.keys() ^ (bits | SUPPLIES)):
+        raise Refused(f"pin {name}: is only in the {'LEF' if name in labels else 'black box'}")
+    for name, (x, _, _) in labels.items():
+        if x % 230 and name not in SUPPLIES:
+            raise Refused(f"pin {name}: is not on a track")
     return f"{len(bits)} signal pins on track, 3 supplies"
+
+
+def gds(kit: Kit) -> str:
+    """KLayout reads the frame GDS; its outline and every pin are those of the LEF, each name on metal of its layer."""
+    if not kit.macro(".gds").is_file():
+        raise Missing("the kit has no GDS: write it where klayout is, pip install 'bridgebnn[kit]'")
+    db = _klayout()
+    (abstract, cell), (layout, frame) = _read(kit, ".lef"), _read(kit, ".gds")
+    wanted, found = _labels(abstract, cell), _labels(layout, frame)
+    for name in sorted(wanted.keys() ^ found.keys()):
+        raise Refused(f"pin {name}: is only in the {'LEF' if name in wanted else 'GDS'}")
+
+    named = {abstract.get_info(index).name: index for index in abstract.layer_indexes()}
+
+    for name in ("met2", "met4"):
+        metal = db.Region(cell.shapes(named[f"{name}.PIN"]))
+        for number, datatype in (PINS[name], DRAWN[name]):
+            if not (metal ^ db.Region(frame.shapes(layout.layer(number, datatype)))).is_empty():
+                raise Refused(f"layer {number}/{datatype} is not {name} of the LEF's pins")
+        for pin, (x, y, layer) in wanted.items():
+            if layer.startswith(name) and (
+                pin not in found or found[pin] != (x, y, "{}/{}".format(*LABELS[name]))
+            ):
+                raise Refused(f"pin {pin}: its name is at {found[pin]}, must be at {x}, {y} on {name}")
+    if cell.bbox() != frame.bbox():
+        raise Refused(f"outline {frame.bbox()}, in the LEF {cell.bbox()}")
+    return f"{len(found)} pins where the LEF has them"
 
 
 def a_pin_of_liberty(kit: Kit) -> None:
@@ -82,3 +128,12 @@ def a_pin_of_the_lef(kit: Kit) -> None:
     """A missing pin."""
     file = kit.macro(".lef")
     file.write_text(re.sub(r"  PIN wl_en\[0\]\n.*?  END wl_en\[0\]\n", "", file.read_text(), flags=re.DOTALL))
+
+
+def a_pin_of_the_gds(kit: Kit) -> None:
+    """The shape of one pin is one track further on."""
+    db = _klayout()
+    layout, cell = _read(kit, ".gds")
+    shapes = cell.shapes(layout.layer(*PINS["met2"]))
+    next(shapes.each()).transform(db.Trans(460, 0))
+    layout.write(str(kit.macro(".gds")))

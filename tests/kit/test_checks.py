@@ -37,7 +37,10 @@ def test_every_way_to_break_changes_the_kit(kit, tmp_path):
     for check in CHECKS:
         copy = tmp_path / check.name.replace(" ", "-")
         shutil.copytree(kit, copy)
-        check.spoil(checks.Kit.open(copy, tmp_path))
+        try:
+            check.spoil(checks.Kit.open(copy, tmp_path))
+        except checks.Missing:
+            continue
         changed = [
             f
             for f in kit.rglob("*")
