@@ -80,6 +80,8 @@ def run_environment(top: str, module: str, testcase: str | None, results: Path) 
         # Both simulators apply writes as inertial puts; trusting them spares a ReadWrite callback per write,
         # and lets the clock run in C.
         "COCOTB_TRUST_INERTIAL_WRITES": "1",
+        # A row is a small product: a second thread waits more than it works, and takes a core from others.
+        "OPENBLAS_NUM_THREADS": os.environ.get("OPENBLAS_NUM_THREADS", "1"),
         "COCOTB_LOG_LEVEL": "WARNING",
         "COCOTB_ANSI_OUTPUT": "0",
         "COCOTB_REWRITE_ASSERTION_FILES": "",  # importing pytest takes longer than most runs

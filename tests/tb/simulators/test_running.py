@@ -6,6 +6,7 @@ import pytest
 
 from bridgebnn.paths import build_root
 from bridgebnn.tb.simulators import SimulationError, run
+from bridgebnn.tb.simulators.environment import run_environment
 
 OURS = "tests.tb.simulators.counting"
 
@@ -43,6 +44,13 @@ def test_exported_variables_do_not_reach_into_runs(counter, monkeypatch):
     result = run(counter, OURS, job(cycles=3))
     foreign = {"COCOTB_TESTCASE", "COCOTB_TEST_FILTER", "COCOTB_PLUSARGS", "MODULE", "SIM", "PYTHONHOME"}
     assert not foreign & set(result["variables"])
+
+
+def test_products_take_one_thread_unless_told_otherwise(monkeypatch, tmp_path):
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    assert run_environment("top", "module", None, tmp_path)["OPENBLAS_NUM_THREADS"] == "1"
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
+    assert run_environment("top", "module", None, tmp_path)["OPENBLAS_NUM_THREADS"] == "3"
 
 
 def test_an_ordinary_cocotb_test_is_told_what_is_missing(counter):
