@@ -107,10 +107,10 @@ def add_inference(parser: argparse.ArgumentParser, images: int) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "--macro",
-        choices=("ideal", "real", "published", "published-like"),
+        choices=("ideal", "real", "published", "published-like", "spice"),
         default="ideal",
-        help="parameter set: no error, our physics, the authors' published statistics, our physics fitted to them "
-        "(default ideal)",
+        help="parameter set: no error, our physics, the authors' published statistics, our physics fitted to them, a "
+        "small chip in transistors (default ideal)",
     )
     which.add_argument(
         "--macro-params",

@@ -1,7 +1,7 @@
 """Program a modelled chip with a network; classify images with it and with the integer reference.
 
-Exit status: 0; 1 when results differ that may not (an ideal macro from golden, or any macro from itself when
-it is read row by row); 2 on bad input.
+Exit status: 0; 1 when results differ that may not (an ideal macro from golden, transistors from the model, or any
+macro from itself when it is read row by row); 2 on bad input.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from bridgebnn.model.flows.ledger import ReadLedger, inference_events
 from bridgebnn.model.flows.programming import program
 from bridgebnn.model.flows.repair import program_repaired
 from bridgebnn.model.flows.reports import ModelReport, energy_table
+from bridgebnn.model.flows.transistors import transistor_table
 from bridgebnn.model.flows.wrong_images import wrong_images
 from bridgebnn.model.macro.array import Array
-from bridgebnn.model.macro.broken_lines import LineFault, faulty_array
+from bridgebnn.model.macro.broken_lines import LineFault
 from bridgebnn.model.macro.energy import report_of
 from bridgebnn.model.mapping.fit import choose
 from bridgebnn.model.mapping.mapping import Mapping, map_network
@@ -32,6 +33,7 @@ from bridgebnn.model.networks.golden import Forward, Golden
 from bridgebnn.model.networks.host import host_layers
 from bridgebnn.model.options import add_inference, given_data, given_macro
 from bridgebnn.model.parameters.params import MacroParams
+from bridgebnn.model.spice.chip import TransistorArray, chip_of
 from bridgebnn.progress import Show, counted, shown
 from bridgebnn.versions import versions
 
@@ -71,7 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError("--break without --repair: the chip cannot hold the network")
     for line in lines:
         line.check(chosen.geometry)
-    array = faulty_array(chosen.geometry, params.at_timing(chosen.timing), arguments.chip, lines)
+    timing = chosen.timing
+    array = chip_of(chosen.geometry, params.at_timing(timing), arguments.chip, lines, timing)
     with shown("model") as show:
         if arguments.repair:
             mapping, programming = _repair(mapping, array, chosen.timing, combine, chosen.final_mode, show)
@@ -116,6 +119,7 @@ def run(arguments: argparse.Namespace) -> int:
         "programming": programming,
         "mapping": _mapping_report(mapping),
         "energy": energy,
+        "transistors": array.report() if isinstance(array, TransistorArray) else None,
         "state": array.state_hash(),
         "wall_s": time.perf_counter() - start_s,
         "versions": versions(),
@@ -125,7 +129,9 @@ def run(arguments: argparse.Namespace) -> int:
     _show(report)
     if arguments.json:
         write_json(arguments.json, report.as_dict())
-    return int(mismatches > 0 or (params.is_ideal and differences["images"] > 0))
+    beside = report.transistors
+    otherwise = beside is not None and beside.decisions_differ + beside.bits_differ > 0
+    return int(mismatches > 0 or otherwise or (params.is_ideal and differences["images"] > 0))
 
 
 def _program(mapping: Mapping, array: Array, preload: bool, timing: Any, show: Show) -> dict[str, Any]:
@@ -244,3 +250,5 @@ def _show(report: ModelReport) -> None:
     console.print(table)
     if report.energy is not None:
         console.print(energy_table(report.energy))
+    if report.transistors is not None:
+        console.print(transistor_table(report.transistors))

@@ -11,6 +11,8 @@ from bridgebnn.model.macro.events import EnergyReport
 from bridgebnn.model.macro.program_events import ProgramEnergy
 from bridgebnn.records import Record
 
+from .transistors import TransistorReport
+
 __all__ = ["Differences", "ModelReport", "WrongImage", "energy_table", "program_energy_table"]
 
 
@@ -96,6 +98,8 @@ class ModelReport(Record, frozen=True, kw_only=True):
         Cells and rows in use, and each layer.
     energy : EnergyReport, optional
         What the inferences cost.
+    transistors : TransistorReport, optional
+        Of macro spice: every read beside the model, those of programming and of the check row by row included.
     state : str
         Hash over all devices.
     wall_s : float
@@ -127,6 +131,7 @@ class ModelReport(Record, frozen=True, kw_only=True):
     programming: dict[str, Any]
     mapping: dict[str, Any]
     energy: EnergyReport | None = None
+    transistors: TransistorReport | None = None
     state: str
     wall_s: float
     versions: dict[str, str]

@@ -56,9 +56,21 @@ class Array:
         Resistances and history of every device. Changes made there directly are seen here.
     reads : int64, (T, R)
         Read number of every row.
+
+    Raises
+    ------
+    ValueError
+        A macro whose reads transistors answer: ``model/spice/chip.py`` has that one.
     """
 
+    TRANSISTORS = False
+    """Whether this kind of chip is the one of such a macro."""
+
     def __init__(self, geometry: Geometry, params: MacroParams, chip: int = 0) -> None:
+        if params.transistors and not self.TRANSISTORS:
+            raise ValueError(
+                f"macro {params.name!r}: `infer` alone, on the RTL or the model, knows transistors"
+            )
         self.geometry, self.params, self.chip = geometry, params, chip
         self.devices = DeviceArray(geometry, params.device, chip)
         self.reads = np.zeros((geometry.tiles, geometry.rows), np.int64)

@@ -25,6 +25,7 @@ from .quantities import Quantities, choice, known, quantity
 __all__ = [
     "BOLTZMANN_J_PER_K",
     "GRID",
+    "NOT_IN_TRANSISTORS",
     "BridgeParams",
     "MacroParams",
     "NeuronParams",
@@ -228,6 +229,9 @@ class MacroParams:
     published : PublishedParams, optional
         The authors' statistics in place of this project's physics: devices, bridges and neurons are then those of
         ``ideal``, and given ones a ``ValueError``.
+    transistors : bool
+        Reads are answered by transistors in SPICE (``model/spice/chip.py``). What their netlist leaves out is then
+        0 (`NOT_IN_TRANSISTORS`), and another value than that or the default a ``ValueError``.
     """
 
     name: str = "real"
@@ -235,8 +239,11 @@ class MacroParams:
     bridge: BridgeParams = field(default_factory=BridgeParams)
     neuron: NeuronParams = field(default_factory=NeuronParams)
     published: PublishedParams | None = None
+    transistors: bool = False
 
     def __post_init__(self) -> None:
+        if self.transistors:
+            self._leave_out()
         if self.published is None:
             return
         for part, kind in _PARTS.items():
@@ -246,6 +253,20 @@ class MacroParams:
                     f"MacroParams.{part} beside published: must be left out, the published statistics take its place"
                 )
             object.__setattr__(self, part, ideal)
+
+    def _leave_out(self) -> None:
+        """Set what transistors in SPICE have no part for to 0."""
+        if self.published is not None:
+            raise ValueError("MacroParams.transistors beside published: must be one of both")
+        for part, names in NOT_IN_TRANSISTORS.items():
+            values = getattr(self, part)
+            for name in names:
+                given, default = getattr(values, name), getattr(type(values)(), name)
+                if given not in (0.0, default):
+                    raise ValueError(
+                        f"MacroParams.{part}.{name} = {given!r} beside transistors: must be 0, their netlist has none"
+                    )
+            object.__setattr__(self, part, dataclasses.replace(values, **dict.fromkeys(names, 0.0)))
 
     @classmethod
     def ideal(cls) -> Self:
@@ -286,6 +307,11 @@ class MacroParams:
         neuron = NeuronParams(offset_sigma_V=0.0, injection_sigma_V=0.0, **given)
         return cls(name="published-like", neuron=neuron)
 
+    @classmethod
+    def of_transistors(cls) -> Self:
+        """The chip of ``real``, its reads answered by transistors in SPICE; without noise, rails and leakage."""
+        return cls(name="spice", transistors=True)
+
     @property
     def is_ideal(self) -> bool:
         """Whether these are the values of ``ideal``, whatever the name."""
@@ -311,8 +337,8 @@ class MacroParams:
 
     @classmethod
     def named(cls, name: str) -> Self:
-        """``ideal``, ``real``, ``published`` (8 ns, no cell errors), ``published-like`` (8 ns), or the path of a
-        ``.json`` file (see ``load``)."""
+        """``ideal``, ``real``, ``published`` (8 ns, no cell errors), ``published-like`` (8 ns), ``spice``, or the path
+        of a ``.json`` file (see ``load``)."""
         if name.endswith(".json"):
             return cls.load(name)
         made = {
@@ -320,11 +346,11 @@ class MacroParams:
             "real": cls.real,
             "published": cls.of_published,
             "published-like": cls.published_like,
+            "spice": cls.of_transistors,
         }
         if name not in made:
-            raise ValueError(
-                f"macro = {name!r}: must be ideal, real, published or published-like, or a .json file"
-            )
+            known_names = ", ".join(list(made)[:-1])
+            raise ValueError(f"macro = {name!r}: must be {known_names} or spice, or a .json file")
         return made[name]()
 
     @classmethod
@@ -349,6 +375,8 @@ class MacroParams:
         values = dataclasses.asdict(self)
         if self.published is None:
             del values["published"]
+        if not self.transistors:
+            del values["transistors"]
         return values
 
     @classmethod
@@ -361,5 +389,16 @@ class MacroParams:
                 values[part] = kind(**known(kind, values[part]))
         return cls(**values)
 
+
+NOT_IN_TRANSISTORS: dict[str, tuple[str, ...]] = {
+    "bridge": (
+        *("droop_V", "r_supply_ohm", "r_ground_ohm", "r_feed_ohm", "leak_S"),
+        *("buffer_noise_V", "read_noise"),
+    ),
+    "neuron": ("plate_droop", "temperature_K", "noise_V", "decide_s", "hysteresis_V", "kickback_C"),
+}
+"""By part, the parameters that the netlist of ``model/spice/reads.py`` has no part for: transients hold no noise, the
+rails are ideal, only the selected row's cells are there, and time and kickback of the comparator are its own.
+``neuron.temperature_K`` is that of the kT/C noise."""
 
 _PARTS: dict[str, Any] = {"bridge": BridgeParams, "neuron": NeuronParams, "device": DeviceParams}

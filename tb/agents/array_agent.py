@@ -387,7 +387,7 @@ class StrobeAgent(MacroAgent):
             decisions = {}
             for tile in tiles:
                 bl, en = self._columns[tile][2:]
-                decisions[tile] = int(ref >= self.array.min_ref(tile, row, bl, en))
+                decisions[tile] = int(self.array.compare(tile, row, bl, en, ref))
             self.tell("sense", tiles=tiles, row=row, ref=ref, decisions=decisions)
             if self.faults.resolve_never or self.faults.resolve_cyc:
                 self.cmp_valid.set(0)

@@ -59,7 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--attach",
         choices=("strobe", "prefetch"),
         help="how the model sits on the pins: every strobe in Python, or decisions handed to a "
-        "simulation-only shell once per vector (default: prefetch, strobe with --waves; same results)",
+        "simulation-only shell once per vector (default: prefetch, strobe with --waves and --macro spice; same "
+        "results)",
     )
     add("--final", choices=("count", "search"), help="read mode of the scores (default: the preset's)")
     add(
@@ -122,7 +123,8 @@ def job_of(arguments: argparse.Namespace) -> InferJob:
     values: dict[str, Any] = {"images": 20, "sim": "verilator"} | given
     if "network" not in given:
         values.setdefault("preset", DEFAULT_PRESET)
-    values.setdefault("attach", "strobe" if "waves" in given else "prefetch")
+    strobes = "waves" in given or (macro is not None and macro.transistors)
+    values.setdefault("attach", "strobe" if strobes else "prefetch")
     values.setdefault("program", "bus" if values["sim"] == "verilator" else "preload")
     return InferJob.from_dict(values)
 

@@ -26,6 +26,7 @@ from bridgebnn.model.networks.imports import load_network
 from bridgebnn.model.networks.network import Network
 from bridgebnn.model.options import CHIP
 from bridgebnn.model.parameters.params import MacroParams
+from bridgebnn.model.spice.chip import check_size
 from bridgebnn.names import UnknownName
 from bridgebnn.paths import DATA, network_file
 from bridgebnn.records import Record
@@ -76,8 +77,8 @@ class ChipJob(Job, frozen=True, kw_only=True):
     ----------
     macro : MacroParams
         Also "ideal" (the default; of a `ProgramJob` it is "real"), "real", "published" (the authors' statistics at
-        8 ns without cell errors; another clock or rate as its field ``published``), "published-like" (8 ns) or the path
-        of a JSON file.
+        8 ns without cell errors; another clock or rate as its field ``published``), "published-like" (8 ns), "spice"
+        (of an `InferJob`: small chips whose reads ngspice answers, with attachment strobe) or the path of a JSON file.
     chip : int, 0 .. 2**64 - 1
         Seed of the chip: every draw of its devices, mismatch and noise.
     """
@@ -272,6 +273,8 @@ class InferJob(ChipJob, frozen=True, kw_only=True, dict=True):
                 raise ValueError(f"InferJob.{name} = {self[name]}: must be from 0 to {end - 1} on this chip")
         if self.tied and self.attach != "none":
             raise ValueError(f"tied = {self.tied} with attachment {self.attach!r}: must be none")
+        if self.macro.transistors:
+            self._check_transistors()
         if self.repair and self.program != "bus":
             raise ValueError(
                 f"repair with program = {self.program!r}: what failed is known only after pulses (bus)"
@@ -280,6 +283,16 @@ class InferJob(ChipJob, frozen=True, kw_only=True, dict=True):
             raise ValueError("broken lines without repair: the chip cannot hold the network")
         for text in self.broken_lines:
             LineFault.parse(text).check(self.geometry)
+
+    def _check_transistors(self) -> None:
+        """What ngspice can answer."""
+        check_size(self.geometry)
+        if self.attach != "strobe":
+            raise ValueError(
+                f"macro spice with attachment {self.attach!r}: must be strobe, each read is one run"
+            )
+        if self.broken_lines:
+            raise ValueError("broken lines on macro spice: its netlists know sound lines alone")
 
     @cached_property
     def mapping(self) -> Mapping:
@@ -332,6 +345,8 @@ class ProgramJob(ChipJob, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.macro.transistors:
+            raise ValueError("ProgramJob.macro = spice: must be another, programming is the model's")
         given = [name for name in ("preset", "random", "work") if self[name] is not None]
         if self.work is None:
             if len(given) != 1:

@@ -38,7 +38,16 @@ FIRST = ("golden_first", "model_first", "log")
 EVERY = ("state_equal", "state_equal_after", "read_numbers_equal", "energy_equal")
 SHARES = ("accuracy", "golden_accuracy")
 LONGEST = ("wall_s", "build_s")
-DERIVED = ("ok", "agent", "energy", "cycles_per_image", "cycles_per_s", "row_reads_per_s", "parts")
+DERIVED = (
+    "ok",
+    "agent",
+    "transistors",
+    "energy",
+    "cycles_per_image",
+    "cycles_per_s",
+    "row_reads_per_s",
+    "parts",
+)
 WHOLE = ("labels", "wrong", "versions", "command")
 """Known of the whole run alone, when all has been merged."""
 
@@ -55,7 +64,7 @@ def split(job: InferJob, jobs: int) -> list[InferJob]:
     Raises
     ------
     ValueError
-        A number of jobs that is not legal, or waveforms of several processes.
+        A number of jobs that is not legal, or waveforms or transistors of several processes.
     """
     if isinstance(jobs, bool) or not isinstance(jobs, int) or not 1 <= jobs <= JOBS:
         raise ValueError(f"jobs = {jobs!r}: must be an integer from 1 to {JOBS}")
@@ -63,6 +72,10 @@ def split(job: InferJob, jobs: int) -> list[InferJob]:
     jobs = min(jobs, count)
     if jobs > 1 and job.waves is not None:
         raise ValueError(f"waves with jobs = {jobs}: must be 1, a file of waveforms shows one process")
+    if jobs > 1 and job.macro.transistors:
+        raise ValueError(
+            f"macro spice with jobs = {jobs}: must be 1, each process would ask ngspice the same"
+        )
     parts = []
     for start, end in pairwise(count * k // jobs for k in range(jobs + 1)):
         labels = None if job.labels is None else job.labels[start:end]

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from bridgebnn.model.flows.reports import WrongImage
+from bridgebnn.model.flows.transistors import TransistorReport
 from bridgebnn.model.macro.events import EnergyReport
 from bridgebnn.model.macro.program_events import ProgramEnergy, ProgramEvents
 from bridgebnn.records import Record
@@ -227,6 +228,8 @@ class RunReport(Report, frozen=True, kw_only=True):
     programming : Programming
     model_programming : ModelProgramming, optional
     agent : AgentCounts, optional
+    transistors : TransistorReport, optional
+        Of macro spice: every read of the run, read-backs of programming included, beside the model.
     busy_cycles : int
         Of the controller.
     cycles_per_image : float
@@ -278,6 +281,7 @@ class RunReport(Report, frozen=True, kw_only=True):
     programming: Programming
     model_programming: ModelProgramming | None = None
     agent: AgentCounts | None = None
+    transistors: TransistorReport | None = None
     busy_cycles: int = 0
     cycles_per_image: float
     row_reads: int

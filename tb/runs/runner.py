@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from bridgebnn.model.flows.wrong_images import wrong_images
+from bridgebnn.model.spice.run import find_tools
 from bridgebnn.paths import build_root
 from bridgebnn.processes import workers
 from bridgebnn.tb.checks.scoreboard import observations
@@ -127,9 +128,13 @@ def infer(
         A number of jobs that is not legal.
     bridgebnn.model.mapping.mapping.MappingError
         The network does not fit.
+    bridgebnn.model.spice.run.SpiceUnavailableError
+        Of macro spice: ngspice or the device models are missing.
     bridgebnn.tb.simulators.SimulationError
         The run, or one of its parts, did not end well; the other parts are ended.
     """
+    if job.macro.transistors:
+        find_tools()  # what is missing is told before anything is built
     parts = split(job, jobs)
     if len(parts) == 1:
         return _described(job, _part(job, testbench=testbench, show=show, timeout_s=timeout_s))

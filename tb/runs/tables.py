@@ -8,6 +8,8 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from bridgebnn.model.flows.transistors import transistor_table
+
 from .reports import Repaired, RunReport
 
 __all__ = ["show_reports"]
@@ -53,6 +55,9 @@ def show_reports(reports: Sequence[RunReport]) -> None:
         lambda r: f"{r.build_s:.1f}, {r.programming.wall_s:.1f}, {r.wall_s:.1f} s",
     )
     Console().print(shown)
+    for r in reports:
+        if r.transistors is not None:
+            Console().print(transistor_table(r.transistors))
 
 
 def _share(value: float | None) -> str:

@@ -37,7 +37,7 @@ from bridgebnn.tb.runs.job import Progress, testbench
 from bridgebnn.tb.runs.jobs import ScenariosJob
 from bridgebnn.tb.runs.reports import ScenariosReport
 
-from .infer import chip_of, environment
+from .infer import environment, fresh_chip
 
 __all__ = ["SCENARIOS", "faults"]
 
@@ -433,7 +433,7 @@ async def faults(dut: Any, job: ScenariosJob, progress: Progress) -> ScenariosRe
             final_mode=job.final_mode,
             repairs=some_repairs(job.geometry),
         )
-    array = chip_of(job)
+    array = fresh_chip(job)
     env = environment(dut, job, array)
     bench = Bench(env, mapping, job.images)
     outcomes: dict[str, str] = {}

@@ -14,13 +14,14 @@ import numpy as np
 from bridgebnn.model.flows import inference
 from bridgebnn.model.flows.ledger import ReadLedger, inference_events
 from bridgebnn.model.macro.array import Array
-from bridgebnn.model.macro.broken_lines import LineFault, faulty_array
+from bridgebnn.model.macro.broken_lines import LineFault
 from bridgebnn.model.macro.energy import report_of
 from bridgebnn.model.macro.events import Events
 from bridgebnn.model.mapping.mapping import Mapping
 from bridgebnn.model.mapping.row_programs import row_reads
 from bridgebnn.model.networks import golden
 from bridgebnn.model.networks.host import host_layers
+from bridgebnn.model.spice.chip import TransistorArray, chip_of, model_of
 from bridgebnn.tb.agents.array_agent import StrobeAgent
 from bridgebnn.tb.agents.prefetch_agent import PrefetchAgent
 from bridgebnn.tb.bus.wishbone import WishboneMonitor
@@ -34,11 +35,12 @@ from bridgebnn.tb.runs.reports import AgentCounts, ModelProgramming, RunReport, 
 from bridgebnn.tb.testbenches.bring_up import Pass, program_alone, program_chip
 
 
-def chip_of(job: InferJob | ProgramJob) -> Array:
-    """A fresh, unformed chip, with the job's broken lines."""
+def fresh_chip(job: InferJob | ProgramJob, *, alone: bool = False) -> Array:
+    """An unformed chip, with the job's broken lines; ``alone``: as the model has it, without transistors."""
     lines = [LineFault.parse(text) for text in job.get("broken_lines", ())]
     timing = job.timing if isinstance(job, InferJob) else job.work.timing
-    return faulty_array(job.geometry, job.macro.at_timing(timing), job.chip, lines)
+    macro = job.macro.at_timing(timing)
+    return chip_of(job.geometry, model_of(macro) if alone else macro, job.chip, lines, timing)
 
 
 def environment(dut: Any, job: InferJob, array: Array | None) -> Env:
@@ -71,7 +73,7 @@ async def infer(dut: Any, job: InferJob, progress: Progress) -> RunReport:
     """Program, infer, compare."""
     images = job.images
     tied = job.attach == "none"
-    array = None if tied else chip_of(job)
+    array = None if tied else fresh_chip(job)
     env = environment(dut, job, array)
     trace = None
     if job.waves:
@@ -144,6 +146,8 @@ async def infer(dut: Any, job: InferJob, progress: Progress) -> RunReport:
         result |= summary(job, env, scoreboard, alone, wall_s, cycles, counts) | {"cpu_s": round(cpu_s, 3)}
         if env.agent is not None:
             result["agent"] = agent_counts(env.agent, strobes)
+        if isinstance(array, TransistorArray):
+            result["transistors"] = array.report()
         report = RunReport(**result)
         if wrong := chip_differences(report):
             report = report.replace(
@@ -186,7 +190,7 @@ def model_alone(
     job: InferJob, mapping: Mapping, env: Env, passes: list[Pass]
 ) -> tuple[Array, bool, ModelProgramming]:
     """A second chip of the same seed, programmed by the model itself; is it in the first one's state?"""
-    alone = chip_of(job)
+    alone = fresh_chip(job, alone=True)
     report = program_alone(alone, mapping, passes, job.timing)
     if isinstance(env.agent, PrefetchAgent):
         env.agent.flush()

@@ -13,7 +13,7 @@ from bridgebnn.tb.runs.job import Progress, testbench
 from bridgebnn.tb.runs.jobs import ProgramJob
 from bridgebnn.tb.runs.reports import ProgramRunReport
 
-from .infer import chip_of
+from .infer import fresh_chip
 
 
 @testbench(ProgramJob)
@@ -22,7 +22,7 @@ async def program(dut: Any, job: ProgramJob, progress: Progress) -> ProgramRunRe
     work = job.work
     images, masks = work.images, work.masks
     order = list(work.program_order())
-    array = chip_of(job)
+    array = fresh_chip(job)
     env = Env(dut, work.geometry, array, attach="strobe", timing=work.timing, sim=job.sim, seed=job.seed)
     host = env.host
 

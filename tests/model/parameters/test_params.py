@@ -116,7 +116,10 @@ def test_ideal_has_no_spread():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: MacroParams.named("perfect"), "macro = 'perfect': must be ideal, real or published"),
+        (
+            lambda: MacroParams.named("perfect"),
+            "macro = 'perfect': must be ideal, real, published, published-like or spice",
+        ),
         (lambda: MacroParams.from_dict({"brige": {}}), "MacroParams has no field 'brige'"),
         (lambda: MacroParams.from_dict({"bridge": {"v_read": 1}}), "BridgeParams has no field 'v_read'"),
         (lambda: MacroParams.from_dict({"device": {"x": 1}}), "DeviceParams has no field 'x'"),

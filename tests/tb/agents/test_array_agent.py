@@ -41,6 +41,9 @@ class Model:
     def min_ref(self, tile, row, bl, col_en):
         return int((bl & col_en).sum()) - 3 + tile
 
+    def compare(self, tile, row, bl, col_en, ref):
+        return ref >= self.min_ref(tile, row, bl, col_en)
+
 
 class Bench:
     """The agent, its pins, and its reactions by name, each waiting for its first trigger."""

@@ -164,7 +164,7 @@ OTHERS = [
     ({"sim": "modelsim"}, "InferJob.sim = 'modelsim': must be icarus or verilator"),
     ({"attach": "pins"}, "InferJob.attach = 'pins': must be none or prefetch or strobe"),
     ({"program": "jtag"}, "InferJob.program = 'jtag': must be bus or preload"),
-    ({"macro": "reel"}, "macro = 'reel': must be ideal, real or published"),
+    ({"macro": "reel"}, "macro = 'reel': must be ideal, real, published, published-like or spice"),
     ({"macro": {"bridge": {"v_read": 1}}}, "no field 'v_read'; did you mean 'v_read_V'"),
     ({"bus_gaps": "many"}, "InferJob.bus_gaps = 'many': must be long or none or some"),
     ({"faults": {"rail_never": True}}, "no field 'rail_never'; did you mean 'rails_never'"),

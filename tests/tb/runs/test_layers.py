@@ -58,7 +58,7 @@ def test_the_example_of_the_issue():
         ({"inputs": 1.5}, "Geometry.inputs = 1.5"),
         ({"bias": -1}, "Geometry.bias = -1: must be an integer from 0 to 1024"),
         ({"chip": -1}, "InferJob.chip = -1"),
-        ({"macro": "reel"}, "macro = 'reel': must be ideal, real or published"),
+        ({"macro": "reel"}, "macro = 'reel': must be ideal, real, published, published-like or spice"),
         ({"sim": "modelsim"}, "InferJob.sim = 'modelsim'"),
         ({"labels": [0]}, "InferJob.labels has 1 entries: must be one per image, 4"),
     ],
