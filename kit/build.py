@@ -23,6 +23,7 @@ from .constraints import constraints
 from .gds import available, frame_gds
 from .lef import lef
 from .liberty import CORNERS, liberty
+from .librelane import librelane_config
 from .macro import Macro
 from .registers import register_views
 from .software import software
@@ -147,6 +148,7 @@ def _contents(request: KitRequest) -> dict[str, str | bytes]:
         **({f"macro/{macro.cell}.gds": frame_gds(abstract, macro.cell)} if available() else {}),
         f"macro/{macro.cell}.cdl": netlist(macro),
         **{f"software/{file}": text for file, text in software(name, mapping).items()},
+        "config.json": librelane_config(macro, list(parts), made.memories, CORNERS),
         **register_views(geometry, timing),
         "lint/waivers.vlt": waivers(macro, [file for file in parts if file != f"rtl/{name}_system.v"]),
         f"constraints/{name}.sdc": constraints(macro, bus),

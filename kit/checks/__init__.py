@@ -15,7 +15,7 @@ from pathlib import Path
 from bridgebnn.hdl.spec.pins import Bus
 from bridgebnn.records import Record
 
-from . import controller, gate_level, macro_views, pages, registers
+from . import controller, gate_level, librelane, macro_views, pages, registers
 from .kit import Kit, Missing, Refused
 
 __all__ = ["CHECKS", "Check", "CheckReport", "Kit", "KitReport", "Missing", "Refused", "check_kit"]
@@ -60,6 +60,7 @@ CHECKS = (
     Check("ip-xact", "lxml, schema of IEEE 1685-2014", registers.ip_xact, registers.an_element_of_ipxact),
     Check("systemrdl", "systemrdl-compiler", registers.systemrdl, registers.an_offset),
     Check("html", "Chromium", pages.register_pages, pages.a_script_error),
+    Check("librelane", "LibreLane", librelane.librelane, librelane.a_lost_file),
     Check("gate level", "Yosys, Icarus Verilog", gate_level.gates, gate_level.two_wires),
     Check("timing", "Yosys, OpenSTA", gate_level.timing, gate_level.an_arc),
 )

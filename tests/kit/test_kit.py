@@ -65,6 +65,17 @@ def test_the_manifest_lists_everything(kit):
         assert list(modules(file.read_text())) == [file.stem]  # one module per file, of its name
 
 
+def test_the_configuration_of_librelane_names_files_that_are_there(kit):
+    config = json.loads((kit / "config.json").read_text())
+    named = re.findall(r'"dir::([^"]+)"', json.dumps(config))
+    assert [name for name in named if not (kit / name).is_file() and not name.endswith(".gds")] == []
+    lef = (kit / "macro" / "chip_macro.lef").read_text()
+    width, height = map(float, re.search(r"SIZE (\S+) BY (\S+) ;", lef).groups())
+    x, y = config["MACROS"]["chip_macro"]["instances"]["macro"]["location"]
+    assert x + width < config["DIE_AREA"][2]
+    assert y + height < config["DIE_AREA"][3]
+
+
 def test_another_kit_leaves_no_file_of_the_former(tmp_path):
     write_kit(request(), tmp_path)
     (tmp_path / "mine.txt").write_text("mine")
