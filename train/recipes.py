@@ -52,11 +52,15 @@ def _convolutions(counts: tuple[int, int, int]) -> tuple[Filters, ...]:
 
 
 CIFAR_FILTERS = (
-    Filters(count=96, kernel=4, stride=2, padding=1),
+    Filters(count=64, kernel=4, stride=2, padding=1),
+    Filters(count=64, kernel=3, padding=1, pool=2),
     Filters(count=128, kernel=3, padding=1, pool=2),
-    Filters(count=192, kernel=3, padding=1, pool=2),
 )
 """32 x 32 pixels to 4 x 4."""
+
+
+VOTE_WIDTHS = (64, 128, 256)
+"""Fan-ins that networks of the study are trained for, beside those of mnist-paper23 and mnist-split-vote."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +168,20 @@ RECIPES = {
             estimator="triangle",
             summary="784-512-512-10 trained for tiles of 196 inputs that vote",
         ),
+        *(
+            Recipe(
+                name=f"mnist-vote{width}",
+                file=f"mnist-vote{width}.npz",
+                sizes=(784, 512, 512, 10),
+                group=width,
+                epochs=6,
+                batch=200,
+                last_rate=0.2,
+                estimator="triangle",
+                summary=f"784-512-512-10 trained for tiles of {width} inputs that vote, short",
+            )
+            for width in VOTE_WIDTHS
+        ),
         Recipe(
             name="mnist1025",
             file="mnist1025.npz",
@@ -212,13 +230,13 @@ RECIPES = {
             channels=3,
             flip=True,
             filters=CIFAR_FILTERS,
-            sizes=(3072, 10),
+            sizes=(2048, 10),
             group=None,
-            epochs=14,
+            epochs=4,
             batch=100,
             shift=1,
             limited=False,
-            frozen=2,
+            frozen=1,
             summary="CIFAR-10 from JPEG copies, thermometer code of 8 levels, three binary convolutions with pooling",
         ),
         Recipe(

@@ -29,7 +29,10 @@ NETWORKS = (
     "mnist1025.npz",
     "fashion-conv.npz",
     "mnist-paper23.npz",
+    "mnist-vote64.npz",
+    "mnist-vote128.npz",
     "mnist-split-vote.npz",
+    "mnist-vote256.npz",
 )
 WIDTHS = (23, 64, 128, 256, WHOLE)
 SECTION = "fan-in"
