@@ -18,6 +18,7 @@ from bridgebnn.train import data
 from bridgebnn.train.__main__ import main
 from bridgebnn.train.data import MNIST_MD5
 from bridgebnn.train.recipes import RECIPES
+from tests.model.networks.jpegs import jpeg_archive
 
 SEED = 11
 IMAGES = 60
@@ -88,13 +89,14 @@ def test_same_seed_same_bytes(name: str, mnist_folder: Path, tmp_path: Path) -> 
     pytest.importorskip("torch", reason="PyTorch is an optional extra")
     if RECIPES[name].dataset == "digits":
         pytest.importorskip("sklearn", reason="scikit-learn is an optional extra")
+    source = mnist_folder
+    if RECIPES[name].dataset == "cifar-10-jpeg":
+        source = tmp_path / "copies.npz"
+        jpeg_archive(source, (32, 32), (40, 10))
     files = [tmp_path / f"{seed}-{run}.npz" for seed, run in ((1, "a"), (1, "b"), (2, "a"))]
     for file in files:
         seed = file.name[0]
-        assert (
-            main([name, "--data", str(mnist_folder), "--epochs", "2", "--seed", seed, "--out", str(file)])
-            == 0
-        )
+        assert main([name, "--data", str(source), "--epochs", "2", "--seed", seed, "--out", str(file)]) == 0
     first, again, other = (file.read_bytes() for file in files)
     assert first == again
     assert first != other

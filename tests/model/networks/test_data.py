@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
-import io
 import re
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from bridgebnn.model.networks.host import HostDense
 from bridgebnn.model.networks.idx import DatasetError
 from bridgebnn.model.networks.jpeg_archive import load_jpeg_archive
 from bridgebnn.model.networks.network import Network
+from tests.model.networks.jpegs import jpeg_archive
 
 RNG = np.random.default_rng(5)
 GREY = RNG.integers(0, 256, (7, 4, 5)).astype(np.uint8)
@@ -219,25 +219,6 @@ def test_networks_that_take_values(tmp_path: Path) -> None:
         bits.bits(network)
     with pytest.raises(DatasetError, match="n takes images of 3 values: no test images of that shape come"):
         load_data(None, network)
-
-
-def jpeg_archive(path: Path, **changes: Any) -> np.ndarray:
-    """Five images of 4 x 6 pixels in two parts; the images as they are decoded."""
-    rng = np.random.default_rng(1)
-    arrays: dict[str, Any] = {"classes": ["cat", "dog"]}
-    images = []
-    for part, count in (("train", 3), ("test", 2)):
-        files = []
-        for _ in range(count):
-            stream = io.BytesIO()
-            Image.fromarray(rng.integers(0, 256, (4, 6, 3), dtype=np.uint8)).save(stream, "JPEG")
-            files.append(stream.getvalue())
-            images.append(np.asarray(Image.open(stream).convert("RGB")))
-        arrays[f"{part}_jpeg"] = np.frombuffer(b"".join(files), np.uint8)
-        arrays[f"{part}_offsets"] = np.cumsum([0, *map(len, files)])
-        arrays[f"{part}_labels"] = np.arange(count) % 2
-    np.savez(path, **{k: v for k, v in (arrays | changes).items() if v is not None})
-    return np.stack(images)
 
 
 def test_jpeg_copies_of_cifar(tmp_path: Path) -> None:
