@@ -122,7 +122,7 @@ def montecarlo(result: Result) -> list[Part]:
         f"{r.network}, {r.images:,} images, chips {r.first_chip} to {r.first_chip + r.chips - 1}: accuracy in %; "
         f"golden {share(r.golden_accuracy)} ({result.name})"
     )
-    parts: list[Part] = [Table(caption=caption, heads=heads, rows=rows)]
+    parts: list[Part] = [Table(caption=caption, heads=heads, rows=rows), *_chip_energy(result)]
     drawn = [c for c in r.conditions if c.chips_by_right]
     if drawn:
         draw = partial(_distribution, conditions=drawn, images=r.images, golden=r.golden_accuracy)
@@ -131,6 +131,37 @@ def montecarlo(result: Result) -> list[Part]:
             Picture(caption=f"Accuracy over the {r.chips:,} chips; dotted: golden ({result.name})", svg=svg)
         )
     return parts
+
+
+def _chip_energy(result: Result) -> list[Part]:
+    """What an inference costs over the chips, where that was counted."""
+    rows = [
+        [
+            c.name,
+            *(
+                f"{1e9 * v:,.3f}"
+                for v in (e.mean_J, e.std_J, e.p05_J, e.p50_J, e.p95_J, e.high_J, e.parts.macro_J)
+            ),
+            str(e.dearest_chip),
+            f"{e.tops_per_w:.2f}",
+        ]
+        for c in result.record.conditions
+        if (e := c.energy) is not None
+    ]
+    heads = [
+        "condition",
+        "mean",
+        "std",
+        "5 %",
+        "median",
+        "95 %",
+        "most",
+        "macro, mean",
+        "dearest chip",
+        "TOPS/W",
+    ]
+    caption = f"Energy of an inference over the chips, in nJ ({result.name})"
+    return [Table(caption=caption, heads=heads, rows=rows)] if rows else []
 
 
 def _distribution(axis: Axes, *, conditions: Sequence[Any], images: int, golden: float) -> None:

@@ -1,7 +1,8 @@
 """One network on many chips, under several conditions; results stream to disk, and a killed run goes on.
 
 A chip is its seed: `--chip S --chips N` are the seeds S to S+N-1, and `--replay CHIP` evaluates one of them alone,
-compares it with what the run stored, and prints the command that puts it on the RTL.
+compares it with what the run stored, and prints the command that puts it on the RTL. `--energy` counts what an
+inference costs on each chip, as `bridgebnn model infer` does.
 
 Conditions are CIRCUIT or CIRCUIT:OPTION=VALUE,...
 
@@ -16,6 +17,8 @@ Exit status: 0; 1 when a replayed chip differs from what was stored; 2 on bad in
 from __future__ import annotations
 
 import argparse
+import io
+import json
 import shlex
 import time
 from pathlib import Path
@@ -27,12 +30,18 @@ from rich.console import Console
 from rich.table import Table
 
 from bridgebnn.command_line import output_file, output_folder, told_to, whole, write_json
+from bridgebnn.model.macro.events import Events
 from bridgebnn.model.mapping.fit import choose
 from bridgebnn.model.mapping.mapping import map_network
 from bridgebnn.model.networks.golden import Golden
 from bridgebnn.model.options import SEEDS, add_chip, add_data, add_network, given_data
 from bridgebnn.model.studies.montecarlo import Condition, Plan, evaluate, products_s
-from bridgebnn.model.studies.montecarlo_report import MonteCarloReport, summarised
+from bridgebnn.model.studies.montecarlo_report import (
+    ChipEnergy,
+    MonteCarloReport,
+    energy_of_chips,
+    summarised,
+)
 from bridgebnn.model.studies.montecarlo_runs import LOCAL, Outcome, Run, executor
 from bridgebnn.progress import shown
 from bridgebnn.versions import versions
@@ -60,6 +69,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Path("build/montecarlo"),
         metavar="DIR",
         help="folder of the run; one that holds a part of this run is completed (default %(default)s)",
+    )
+    add(
+        "--energy",
+        action="store_true",
+        help="count what inferences cost on each chip, too, and price it by part (array and published; docs/energy.md)",
     )
     add("--jobs", type=whole(1, 256), default=2, metavar="N", help="processes (default %(default)s)")
     add(
@@ -93,6 +107,8 @@ def run(arguments: argparse.Namespace) -> int:
         images=np.packbits(bits, axis=1),
         labels=data.labels,
         conditions=tuple(Condition.parse(name) for name in names),
+        energy=arguments.energy,
+        timing=chosen.timing,
     )
     map_network(
         network, plan.geometry, combine=plan.combine, final_mode=plan.final_mode
@@ -147,9 +163,21 @@ def _results(plan: Plan, outcome: Outcome) -> list[Any]:
             len(plan.labels),
             outcome.chips,
             outcome.seconds[c] / new if new else None,
-        )
+        ).replace(energy=_energy(plan, condition, outcome.events[c], outcome.chips) if plan.energy else None)
         for c, condition in enumerate(plan.conditions)
     ]
+
+
+def _energy(
+    plan: Plan, condition: Condition, events: list[Events | None], chips: np.ndarray
+) -> ChipEnergy | None:
+    """Of the chips of one condition; None where nothing was counted."""
+    counted = [e for e in events if e is not None]
+    if condition.macro is None or not counted:
+        return None
+    return energy_of_chips(
+        counted, condition.macro, plan.geometry, plan.timing, images=len(plan.labels), chips=chips
+    )
 
 
 def _replay(arguments: argparse.Namespace, plan: Plan, about: dict[str, Any]) -> int:
@@ -160,13 +188,14 @@ def _replay(arguments: argparse.Namespace, plan: Plan, about: dict[str, Any]) ->
             f"--replay {chip}: must be from {first} to {first + arguments.chips - 1}, the chips of the run"
         )
     alone = evaluate(plan, 0, range(chip, chip + 1))
-    stored = None
+    stored, stored_events = None, list[Events | None]()
     if (arguments.out / "manifest.json").exists():
         kept = Run(arguments.out, plan, first=first, chips=arguments.chips, part=arguments.part, about=about)
         number = (chip - first) // arguments.part
         if kept.path(number).exists():
-            stored = kept.load(number)[1][:, (chip - first) % arguments.part]
-    found = _classes(alone.content)
+            part, at = kept.load(number), (chip - first) % arguments.part
+            stored, stored_events = part.classes[:, at], [by_chip[at] for by_chip in part.events]
+    found, events = _answers(alone.content)
     console, different = Console(soft_wrap=True), 0
     for c, condition in enumerate(plan.conditions):
         accuracy = float((found[c] == plan.labels).mean())
@@ -175,6 +204,11 @@ def _replay(arguments: argparse.Namespace, plan: Plan, about: dict[str, Any]) ->
             differ = int((stored[c] != found[c]).sum())
             different += differ
             line += f", {differ} of {len(found[c])} images differ from the run"
+        if events and (energy := _energy(plan, condition, events[c], np.array([chip]))) is not None:
+            line += f", {energy.mean_J * 1e9:,.3f} nJ an inference"
+            if stored is not None and stored_events[c] != events[c][0]:
+                different += 1
+                line += ", which differs from the run"
         console.print(line, highlight=False)
         if options := condition.on_rtl:
             where = [] if arguments.network is None else ["--network", str(arguments.network)]
@@ -185,12 +219,11 @@ def _replay(arguments: argparse.Namespace, plan: Plan, about: dict[str, Any]) ->
     return int(different > 0)
 
 
-def _classes(content: bytes) -> np.ndarray:
-    """Classes (conditions, images) of a part of one chip."""
-    import io
-
+def _answers(content: bytes) -> tuple[np.ndarray, list[list[Events | None]]]:
+    """Classes (conditions, images) of a part of one chip, and what they cost by condition, where that was counted."""
     with np.load(io.BytesIO(content), allow_pickle=False) as entries:
-        return entries["classes"][:, 0]
+        events = json.loads(str(entries["events"])) if "events" in entries else []
+        return entries["classes"][:, 0], [[e and Events.from_dict(e) for e in by_chip] for by_chip in events]
 
 
 def _show(report: MonteCarloReport, folder: Path) -> None:
@@ -215,7 +248,30 @@ def _show(report: MonteCarloReport, folder: Path) -> None:
             "-" if spent is None or not report.products_s else f"{spent / report.products_s:.1f}x",
         )
     console.print(table)
+    if any(c.energy for c in report.conditions):
+        console.print(_energy_table(report))
     console.print(
         f"{report.wall_s:.1f} s with {report.executor}; float32 products of one chip {report.products_s:.4f} s",
         highlight=False,
     )
+
+
+def _energy_table(report: MonteCarloReport) -> Table:
+    """Energy of an inference over the chips."""
+    table = Table(title="energy of an inference in nJ", box=SIMPLE, title_justify="left")
+    table.add_column("condition", no_wrap=True)
+    for name in ("mean", "std", "median", "most", "dearest chip", "macro", "fJ/operation", "TOPS/W"):
+        table.add_column(name, justify="right")
+    for c in report.conditions:
+        if (e := c.energy) is None:
+            continue
+        joules = (e.mean_J, e.std_J, e.p50_J, e.high_J)
+        table.add_row(
+            c.name,
+            *(f"{1e9 * value:,.3f}" for value in joules),
+            str(e.dearest_chip),
+            f"{1e9 * e.parts.macro_J:,.3f}",
+            f"{1e15 * e.per_operation_J:.1f}",
+            f"{e.tops_per_w:.2f}",
+        )
+    return table

@@ -16,6 +16,7 @@ bridge, ...    the circuits of ``studies.circuits``, at a point of a sweep      
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import time
@@ -26,10 +27,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bridgebnn.hdl.spec import Combine, Geometry, ReadMode
+from bridgebnn.hdl.spec import Combine, Geometry, ReadMode, Timing
 from bridgebnn.model.evaluator import Evaluator
 from bridgebnn.model.flows import inference
+from bridgebnn.model.flows.ledger import ReadLedger, inference_events
 from bridgebnn.model.macro.array import Array
+from bridgebnn.model.macro.events import Events
 from bridgebnn.model.macro.published import PublishedArray
 from bridgebnn.model.mapping.mapping import Mapping, map_network
 from bridgebnn.model.networks.network import Network
@@ -113,7 +116,10 @@ class Condition:
 
 def _values(circuit: str, given: dict[str, str]) -> dict[str, Any]:
     if circuit == "array":
-        return {"macro": MacroParams.named(given.get("macro", "real"))}
+        macro = MacroParams.named(given.get("macro", "real"))
+        if macro.transistors:
+            raise ValueError(f"macro {macro.name!r}: must be another, its reads are runs of ngspice")
+        return {"macro": macro}
     numbers = {}
     for name, value in given.items():
         try:
@@ -149,6 +155,10 @@ class Plan:
         Packed bits.
     labels : int64, (n,)
     conditions : tuple of Condition
+    energy : bool
+        Count what the inferences cost, too, where an array answers.
+    timing : Timing
+        Of the controller; it matters for what they cost alone.
     """
 
     network: Network
@@ -158,6 +168,8 @@ class Plan:
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     conditions: tuple[Condition, ...]
+    energy: bool = False
+    timing: Timing = field(default_factory=Timing)
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -168,6 +180,8 @@ class Plan:
             "final_mode": self.final_mode.name,
             "conditions": [[c.name, c.circuit, c.macro and c.macro.as_dict(), c.at] for c in self.conditions],
         }
+        if self.energy:
+            about["energy"] = dataclasses.asdict(self.timing)
         found = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
         for operation in self.network.operations:
             for name, value in operation.entries().items():
@@ -202,14 +216,22 @@ class _Prepared:
             plan.network, plan.geometry, combine=plan.combine, final_mode=plan.final_mode
         )
         self.images = np.unpackbits(plan.images, axis=1, count=plan.network.n_in)
+        self.energy, self.timing = plan.energy, plan.timing
         self._programmed: PublishedArray | None = None
         self._sample: tuple[Any, Sample] | None = None
 
-    def classes(self, condition: Condition, chip: int) -> NDArray[np.int64]:
-        """Classes that one chip gives to the images."""
+    def answers(self, condition: Condition, chip: int) -> tuple[NDArray[np.int64], Events | None]:
+        """Classes that one chip gives to the images, and what they cost where that is counted."""
         # circuits of the immunity study draw their noise for all images at once
         batch = max(1, len(self.images)) * 1024 if condition.macro is None else 500
-        return inference.run(self.mapping, self._evaluator(condition, chip), self.images, batch=batch).classes
+        evaluator = self._evaluator(condition, chip)
+        ledger = None
+        if self.energy and isinstance(evaluator, Array):
+            ledger = ReadLedger(evaluator, self.mapping.programs, self.timing)
+        found = inference.run(self.mapping, evaluator, self.images, batch=batch, ledger=ledger)
+        return found.classes, None if ledger is None else inference_events(
+            ledger, self.mapping, len(self.images)
+        )
 
     def _evaluator(self, condition: Condition, chip: int) -> Evaluator:
         geometry = self.mapping.geometry
@@ -248,16 +270,20 @@ def evaluate(plan: Plan, number: int, chips: range) -> Part:
     """Classes of some chips under every condition, as a part of a run.
 
     The file has ``format``, ``version``, ``digest`` of the plan, ``chips`` uint64 (k,), ``classes`` (conditions, k,
-    images) in the smallest unsigned type, and ``right`` int32 (conditions, k).
+    images) in the smallest unsigned type, and ``right`` int32 (conditions, k). With energy also ``events``: a JSON list
+    by condition and chip of `Events`, null where no array answers; whole numbers, which are priced when they are told.
     """
     prepared = _prepared(plan)
     classes = np.zeros((len(plan.conditions), len(chips), len(plan.labels)), np.int64)
+    events: list[list[Any]] = [[None] * len(chips) for _ in plan.conditions]
     seconds = [0.0] * len(plan.conditions)
     for k, chip in enumerate(chips):
         for c, condition in enumerate(plan.conditions):
             start = time.process_time()
-            classes[c, k] = prepared.classes(condition, chip)
+            classes[c, k], counted = prepared.answers(condition, chip)
+            events[c][k] = None if counted is None else counted.as_dict()
             seconds[c] += time.process_time() - start
+    more = {"events": json.dumps(events, sort_keys=True)} if plan.energy else {}
     content = npz_bytes(
         {
             "format": FORMAT,
@@ -266,6 +292,7 @@ def evaluate(plan: Plan, number: int, chips: range) -> Part:
             "chips": np.array(chips, np.uint64),
             "classes": classes.astype(np.min_scalar_type(max(1, plan.network.n_out - 1))),
             "right": (classes == plan.labels).sum(axis=2).astype(np.int32),
+            **more,
         }
     )
     return Part(number=number, content=content, seconds=seconds)

@@ -17,11 +17,12 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExe
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bridgebnn.model.macro.events import Events
 from bridgebnn.model.npz import read_npz, write_whole
 
 from .montecarlo import FORMAT, VERSION, Part, Plan, evaluate
@@ -129,6 +130,8 @@ class Outcome:
         Chips that were there already.
     seconds : list of float
         Processor time of each condition, of the chips evaluated now.
+    events : list of lists of Events, optional
+        By condition and chip; empty of a run without energy, None where no array answers.
     """
 
     chips: NDArray[np.uint64]
@@ -136,6 +139,16 @@ class Outcome:
     right: NDArray[np.int32]
     kept: int = 0
     seconds: list[float] = field(default_factory=list)
+    events: list[list[Events | None]] = field(default_factory=list)
+
+
+class Stored(NamedTuple):
+    """A part as it lies in its file; fields as those of `Outcome`, of its chips."""
+
+    chips: NDArray[np.uint64]
+    classes: NDArray[Any]
+    right: NDArray[np.int32]
+    events: list[list[Events | None]]
 
 
 class Run:
@@ -194,8 +207,8 @@ class Run:
         """File of a part."""
         return self.folder / f"part-{number:05d}.npz"
 
-    def load(self, number: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-        """Chips, classes and right ones of a part; ``ValueError`` where the file is not that part."""
+    def load(self, number: int) -> Stored:
+        """A part; ``ValueError`` where the file is not that part."""
         path = self.path(number)
         entries = read_npz(path, format=FORMAT, version=VERSION, error=ValueError)
         chips, classes, right = (entries.array(name) for name in ("chips", "classes", "right"))
@@ -205,7 +218,10 @@ class Run:
             raise ValueError(f"{path}: a part of another run")
         if right.shape != shape or classes.shape != (*shape, len(self.plan.labels)):
             raise ValueError(f"{path}: results of shape {classes.shape}, not those of this run")
-        return chips, classes, right
+        events = json.loads(entries.text("events")) if self.plan.energy else []
+        return Stored(
+            chips, classes, right, [[e and Events.from_dict(e) for e in by_chip] for by_chip in events]
+        )
 
     def missing(self) -> list[int]:
         """Parts that are still to be done."""
@@ -255,13 +271,15 @@ class Run:
         finally:
             for future in waiting:
                 future.cancel()
-        chips, classes, right = zip(*(self.load(n) for n in range(len(self.parts))), strict=True)
+        stored = [self.load(n) for n in range(len(self.parts))]
+        chips, classes, right, events = zip(*stored, strict=True)
         return Outcome(
             chips=np.concatenate(chips),
             classes=np.concatenate(classes, axis=1),
             right=np.concatenate(right, axis=1),
             kept=kept,
             seconds=seconds,
+            events=[[e for part in of_parts for e in part] for of_parts in zip(*events, strict=True)],
         )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from vcd.writer import VCDWriter
 
 from bridgebnn.command_line import write_json
+from bridgebnn.hdl.spec import Geometry, Timing
 from bridgebnn.model.flows.reports import Differences, ModelReport, WrongImage
 from bridgebnn.model.flows.work import work_of
 from bridgebnn.model.macro.events import EnergyParts, EnergyReport, Events
@@ -18,7 +19,12 @@ from bridgebnn.model.studies.chip_map import program_and_map
 from bridgebnn.model.studies.error_physics import ErrorModelReport, ErrorRow
 from bridgebnn.model.studies.error_sweep import PublishedPoint, SweepPoint, SweepReport
 from bridgebnn.model.studies.fan_in import FanInReport, Point
-from bridgebnn.model.studies.montecarlo_report import MonteCarloReport, summarised
+from bridgebnn.model.studies.montecarlo_report import (
+    ChipEnergy,
+    MonteCarloReport,
+    energy_of_chips,
+    summarised,
+)
 from bridgebnn.model.studies.read_conditions import Grid, Limits
 from bridgebnn.model.studies.reports import (
     ImmunityReport,
@@ -227,11 +233,20 @@ def error_model() -> ErrorModelReport:
     )
 
 
+def chip_energy(chips: np.ndarray) -> ChipEnergy:
+    """Of three chips, each of which clocked more comparators than the one before."""
+    events = [Events(operations=2000, comparisons=10**n, cycles=100) for n in (3, 4, 5)]
+    geometry = Geometry(tiles=1, rows=8, inputs=23)
+    return energy_of_chips(events, MacroParams.real(), geometry, Timing(), images=10, chips=chips)
+
+
 def montecarlo() -> MonteCarloReport:
     """Three chips under two conditions, in one of which all are alike."""
     chips = np.arange(3, dtype=np.uint64)
     found = [
-        summarised("array:macro=real", np.array([8, 9, 9], np.int32), 10, chips, 0.1),
+        summarised("array:macro=real", np.array([8, 9, 9], np.int32), 10, chips, 0.1).replace(
+            energy=chip_energy(chips)
+        ),
         summarised("no $ign", np.array([5, 5, 5], np.int32), 10, chips, None),
     ]
     return MonteCarloReport(

@@ -69,6 +69,7 @@ def test_sections_and_what_they_say(report):
         "bridgebnn tb infer --preset digits --images 2",
         "✓ as the model says",
         "66.67 %",
+        "Energy of an inference over the chips",
         "0 of 3",
         "5 to 6",
         "this page",

@@ -226,7 +226,7 @@ def test_snapshot_belongs_to_clock_and_rate(tmp_path):
             lambda: MacroParams.from_dict({"published": {}, "neuron": {"vdd_V": 1.0}}),
             "MacroParams.neuron beside published: must be left out",
         ),
-        (lambda: MacroParams.named("publish"), "must be ideal, real or published"),
+        (lambda: MacroParams.named("publish"), "must be ideal, real, published, published-like or spice"),
         (lambda: PublishedArray(GEOMETRY, MacroParams.real()), "macro 'real' has no published statistics"),
         (
             lambda: faulty_array(GEOMETRY, published(), 1, [LineFault.parse("word_open:0:1")]),

@@ -1,5 +1,6 @@
 """Monte Carlo runs: the same bytes whoever does them, in whatever order, however often they were killed."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -11,14 +12,17 @@ import time
 import numpy as np
 import pytest
 
-from bridgebnn.hdl.spec import Combine, Geometry, ReadMode
+from bridgebnn.hdl.spec import Combine, Geometry, ReadMode, Timing
 from bridgebnn.model.__main__ import main
 from bridgebnn.model.flows import inference
+from bridgebnn.model.flows.ledger import ReadLedger, inference_events
+from bridgebnn.model.macro.energy import report_of
 from bridgebnn.model.macro.published import array_of
 from bridgebnn.model.mapping.mapping import map_network
+from bridgebnn.model.npz import npz_bytes
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.model.studies.montecarlo import Condition, Plan, evaluate
-from bridgebnn.model.studies.montecarlo_report import MonteCarloReport
+from bridgebnn.model.studies.montecarlo_report import MonteCarloReport, energy_of_chips
 from bridgebnn.model.studies.montecarlo_runs import Run, executor
 from tests.model.reference import random_network
 
@@ -96,6 +100,73 @@ def test_a_run_goes_on_where_it_ended(serial, tmp_path):
     assert np.array_equal(again.classes, outcome.classes)
 
 
+def test_energy_is_that_of_each_chip_alone(serial, tmp_path):
+    """Events in whole numbers, chip by chip as the ledger counts them alone; classes are those of a run without."""
+    given = dataclasses.replace(plan(), energy=True)
+    outcome = complete(tmp_path, given=given)
+    assert np.array_equal(outcome.classes, serial[1].classes)
+    assert given.digest != plan().digest != dataclasses.replace(given, timing=Timing(evaluate_cyc=2)).digest
+    mapping, images = map_network(given.network, GEOMETRY), np.unpackbits(given.images, axis=1, count=60)
+    macro = MacroParams.real()
+    alone = []
+    for chip in range(11, 18):
+        array = array_of(GEOMETRY, macro, chip)
+        inference.load(mapping, array)
+        ledger = ReadLedger(array, mapping.programs, Timing())
+        inference.run(mapping, array, images, ledger=ledger)
+        alone.append(inference_events(ledger, mapping, len(images)))
+    assert outcome.events[1] == alone
+    assert outcome.events[2] == outcome.events[3] == [None] * 7
+    found = energy_of_chips(alone, macro, GEOMETRY, Timing(), images=30, chips=outcome.chips)
+    each = [report_of(events, macro, GEOMETRY, Timing(), inferences=30) for events in alone]
+    joules = [one.per_inference_J for one in each]
+    assert found.mean_J == pytest.approx(np.mean(joules))
+    assert found.parts.total_J == pytest.approx(found.mean_J)
+    assert (found.low_J, found.high_J) == (pytest.approx(min(joules)), pytest.approx(max(joules)))
+    assert found.std_J == pytest.approx(np.std(joules, ddof=1))
+    assert found.dearest_chip == 11 + int(np.argmax(joules))
+    assert len(set(joules)) == 7
+    assert found.per_operation_J == pytest.approx(np.mean([one.per_operation_J for one in each]))
+    with pytest.raises(ValueError, match="another run, which differs in digest"):
+        run(tmp_path)
+
+
+def test_energy_on_the_command_line(tmp_path, capsys):
+    """Priced as the model's own inference; a chip whose events were stored wrongly is found."""
+    options = [
+        "montecarlo",
+        "--preset",
+        "digits",
+        "--images",
+        "20",
+        "--chips",
+        "2",
+        "--part",
+        "1",
+        "--jobs",
+        "1",
+    ]
+    options += ["--energy", "--out", str(tmp_path / "run")]
+    options += ["--condition", "published:clock=6", "--condition", "array:macro=real"]
+    assert main([*options, "--json", str(tmp_path / "r.json")]) == 0
+    published, ours = MonteCarloReport.load(tmp_path / "r.json").conditions
+    assert published.energy.macro_tops_per_w > ours.energy.macro_tops_per_w * 0.5 > 0
+    assert main([*options, "--replay", "2"]) == 0
+    assert "nJ an inference" in capsys.readouterr().out
+    path = next(p for p in sorted((tmp_path / "run").glob("part-*.npz")))
+    with np.load(path) as entries:
+        values = {name: entries[name] for name in entries.files}
+    values["events"] = str(values["events"]).replace('"comparisons": ', '"comparisons": 1', 1)
+    path.write_bytes(npz_bytes(values))
+    assert main([*options, "--replay", "1"]) == 1
+    assert "which differs from the run" in capsys.readouterr().out
+
+
+def test_transistors_are_no_condition():
+    with pytest.raises(ValueError, match="macro 'spice': must be another"):
+        Condition.parse("array:macro=spice")
+
+
 @pytest.mark.slow
 def test_processes_give_the_same_bytes(serial, tmp_path):
     complete(tmp_path, jobs=2)
@@ -128,7 +199,7 @@ def test_what_is_no_part_of_the_run_is_refused(serial, tmp_path):
         ("published:clok=6", "no option 'clok'|no field 'clok'"),
         ("published:clock=7", "clock_ns = 7"),
         ("published:cell-errors=x", "cell-errors = 'x': must be a number"),
-        ("array:macro=reel", "macro = 'reel': must be ideal, real or published"),
+        ("array:macro=reel", "macro = 'reel': must be ideal, real, published, published-like or spice"),
         ("bridge:spread=1,wire=2", "spread and wire: only one of them"),
         ("bridge:spread=-1", "must be from 0 to 100"),
     ],
@@ -185,8 +256,6 @@ def test_a_killed_command_goes_on_and_is_replayed(tmp_path, capsys):
 
 def evaluate_other(path):
     """The part with every class of its first chip moved by one."""
-    from bridgebnn.model.npz import npz_bytes
-
     with np.load(path) as entries:
         values = {name: entries[name] for name in entries.files}
     values["classes"] = (values["classes"] + 1) % 10
