@@ -49,13 +49,14 @@ verilog: $(READY) ## Generate the Verilog and geometry.json of every array of th
 
 .PHONY: kit
 kit: $(READY) ## Write the tape-out kit of preset digits under build/kit (docs/kit.md)
-	@PYTHON=$(PYTHON) VENV=$(VENV) bash scripts/setup.sh gds
+	@PYTHON=$(PYTHON) VENV=$(VENV) bash scripts/setup.sh kit-files
 	@$(RUN) kit --preset digits --out "$(OUT)/kit"
 
 .PHONY: kit-check
 kit-check: kit ## Let the tools that the kit is for read it; each must also refuse a broken copy
 	@PYTHON=$(PYTHON) VENV=$(VENV) bash scripts/setup.sh kit
 	@$(RUN) kit-check "$(OUT)/kit" --json "$(OUT)/kit-check.json"
+	@$(RUN) kit-datasheet "$(OUT)/kit" --check "$(OUT)/kit-check.json"
 
 .PHONY: report
 report: $(READY) ## A page to look at: small runs and studies of preset digits, in build/report.html (docs/report.md)

@@ -18,6 +18,10 @@ ROOMS = {
     "spice": ("bridgebnn.model.spice.__main__", "compare the macro model with ngspice"),
     "train": ("bridgebnn.train.__main__", "train the networks again"),
     "kit": ("bridgebnn.kit.__main__", "write the tape-out kit of a controller and its macro"),
+    "kit-datasheet": (
+        "bridgebnn.kit.datasheet_command",
+        "datasheets of a kit with measured figures, and as PDF",
+    ),
     "kit-check": ("bridgebnn.kit.check_command", "let the tools that a kit is for read it"),
     "report": ("bridgebnn.report.__main__", "write one page from the JSON files of commands"),
     "proofs": ("bridgebnn.proofs.__main__", "prove the rules of the controller, refute broken designs"),

