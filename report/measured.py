@@ -8,6 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from bridgebnn.model.flows.reports import ModelReport
+from bridgebnn.model.macro.program_events import ProgramEnergy
 from bridgebnn.model.studies.reports import ChipMapSummary
 from bridgebnn.tb.runs.reports import RunReport
 from bridgebnn.tb.runs.summaries import RtlMapReport
@@ -42,9 +43,38 @@ def accuracy(inferences: Sequence[Result]) -> list[Part]:
     if not rows:
         return []
     heads = ["run", "macro", "images", "accuracy", "of golden", "mismatches: golden", "model", "counted"]
-    return [
-        Table(caption="Accuracy, and what differs from golden and from the model", heads=heads, rows=rows)
+    caption = "Accuracy, and what differs from golden and from the model"
+    return [Table(caption=caption, heads=heads, rows=rows), *_transistors(inferences)]
+
+
+def _transistors(inferences: Sequence[Result]) -> list[Part]:
+    """Reads that transistors answered, beside the model."""
+    rows = [
+        [
+            run.name,
+            number(t.reads),
+            f"{t.decisions_differ:,} of {t.decisions:,}",
+            f"{t.unresolved:,}",
+            f"{t.bits_differ:,} of {t.bits:,}",
+            f"{1e3 * t.dv_worst_V:.3g}",
+            f"{1e3 * t.dv_rms_V:.3g}",
+            f"{1e3 * t.lsb_V:.4g}",
+        ]
+        for run in inferences
+        if (t := run.record.transistors) is not None
     ]
+    heads = [
+        "run",
+        "reads",
+        "decisions differ",
+        "none in time",
+        "source lines differ",
+        "dV, most, mV",
+        "rms",
+        "a count",
+    ]
+    caption = "Reads answered by transistors in SPICE, beside the model"
+    return [Table(caption=caption, heads=heads, rows=rows)] if rows else []
 
 
 def programming(results: Sequence[Result], inferences: Sequence[Result]) -> list[Part]:
@@ -145,7 +175,27 @@ def cycles(results: Sequence[Result], inferences: Sequence[Result]) -> list[Part
         ]
         heads = ["run", *(f"{name}, µJ" for name in names), "a bridge, pJ", "on the chip, ms"]
         parts.append(Table(caption="Energy and time of programming, by the model", heads=heads, rows=rows))
-    return parts
+    return parts + _programming_energy(results)
+
+
+def _programming_energy(results: Sequence[Result]) -> list[Part]:
+    """Of programmed chips, by part, as counted by the model and on the RTL's pins."""
+    found: list[tuple[str, ProgramEnergy]] = []
+    for run in of_kind(results, ChipMapSummary):
+        if (by_part := run.record.programming.get("energy_by_part_J")) is not None:
+            found.append((f"{run.name}, model", ProgramEnergy.from_dict(by_part)))
+        if isinstance(run.record, RtlMapReport) and run.record.rtl.energy is not None:
+            found.append((f"{run.name}, RTL", run.record.rtl.energy))
+    if not found:
+        return []
+    parts = list(ProgramEnergy.__struct_fields__)
+    rows = [
+        [part.removesuffix("_J").replace("_", " "), *(f"{1e9 * energy[part]:,.1f}" for _, energy in found)]
+        for part in parts
+    ]
+    rows.append(["all", *(f"{1e9 * energy.total_J:,.1f}" for _, energy in found)])
+    caption = "Energy of programming by part, in nJ, of counted events; the controller: an estimate (docs/energy.md)"
+    return [Table(caption=caption, heads=["part", *(name for name, _ in found)], rows=rows)]
 
 
 def _energy(inferences: Sequence[Result]) -> list[Part]:

@@ -13,6 +13,7 @@ from bridgebnn.model.flows.reports import ModelReport
 from bridgebnn.model.studies.error_physics import ErrorModelReport
 from bridgebnn.model.studies.error_sweep import SweepReport
 from bridgebnn.model.studies.fan_in import FanInReport
+from bridgebnn.model.studies.measured_devices import DevicesReport
 from bridgebnn.model.studies.montecarlo_report import MonteCarloReport
 from bridgebnn.model.studies.reports import (
     ImmunityReport,
@@ -42,6 +43,7 @@ KINDS: dict[str, type[Record]] = {
     "model fan-in": FanInReport,
     "model read-conditions": ReadConditionsReport,
     "model program-conditions": ProgramConditionsReport,
+    "model devices": DevicesReport,
 }
 """What each command writes."""
 

@@ -6,10 +6,13 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
+from scipy.stats import norm
 
 from bridgebnn.model.studies import error_plots, immunity_plots
 from bridgebnn.model.studies.fan_in import FanInReport
+from bridgebnn.model.studies.measured_devices import DevicesReport
 from bridgebnn.model.studies.reports import ReadConditionsReport
 from bridgebnn.tb.runs.summaries import BenchReport, CampaignReport
 
@@ -17,7 +20,7 @@ from .parts import Part, Picture, Table, number, share
 from .pictures import COLOURS, plot
 from .results import Result, of_kind
 
-__all__ = ["further", "immunity", "montecarlo", "neuron", "sweep"]
+__all__ = ["devices", "further", "immunity", "montecarlo", "neuron", "sweep"]
 
 
 def immunity(result: Result) -> list[Part]:
@@ -179,7 +182,56 @@ def _distribution(axis: Axes, *, conditions: Sequence[Any], images: int, golden:
     axis.legend(fontsize=9)
 
 
+def devices(result: Result) -> list[Part]:
+    """Fits of measured resistances: a table, and both populations."""
+    r = result.record
+    fits = {"LRS": r.lrs, "HRS": r.hrs}
+    rows = [
+        [
+            state,
+            number(fit.count),
+            number(fit.devices or None),
+            f"{fit.median_ohm:,.0f}",
+            *(f"{value:.4f}" for value in (fit.sigma, fit.sigma_device, fit.sigma_cycle)),
+            f"{fit.distance:.3f}",
+            share(fit.refused),
+        ]
+        for state, fit in fits.items()
+    ]
+    heads = [
+        "state",
+        "resistances",
+        "devices",
+        "median, ohm",
+        "sigma of ln R",
+        "device",
+        "cycle",
+        "distance",
+        "refused",
+    ]
+    where = [f"{r.temperature_K:g} K"] if r.temperature_K is not None else []
+    where += [r.conditions] if r.conditions else []
+    about = ", ".join([r.file, *where])
+
+    def draw(axis: Axes) -> None:
+        for (state, fit), colour in zip(fits.items(), COLOURS, strict=False):
+            z = np.linspace(-4.0, 4.0, 161)
+            ohm = fit.median_ohm * np.exp(fit.sigma * z)
+            axis.plot(ohm, norm.cdf(z), color=colour, label=state)
+        axis.set(xscale="log", xlabel="resistance (ohm)", ylabel="share of devices below")
+        axis.grid(alpha=0.25)
+        axis.legend(fontsize=9)
+
+    svg = plot(f"devices-{result.key}", "fitted distributions of both states", draw)
+    return [
+        Table(caption=f"Lognormal fits of measured devices: {about} ({result.name})", heads=heads, rows=rows),
+        Picture(caption=f"Fitted resistances of both states ({result.name})", svg=svg),
+    ]
+
+
 def further(results: Sequence[Result]) -> Iterable[Part]:
+    for result in of_kind(results, DevicesReport):
+        yield from devices(result)
     for result in of_kind(results, FanInReport):
         rows = [
             [f"{p.network}, {p.inputs} inputs", p.combine, share(p.accuracy)]

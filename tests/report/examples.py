@@ -12,13 +12,16 @@ from vcd.writer import VCDWriter
 from bridgebnn.command_line import write_json
 from bridgebnn.hdl.spec import Geometry, Timing
 from bridgebnn.model.flows.reports import Differences, ModelReport, WrongImage
+from bridgebnn.model.flows.transistors import TransistorReport
 from bridgebnn.model.flows.work import work_of
 from bridgebnn.model.macro.events import EnergyParts, EnergyReport, Events
+from bridgebnn.model.macro.program_events import ProgramEnergy
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.model.studies.chip_map import program_and_map
 from bridgebnn.model.studies.error_physics import ErrorModelReport, ErrorRow
 from bridgebnn.model.studies.error_sweep import PublishedPoint, SweepPoint, SweepReport
 from bridgebnn.model.studies.fan_in import FanInReport, Point
+from bridgebnn.model.studies.measured_devices import DevicesReport, StateFit
 from bridgebnn.model.studies.montecarlo_report import (
     ChipEnergy,
     MonteCarloReport,
@@ -112,6 +115,7 @@ def model_report(**changes) -> ModelReport:
         "combine": "ADD",
         "chip": 1,
         "images": 3,
+        "transistors": TransistorReport(reads=18, decisions=12, decisions_differ=3, lsb_V=0.25),
         "data": "d",
         "binarize": "bits",
         "accuracy": 2 / 3,
@@ -154,8 +158,10 @@ def rtl_map() -> RtlMapReport:
     counts = dict.fromkeys(
         ("pulses", "verify_reads", "failures", "failed_rows", "cycles", "busy_cycles", "rows"), 1
     )
+    names = ProgramEnergy.__struct_fields__
+    priced = ProgramEnergy(**dict(zip(names, (1e-9 * n for n in range(1, 9)), strict=True)))
     rtl = ProgramRunReport(
-        **counts, failed=[], listed_rows=0, unlisted_rows=[], state="x", versions=versions()
+        **counts, failed=[], listed_rows=0, unlisted_rows=[], state="x", versions=versions(), energy=priced
     )
     found, _ = program_and_map(work_of(None, "2x8", 1, None), MacroParams.real(), 1)
     return RtlMapReport(**found.summary, rtl=rtl, differences=[])
@@ -304,6 +310,30 @@ def read_conditions() -> ReadConditionsReport:
     )
 
 
+def devices() -> DevicesReport:
+    """Two states, of devices that only one of them names."""
+    fit = StateFit(
+        count=40,
+        devices=8,
+        median_ohm=7e3,
+        sigma=0.05,
+        sigma_device=0.03,
+        sigma_cycle=0.04,
+        split_measured=True,
+        distance=0.1,
+        refused=0.025,
+    )
+    hrs = fit.replace(median_ohm=1.5e5, sigma=0.4, devices=0, split_measured=False)
+    return DevicesReport(
+        file="<measured>.csv",
+        temperature_K=300.0,
+        conditions=None,
+        lrs=fit,
+        hrs=hrs,
+        parameters={"lrs_ohm": 7e3},
+    )
+
+
 def campaign() -> CampaignReport:
     """One fault, noticed."""
     classes = {name: {"injected": 1, "silent": 0} for name in ("stuck", "all")}
@@ -367,6 +397,7 @@ EXAMPLES: dict[str, Callable[[], Record]] = {
     "model montecarlo": montecarlo,
     "model fan-in": fan_in,
     "model read-conditions": read_conditions,
+    "model devices": devices,
 }
 """A result of every command that is cheap to make one of."""
 

@@ -70,13 +70,20 @@ def test_sections_and_what_they_say(report):
         "✓ as the model says",
         "66.67 %",
         "Energy of an inference over the chips",
+        "Energy of programming by part, in nJ",
+        "tb-program.json, RTL",
+        "36.0",  # nJ, the sum of its eight parts
+        "&lt;measured&gt;.csv, 300 K",
+        "2.50 %",
+        "Reads answered by transistors in SPICE",
+        "3 of 12",
         "0 of 3",
         "5 to 6",
         "this page",
     ):
         assert said in text
-    # two maps, two sweeps, and curve, neuron, chips, energy
-    assert len(re.findall("<svg ", text)) == 2 * 2 + 2 + 4
+    # two maps, two sweeps, and curve, neuron, chips, energy, measured devices
+    assert len(re.findall("<svg ", text)) == 2 * 2 + 2 + 5
 
 
 def test_only_what_there_is(files):
