@@ -153,8 +153,6 @@ VECTORS = [
     ([[0.5] * 6], "images are float64: must be binary"),
     ([[float("nan")] * 6], "images are float64: must be binary"),
     ([[2**70] * 6], "images are object: must be binary"),
-    (0, "InferJob.images = 0: must be from 1 to 10000, the images of"),
-    (10_001, "InferJob.images = 10001"),
 ]
 OTHERS = [
     ({"chip": -1}, "InferJob.chip = -1: must be an integer from 0 to 18446744073709551615"),
@@ -191,6 +189,16 @@ def test_every_vector_is_checked(vectors, message):
     with pytest.raises(ValueError, match=message) as caught:
         job(images=vectors)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("count", [0, 10_001])
+def test_there_are_so_many_test_images(count):
+    with pytest.raises(
+        ValueError, match=f"InferJob.images = {count}: must be from 1 to 10000, the images of"
+    ):
+        InferJob(preset="mnist", images=count)
+    with pytest.raises(ValueError, match="no test images of that shape come with the package, say data"):
+        job(images=count)
 
 
 @pytest.mark.parametrize(("fields", "message"), OTHERS, ids=[m[:24] for _, m in OTHERS])
