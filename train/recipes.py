@@ -232,11 +232,11 @@ RECIPES = {
             filters=CIFAR_FILTERS,
             sizes=(2048, 10),
             group=None,
-            epochs=4,
+            epochs=45,
             batch=100,
             shift=1,
             limited=False,
-            frozen=1,
+            frozen=4,
             summary="CIFAR-10 from JPEG copies, thermometer code of 8 levels, three binary convolutions with pooling",
         ),
         Recipe(
