@@ -23,6 +23,7 @@ from bridgebnn.model.flows.programming import program
 from bridgebnn.model.flows.repair import program_repaired
 from bridgebnn.model.flows.reports import ModelReport, energy_table
 from bridgebnn.model.flows.transistors import transistor_table
+from bridgebnn.model.flows.trim import trim
 from bridgebnn.model.flows.wrong_images import wrong_images
 from bridgebnn.model.macro.array import Array
 from bridgebnn.model.macro.broken_lines import LineFault
@@ -48,6 +49,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--repair",
         action="store_true",
         help="let spares stand in for broken lines and place neurons around stuck devices, then program again",
+    )
+    add(
+        "--trim",
+        type=whole(1, 10_000),
+        metavar="K",
+        help="after programming, find the comparators' offsets by self-tests of K patterns, and take them back by the "
+        "reference (docs/offsets.md)",
     )
     add(
         "--check",
@@ -80,6 +88,10 @@ def run(arguments: argparse.Namespace) -> int:
             mapping, programming = _repair(mapping, array, chosen.timing, combine, chosen.final_mode, show)
         else:
             programming = _program(mapping, array, arguments.preload, chosen.timing, show)
+        trimmed = None
+        if arguments.trim:
+            mapping, offsets = trim(mapping, array, arguments.trim)
+            trimmed = {str(tile): offset for tile, offset in offsets.items()}
         golden, rate = _golden(mapping, images)
         before = array.reads.copy()
         ledger = ReadLedger(array, mapping.programs, chosen.timing)
@@ -117,6 +129,7 @@ def run(arguments: argparse.Namespace) -> int:
         "model_checked": len(sample),
         "golden_images_per_s": rate,
         "programming": programming,
+        "trimmed": trimmed,
         "mapping": _mapping_report(mapping),
         "energy": energy,
         "transistors": array.report() if isinstance(array, TransistorArray) else None,
@@ -244,6 +257,9 @@ def _show(report: ModelReport) -> None:
         rows.insert(
             3, ("neurons moved, cells still wrong", f"{repair['moved_neurons']}, {repair['wrong_cells']}")
         )
+    if report.trimmed:
+        found = ", ".join(f"{offset:.2f}" for offset in report.trimmed.values())
+        rows.append((f"offsets trimmed, tiles {', '.join(report.trimmed)} (counts)", found))
     rows += [("layer on the host", layer) for layer in report["host_layers"]]
     for row in [*rows, ("wall time", f"{report['wall_s']:.1f} s")]:
         table.add_row(*row)

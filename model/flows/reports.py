@@ -94,6 +94,8 @@ class ModelReport(Record, frozen=True, kw_only=True):
     golden_images_per_s : float
     programming : dict
         ``preloaded``, and what programming counted.
+    trimmed : dict of float, optional
+        Offsets that self-tests found, in counts by tile, and that the reference took back.
     mapping : dict
         Cells and rows in use, and each layer.
     energy : EnergyReport, optional
@@ -129,6 +131,7 @@ class ModelReport(Record, frozen=True, kw_only=True):
     model_checked: int
     golden_images_per_s: float
     programming: dict[str, Any]
+    trimmed: dict[str, float] | None = None
     mapping: dict[str, Any]
     energy: EnergyReport | None = None
     transistors: TransistorReport | None = None

@@ -11,6 +11,7 @@ look ahead the next ones.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from functools import partial
@@ -77,6 +78,18 @@ class Array:
         self._tiles = [Tile(geometry, params, self.devices, chip, t) for t in range(geometry.tiles)]
         self._noise_kept: LRUCache[Any, NDArray[np.float64]] = LRUCache(_NOISE_VECTORS)
         self._last_counts: dict[int, tuple[tuple[bytes, bytes], Bits, NDArray[np.float64]]] = {}
+
+    def sibling(self, params: MacroParams, chip: int) -> Array:
+        """Another chip whose devices are these, at its first read: bridges, neurons and noise are of its own.
+
+        Of ideal devices, of which nothing is drawn, it is the chip of that seed that was programmed for itself.
+        """
+        twin = copy.copy(self)
+        twin.params, twin.chip = params, chip
+        twin.reads = np.zeros_like(self.reads)
+        twin._tiles = [Tile(self.geometry, params, self.devices, chip, t) for t in range(self.geometry.tiles)]
+        twin._noise_kept, twin._last_counts = LRUCache(_NOISE_VECTORS), {}
+        return twin
 
     # -- programming -----------------------------------------------------------------------------------------
 

@@ -44,6 +44,7 @@ FIELDS = {
     "final": "final_mode",
     "program": "program",
     "repair": "repair",
+    "trim": "trim",
     "seed": "seed",
     "waves": "waves",
 }
@@ -73,6 +74,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--repair",
         action="store_true",
         help="let spares stand in for broken lines and place neurons around stuck devices, then program again",
+    )
+    add(
+        "--trim",
+        type=whole(1, 10_000),
+        metavar="K",
+        help="after programming, find the comparators' offsets over the bus by self-tests of K patterns, and take them "
+        "back by the reference (docs/offsets.md)",
     )
     add(
         "--jobs",

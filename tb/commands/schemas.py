@@ -20,6 +20,7 @@ from bridgebnn.model.studies.reports import (
     ProgramConditionsReport,
     ReadConditionsReport,
 )
+from bridgebnn.model.studies.trimming import TrimReport
 from bridgebnn.records import Document, Record
 from bridgebnn.schemas import write_schemas
 from bridgebnn.tb.runs import jobs, reports, summaries
@@ -46,6 +47,7 @@ RECORDS: tuple[type[Record], ...] = (
     EnergyStudyReport,
     ErrorModelReport,
     ErrorFitReport,
+    TrimReport,
     DevicesReport,
 )
 """Every kind of job and report."""

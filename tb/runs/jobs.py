@@ -16,6 +16,7 @@ from msgspec import Meta
 from numpy.typing import ArrayLike, NDArray
 
 from bridgebnn.hdl.spec import Combine, Geometry, ReadMode, Timing, preset
+from bridgebnn.model.flows.trim import self_tests
 from bridgebnn.model.flows.work import Work, work_of_network, work_of_size
 from bridgebnn.model.macro.broken_lines import LineFault
 from bridgebnn.model.mapping.fit import geometry_for
@@ -139,6 +140,9 @@ class InferJob(ChipJob, frozen=True, kw_only=True, dict=True):
         After programming, let spares stand in for broken lines and place neurons around scattered failures
         (``bridgebnn.model.flows.repair``), and program what changed, until nothing does. Golden then computes the
         same function with its hidden neurons in that order.
+    trim : int
+        After programming, find the comparators' offsets by self-tests of so many patterns, over the bus, and take them
+        back by the reference (``bridgebnn.model.flows.trim``); 0: none.
     broken_lines : tuple of str
         As ``bridgebnn.model.macro.broken_lines.LineFault.parse`` takes them. They need ``repair``: the batches of
         the model alone know only sound lines.
@@ -195,6 +199,7 @@ class InferJob(ChipJob, frozen=True, kw_only=True, dict=True):
     attach: Literal["prefetch", "strobe", "none"] = "prefetch"
     tied: Annotated[int, Meta(ge=0, le=2)] = 0
     repair: bool = False
+    trim: Annotated[int, Meta(ge=0, le=10_000)] = 0
     broken_lines: tuple[str, ...] = ()
     waves: Path | None = None
     waves_program: bool = False
@@ -275,6 +280,12 @@ class InferJob(ChipJob, frozen=True, kw_only=True, dict=True):
             raise ValueError(f"tied = {self.tied} with attachment {self.attach!r}: must be none")
         if self.macro.transistors:
             self._check_transistors()
+        if self.trim and self.attach == "none":
+            raise ValueError(f"trim = {self.trim} with attachment none: its comparators are tied off")
+        if self.trim and self.macro.transistors:
+            raise ValueError(
+                f"trim = {self.trim} of transistors: must be 0, the model would find other offsets"
+            )
         if self.repair and self.program != "bus":
             raise ValueError(
                 f"repair with program = {self.program!r}: what failed is known only after pulses (bus)"
@@ -304,6 +315,14 @@ class InferJob(ChipJob, frozen=True, kw_only=True, dict=True):
             The network does not fit.
         """
         return map_network(self.network, self.geometry, combine=self.combine, final_mode=self.final_mode)
+
+    @property
+    def most_comparisons(self) -> int:
+        """Comparisons of a row that the shell has room for: ``comparisons``, or what mapping and self-tests need."""
+        if self.comparisons:
+            return self.comparisons
+        tests = self_tests(self.mapping) if self.trim else []
+        return max(self.mapping.comparisons, *(test.search.comparisons for test in tests), 1)
 
 
 class ScenariosJob(InferJob, frozen=True, kw_only=True, dict=True):

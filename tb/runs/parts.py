@@ -26,7 +26,7 @@ JOBS = 64
 # How a field of the merged report comes from those of the parts.
 SAME = (
     *("schema_version", "sim", "preset", "network", "data", "binarize", "attach", "macro", "ideal"),
-    *("host_layers", "chip", "seed", "waves", "programming", "model_programming"),
+    *("host_layers", "chip", "seed", "waves", "programming", "model_programming", "trimmed"),
 )
 SUMS = (
     *("images", "compared", "golden_mismatches", "model_mismatches", "golden_images", "model_images"),
@@ -35,7 +35,7 @@ SUMS = (
 )
 JOINED = ("classes", "scores", "golden_scores")
 FIRST = ("golden_first", "model_first", "log")
-EVERY = ("state_equal", "state_equal_after", "read_numbers_equal", "energy_equal")
+EVERY = ("state_equal", "state_equal_after", "read_numbers_equal", "trim_equal", "energy_equal")
 SHARES = ("accuracy", "golden_accuracy")
 LONGEST = ("wall_s", "build_s")
 DERIVED = (

@@ -217,6 +217,10 @@ class RunReport(Report, frozen=True, kw_only=True):
     state_equal, state_equal_after : bool, optional
         The devices are as in the model alone, after programming and at the end.
     read_numbers_equal : bool
+    trimmed : dict of float, optional
+        Offsets that self-tests on the RTL found, in counts by tile, and that the reference took back.
+    trim_equal : bool, optional
+        The model alone finds the same.
     energy : EnergyReport, optional
         What the inferences cost: events from the pins and the controller's counters, priced as the model's.
     energy_equal : bool, optional
@@ -274,6 +278,8 @@ class RunReport(Report, frozen=True, kw_only=True):
     state_equal: bool | None = None
     state_equal_after: bool | None = None
     read_numbers_equal: bool = True
+    trimmed: dict[str, float] | None = None
+    trim_equal: bool | None = None
     energy: EnergyReport | None = None
     energy_equal: bool | None = None
     energy_waits_cyc: int = 0
@@ -303,7 +309,7 @@ def chip_differences(report: RunReport) -> list[str]:
     """In what the chip itself differs from the model alone; each is one of ``model_mismatches``, too."""
     if report.model_mismatches is None:
         return []
-    checks = ("state_equal", "state_equal_after", "read_numbers_equal", "energy_equal")
+    checks = ("state_equal", "state_equal_after", "read_numbers_equal", "trim_equal", "energy_equal")
     wrong = [name for name in checks if report[name] is False]
     programming = report.model_programming
     return wrong + (["programming"] if programming is not None and programming.equal is False else [])

@@ -84,7 +84,7 @@ def perform(
 
 
 def _simulation(job: InferJob) -> Simulation:
-    comparisons = job.comparisons or job.mapping.comparisons  # first: what does not fit ends here
+    comparisons = job.most_comparisons  # first: what does not fit ends here
     return simulation(
         job.sim,
         job.attach,

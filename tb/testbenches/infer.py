@@ -13,6 +13,7 @@ import numpy as np
 
 from bridgebnn.model.flows import inference
 from bridgebnn.model.flows.ledger import ReadLedger, inference_events
+from bridgebnn.model.flows.trim import measured, self_tests
 from bridgebnn.model.macro.array import Array
 from bridgebnn.model.macro.broken_lines import LineFault
 from bridgebnn.model.macro.energy import report_of
@@ -31,8 +32,9 @@ from bridgebnn.tb.checks.scoreboard import InferenceScoreboard, Reference
 from bridgebnn.tb.env import Env
 from bridgebnn.tb.runs.job import Progress, testbench
 from bridgebnn.tb.runs.jobs import InferJob, ProgramJob
-from bridgebnn.tb.runs.reports import AgentCounts, ModelProgramming, RunReport, chip_differences
+from bridgebnn.tb.runs.reports import AgentCounts, RunReport, chip_differences
 from bridgebnn.tb.testbenches.bring_up import Pass, program_alone, program_chip
+from bridgebnn.tb.testbenches.trimming import trim_chip
 
 
 def fresh_chip(job: InferJob | ProgramJob, *, alone: bool = False) -> Array:
@@ -49,8 +51,7 @@ def environment(dut: Any, job: InferJob, array: Array | None) -> Env:
     if job.attach == "strobe":
         options = {"watch": job.watch}
     elif job.attach == "prefetch":
-        most = job.comparisons or job.mapping.comparisons
-        options = {"comparisons": most}
+        options = {"comparisons": job.most_comparisons}
     return Env(
         dut,
         job.geometry,
@@ -87,9 +88,16 @@ async def infer(dut: Any, job: InferJob, progress: Progress) -> RunReport:
             trace.start()
         mapping, passes, programmed = await program_chip(env, job, progress)
         result: dict[str, Any] = {"programming": programmed}
+        untrimmed, offsets = mapping, dict[int, float]()
+        if job.trim:
+            mapping, offsets = await trim_chip(env, mapping, job.trim)
+            result["trimmed"] = {str(tile): offset for tile, offset in offsets.items()}
         references, alone, energy, expected = {}, None, None, None
         if array is not None:
-            alone, result["state_equal"], result["model_programming"] = model_alone(job, mapping, env, passes)
+            alone, found, said = model_alone(job, untrimmed, env, passes)
+            result |= said
+            if job.trim:
+                result["trim_equal"] = found == offsets
             seen_before = job.before * row_reads(mapping.programs, job.geometry)
             for chip in (env.array, alone):
                 chip.reads += seen_before
@@ -188,17 +196,19 @@ def energy_of(job: InferJob, events: Events, expected: Events, polls: int) -> di
 
 def model_alone(
     job: InferJob, mapping: Mapping, env: Env, passes: list[Pass]
-) -> tuple[Array, bool, ModelProgramming]:
-    """A second chip of the same seed, programmed by the model itself; is it in the first one's state?"""
+) -> tuple[Array, dict[int, float], dict[str, Any]]:
+    """A second chip of the same seed, programmed and tested by the model; its offsets, and fields of the report."""
     alone = fresh_chip(job, alone=True)
     report = program_alone(alone, mapping, passes, job.timing)
+    offsets = measured(self_tests(mapping, job.trim), alone) if job.trim else {}
     if isinstance(env.agent, PrefetchAgent):
         env.agent.flush()
     ours, theirs = env.array.devices.snapshot(), alone.devices.snapshot()
     wrong = [
         name for name in theirs if name != "row_version" and not np.array_equal(ours[name], theirs[name])
     ]
-    return alone, alone.state_hash() == env.array.state_hash(), report.replace(differ=wrong)
+    same = alone.state_hash() == env.array.state_hash()
+    return alone, offsets, {"state_equal": same, "model_programming": report.replace(differ=wrong)}
 
 
 def summary(
