@@ -95,6 +95,10 @@ spice: $(READY) ## Compare the macro model with ngspice and the SKY130 models
 faults: $(READY) ## Put 10,000 seeded faults into chip and controller; none may be silent (docs/verification.md)
 	@$(RUN) tb campaign --faults 10000 --jobs $(JOBS) --json "$(OUT)/faults.json" --write docs/verification.md
 
+.PHONY: mutation
+mutation: $(READY) ## Mutate the generated Verilog 300 times, and see who notices (docs/verification.md)
+	@$(RUN) tb mutation --mutants 300 --json "$(OUT)/mutation.json" --write docs/verification.md $(ARGS)
+
 .PHONY: formal
 formal: $(READY) ## Prove the rules of pins, programming, spares, bus, protection and log; refute broken designs
 	@$(RUN) proofs --jobs $(JOBS) --json "$(OUT)/formal.json" --out "$(OUT)/formal" --write docs/verification.md $(ARGS)

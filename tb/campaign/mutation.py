@@ -1,103 +1,154 @@
-"""Mutants of the generated Verilog, all in one build, and the tests that notice them."""
+"""Mutants of the generated Verilog, all of a geometry in one build behind a select input."""
 
 from __future__ import annotations
 
 import re
 import shutil
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from bridgebnn.hdl.spec import Combine, Geometry
-from bridgebnn.hdl.spec.pins import PORTS, Flow
+from bridgebnn.hdl.spec import Combine, Geometry, ReadMode
+from bridgebnn.hdl.spec.pins import MACRO_INPUTS, MACRO_OUTPUTS, PORTS, Flow
+from bridgebnn.model.networks.convolution import Convolution
 from bridgebnn.model.networks.dense import Dense
 from bridgebnn.model.networks.network import Network
-from bridgebnn.progress import Show
+from bridgebnn.model.networks.operations import Operation
 from bridgebnn.proofs.flow import yosys
-from bridgebnn.tb.runs.controller import CONTROLLER, generated, simulation
-from bridgebnn.tb.runs.jobs import ControllerJob, InferJob, Sim
-from bridgebnn.tb.runs.runner import infer, perform
-from bridgebnn.tb.simulators import SimulationError
+from bridgebnn.tb.agents import shell
+from bridgebnn.tb.runs.controller import CONTROLLER, generated
+from bridgebnn.tb.runs.jobs import InferJob, ScenariosJob, Sim
+from bridgebnn.tb.simulators import Simulation
 
-__all__ = ["GEOMETRIES", "TESTS", "Outcome", "measure", "mutated"]
+__all__ = [
+    "DENSE",
+    "GEOMETRIES",
+    "INNER",
+    "SELECT",
+    "TESTS",
+    "WIDTH",
+    "Change",
+    "built",
+    "inference_jobs",
+    "mutated",
+    "network",
+]
 
-_BASE = Geometry(
-    tiles=2, rows=16, inputs=11, bias=2, spare_columns=2, spare_rows=3, thresholds=16, layers=3, scores=11,
-    count_width=8, log_depth=4,
+GEOMETRIES = {
+    "spares": Geometry(
+        tiles=2, rows=16, inputs=11, bias=2, spare_columns=2, spare_rows=3, thresholds=16, layers=3, scores=11,
+        count_width=8, log_depth=4,
+    ),
+    "maps": Geometry(
+        tiles=2, rows=16, inputs=34, bias=2, spare_columns=1, spare_rows=2, thresholds=16, layers=3, scores=11,
+        count_width=8, log_depth=4, map_words=5,
+    ),
+}  # fmt: skip
+"""Two tiles, words that are not full, spares of both kinds; the second with rows of two words and activation maps."""
+
+TESTS = (
+    "interrupts", "infer", "infer_search", "registers", "windows", "reads", "descriptors", "rows", "faults", "counters",
 )  # fmt: skip
-GEOMETRIES = {"spares": _BASE, "maps": Geometry(**{**vars(_BASE), "map_words": 4})}
-"""Two tiles, words that are not full, spares of both kinds; the second with activation maps."""
+"""What is run, in this order, until one notices: `inference_jobs`, testbenches of the pins by their module, and
+``rows``, the groups of `bridgebnn.tb.testbenches.row_groups`."""
 
-TESTS = ("infer", "reads", "descriptors", "windows", "counters", "interrupts")
-"""What is run, in this order, until one notices: an inference programmed over the bus, then testbenches of the pins."""
-
-SELECT = "mutant_select"
+INNER = f"{CONTROLLER}_mutated"
+SELECT = "mutant"
 WIDTH = 16
 CLOCKS = r"-port \\?(CLK|RD_CLK|WR_CLK) "
 """A gate in a clock would be a race in simulation, not a mutant."""
 
 
+DENSE = ("faults",)
+"""Tests of chips without maps alone."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """One mutant: its change as Yosys tells it, and the test that noticed, with what it said; none: it survived."""
+class Change:
+    """One mutant.
+
+    Parameters
+    ----------
+    number : int
+        From 1 on.
+    mode : str
+        What happens to the bit: ``inv``, ``const0``, ``const1``, ``cnot0``, ``cnot1``.
+    module : str
+        Instance in which it happens, from the controller down.
+    text : str
+        As Yosys tells it.
+    command : str
+        Of Yosys, with the number on the select input.
+    """
 
     number: int
-    change: str
-    test: str
-    how: str
-    seconds: float
+    mode: str
+    module: str
+    text: str
+    command: str
+
+    @classmethod
+    def of(cls, line: str, number: int) -> Change:
+        """From a line of ``mutate -list``."""
+        command = re.sub(rf"(-ctrl {SELECT} \d+) \d+", rf"\1 {number}", line)
+        text = re.sub(rf"-ctrl {SELECT} \d+ \d+ |-module \S+ |-src \S+ ?", "", line)
+        text = text.removeprefix("mutate -mode ").strip()
+        mode, _, rest = text.partition(" ")
+        cell = rest.split()[1].replace("$flatten", "").replace("\\", "")
+        parts = [part for part in cell.split(".")[:-1] if not part.startswith("$")]
+        return cls(
+            number=number, mode=mode, module=".".join(parts[:2]) or "controller", text=text, command=command
+        )
 
 
-def mutated(geometry: Geometry, count: int, seed: int, folder: Path) -> tuple[Path, list[str]]:
-    """One controller with ``count`` mutants in it, chosen by ``+mutant=N``; 0 is the controller as it is.
+def mutated(geometry: Geometry, count: int, seed: int, folder: Path) -> tuple[Path, list[Change]]:
+    """One controller with ``count`` mutants in it, chosen by variable ``mutant``; 0 is the controller as it is.
+
+    Beside it, for `bridgebnn.tb.campaign.equivalent`: ``flat.il`` and ``mutants.il``, modules `INNER` without
+    mutants and with all of them.
 
     Returns
     -------
     tuple
-        A Verilog file with a module of the controller's name and ports; the change of each mutant from 1 on.
+        A Verilog file with a module of the controller's name and ports; the mutants.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    inner = f"{CONTROLLER}_mutated"
     shutil.copy(generated(geometry), folder / "whole.v")
     yosys(
         [
             "read_verilog whole.v",  # a name without a folder: cells are named after it
             f"hierarchy -check -top {CONTROLLER}",
-            *(
-                "proc",
-                "flatten",
-                "opt_clean",
-                "memory_collect",
-                f"rename {CONTROLLER} {inner}",
-                "write_rtlil flat.il",
-            ),
+            "proc",
+            "flatten",
+            "opt_clean",
+            "memory_collect",
+            f"rename {CONTROLLER} {INNER}",
+            "write_rtlil flat.il",
             f"mutate -list {2 * count + 16} -seed {seed} -ctrl {SELECT} {WIDTH} 1 -o mutants.ys",
         ],
         folder / "mutate.log",
     )
     listed = [line for line in (folder / "mutants.ys").read_text().splitlines() if line.startswith("mutate")]
-    changes = [line for line in listed if not re.search(CLOCKS, line)][:count]
-    for number, line in enumerate(changes, start=1):
-        changes[number - 1] = re.sub(rf"(-ctrl {SELECT} \d+) \d+", rf"\1 {number}", line)
+    lines = [line for line in listed if not re.search(CLOCKS, line)][:count]
+    changes = [Change.of(line, number) for number, line in enumerate(lines, start=1)]
     yosys(
-        ["read_rtlil flat.il", *changes, "opt_clean", "write_verilog -noattr mutants.v"],
+        [
+            "read_rtlil flat.il",
+            *(change.command for change in changes),
+            "opt_clean",
+            "write_rtlil mutants.il",
+            "write_verilog -noattr mutants.v",
+        ],
         folder / "write.log",
     )
     path = folder / f"{CONTROLLER}.v"
-    path.write_text((folder / "mutants.v").read_text() + _wrapper(geometry, inner))
-    return path, [_told(change) for change in changes]
+    path.write_text((folder / "mutants.v").read_text() + _wrapper(geometry))
+    return path, changes
 
 
-def _told(change: str) -> str:
-    """A line of Yosys without what all lines have."""
-    text = re.sub(rf"-ctrl {SELECT} \d+ \d+ |-module \S+ |-src \S+ ?", "", change)
-    return text.removeprefix("mutate -mode ").strip()
-
-
-def _wrapper(geometry: Geometry, inner: str) -> str:
+def _wrapper(geometry: Geometry) -> str:
     ports = [
         f"  {'input' if port.flow is Flow.IN else 'output'} [{port.width(geometry) - 1}:0] {port.name}"
         for port in PORTS
@@ -108,90 +159,64 @@ def _wrapper(geometry: Geometry, inner: str) -> str:
             f"module {CONTROLLER}(",
             ",\n".join(ports),
             ");",
-            f"  reg [{WIDTH - 1}:0] mutant = 0;",
-            '  initial if (!$value$plusargs("mutant=%d", mutant)) mutant = 0;',
-            f"  {inner} whole (.{SELECT}(mutant), {names});",
+            f"  reg [{WIDTH - 1}:0] {SELECT} = 0;",
+            f"  {INNER} whole (.{SELECT}({SELECT}), {names});",
             "endmodule",
             "",
         ]
     )
 
 
-def _network() -> Network:
-    """Three layers of random signs; the first spans both tiles."""
+def built(sim: Sim, verilog: Path) -> Simulation:
+    """What is built of all mutants: the bare controller, with the select input open to the testbench."""
+    return Simulation(
+        sim=sim,
+        top=CONTROLLER,
+        sources=[verilog],
+        written=[*shell.BUS_WRITTEN, *MACRO_INPUTS, SELECT],
+        read=[*shell.BUS_READ, *MACRO_OUTPUTS],
+    )
+
+
+def _dense(rng: np.random.Generator, n_in: int, n_out: int, *, last: bool = False) -> Dense:
+    return Dense(
+        weights=rng.choice([-1, 1], (n_out, n_in)),
+        thresholds=np.zeros((1, n_out), int) if last else rng.integers(-3, 4, (1, n_out)),
+        polarity=np.ones((1, n_out), int),
+        group_sizes=np.array([n_in]),
+        combine=Combine.ADD,
+        output="score" if last else "sign",
+    )
+
+
+def network(geometry: Geometry) -> Network:
+    """Three layers of random signs: the first spans both tiles, or with maps walks over an image and pools."""
     rng = np.random.default_rng(3)
-    layers = [
-        Dense(
-            weights=rng.choice([-1, 1], (n_out, n_in)),
-            thresholds=np.zeros((1, n_out), int) if n_out == 3 else rng.integers(-3, 4, (1, n_out)),
-            polarity=np.ones((1, n_out), int),
-            group_sizes=np.array([n_in]),
-            combine=Combine.ADD,
-            output="score" if n_out == 3 else "sign",
-        )
-        for n_in, n_out in ((18, 5), (5, 4), (4, 3))
-    ]
-    return Network(name="mutation", operations=tuple(layers))
+    first: Operation = _dense(rng, 18, 5)
+    if geometry.map_words:
+        window = _dense(rng, 68, 4)  # fills both words of both tiles
+        first = Convolution(window=window, width=3, height=3, channels=17, kernel=2, padding=1, pool=2)
+    layers = (first, _dense(rng, first.n_out, 4), _dense(rng, 4, 3, last=True))
+    return Network(name="mutation", operations=layers)
 
 
-def noticed(test: str, number: int, geometry: Geometry, verilog: Path, sim: Sim) -> str:
-    """What ``test`` says of mutant ``number``; nothing when it does not notice."""
-    plus_args = (f"+mutant={number}",)
-    try:
-        if test == "infer":
-            images = np.random.default_rng(4).integers(0, 2, (6, 18), dtype=np.uint8)
-            report = infer(
-                InferJob(
-                    network=_network(), geometry=geometry, images=images, program="bus", sim=sim,
-                    verilog=verilog, plus_args=plus_args, limit_cyc=50_000,
-                ),
-                timeout_s=60.0,
-            )  # fmt: skip
-            wrong = report.golden_mismatches or report.model_mismatches
-            return f"mismatches: {report.golden_first}; {report.model_first}" if wrong else ""
-        built = simulation(sim, "none", geometry, verilog)
-        job = ControllerJob(sim=sim, geometry=geometry, seed=5)
-        testbench = f"bridgebnn.tb.testbenches.{test}"
-        perform(job, built, testbench=testbench, plus_args=plus_args, timeout_s=120.0)
-    except SimulationError as error:
-        return f"{error.kind}: {error.message}"
-    return ""
-
-
-def measure(
-    geometry: Geometry,
-    count: int,
-    seed: int,
-    folder: Path,
-    *,
-    sim: Sim = "verilator",
-    tests: tuple[str, ...] = TESTS,
-    show: Show,
-    told: Callable[[Outcome], None],
-) -> list[Outcome]:
-    """Run the tests over every mutant, each until one notices.
-
-    Raises
-    ------
-    ValueError
-        A test complains of the controller as it is.
-    """
-    verilog, changes = mutated(geometry, count, seed, folder)
-    for test in tests:
-        show({"stage": f"as it is, {test}", "done": 0, "total": 1})
-        if how := noticed(test, 0, geometry, verilog, sim):
-            raise ValueError(f"test {test} complains of the controller without a mutant: {how:.300}")
-    outcomes: list[Outcome] = []
-    for number, change in enumerate(changes, start=1):
-        begin, test, how = time.monotonic(), "", ""
-        for test in tests:
-            if how := noticed(test, number, geometry, verilog, sim):
-                break
-        seconds = round(time.monotonic() - begin, 1)
-        outcome = Outcome(
-            number=number, change=change, test=test if how else "", how=how[:300], seconds=seconds
-        )
-        outcomes.append(outcome)
-        show({"stage": "mutants", "done": number, "total": len(changes)})
-        told(outcome)
-    return outcomes
+def inference_jobs(geometry: Geometry, sim: Sim) -> dict[str, InferJob]:
+    """Runs of a network with the macro attached, by the name of the test."""
+    whole = network(geometry)
+    images = np.random.default_rng(4).integers(0, 2, (6, whole.n_in), dtype=np.uint8)
+    fields: dict[str, Any] = {
+        "network": whole,
+        "geometry": geometry,
+        "images": images,
+        "sim": sim,
+        "attach": "strobe",
+    }
+    fields |= {"limit_cyc": 50_000}
+    search: dict[str, Any] = {"combine": Combine.VOTE, "final_mode": ReadMode.SEARCH, "program": "preload"}
+    jobs = {
+        "infer": InferJob(**fields, program="bus"),
+        "infer_search": InferJob(**fields, **search, bus_gaps="some", push_gaps="long", pop_gaps="long"),
+    }
+    if not geometry.map_words:  # the scenarios push their vectors to a dense layer
+        jobs["faults"] = ScenariosJob(**fields)
+    return jobs

@@ -22,9 +22,12 @@ from bridgebnn.records import Record
 from .exchange import receive
 from .jobs import Job
 
-__all__ = ["Progress", "testbench"]
+__all__ = ["REGISTERED", "Progress", "testbench"]
 
 Kind = TypeVar("Kind", bound=Job)
+
+REGISTERED: dict[str, Callable[[Any, Any, Any], Awaitable[Record]]] = {}
+"""The coroutine of each testbench that has been imported, by the name of its module: it raises what it finds."""
 
 
 def _write(path: str, record: dict[str, Any]) -> None:
@@ -58,6 +61,8 @@ def testbench(kind: type[Kind]) -> Callable[[Callable[[Any, Kind, Progress], Awa
     """Make a cocotb test of ``async function(dut, job, progress)`` over jobs of ``kind``."""
 
     def decorate(function: Callable[[Any, Kind, Progress], Awaitable[Record]]) -> Any:
+        REGISTERED[function.__module__] = function
+
         async def wrapped(dut: Any) -> None:
             sent = json.loads(Path(os.environ["BRIDGEBNN_JOB"]).read_text())
             result, progress = sent.pop("result"), Progress(sent.pop("progress"))

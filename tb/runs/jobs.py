@@ -38,6 +38,7 @@ __all__ = [
     "ControllerJob",
     "InferJob",
     "Job",
+    "MutantsJob",
     "ProgramJob",
     "RegistersJob",
     "RowsJob",
@@ -441,6 +442,28 @@ class RowsJob(Job, frozen=True, kw_only=True):
     geometry: Geometry
     steps: tuple[dict[str, Any], ...]
     backdoors: dict[str, str] = {}
+
+
+class MutantsJob(Job, frozen=True, kw_only=True):
+    """Mutants of a controller, each through testbenches until one notices: ``bridgebnn.tb.testbenches.mutants``.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    numbers : tuple of int
+        The mutants.
+    tests : tuple of str
+        Subjects of that testbench, in the order in which they run.
+    outcomes : Path
+        File that gets a line of JSON per mutant: ``number``, ``test`` ("" when none noticed), ``how``, ``seconds``.
+    """
+
+    TESTBENCH = "bridgebnn.tb.testbenches.mutants"
+
+    geometry: Geometry
+    numbers: tuple[int, ...]
+    tests: tuple[str, ...]
+    outcomes: Path
 
 
 def _network(value: Any) -> Network:

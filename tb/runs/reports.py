@@ -21,6 +21,7 @@ __all__ = [
     "CampaignChunk",
     "ControllerReport",
     "ModelProgramming",
+    "MutantsReport",
     "Part",
     "ProgramRunReport",
     "Programming",
@@ -410,6 +411,18 @@ class ControllerReport(Report, frozen=True, kw_only=True):
     """
 
     compared: dict[str, int]
+
+
+class MutantsReport(Report, frozen=True, kw_only=True):
+    """What the tests took; what became of each mutant is in the job's file of outcomes.
+
+    Parameters
+    ----------
+    seconds : dict of float
+        Processor time of each test of the controller as it is.
+    """
+
+    seconds: dict[str, float]
 
 
 class RowsReport(Report, frozen=True, kw_only=True):

@@ -71,34 +71,40 @@ class DemoReport(Document, frozen=True, kw_only=True):
 
 
 class MutationReport(Document, frozen=True, kw_only=True):
-    """Mutants of the controller, and the tests that noticed them: ``bridgebnn tb mutation``.
+    """Mutants of controllers, and the tests that noticed them: ``bridgebnn tb mutation``.
 
     Parameters
     ----------
-    geometry : Geometry
+    geometries : dict of Geometry
+        The controllers, by their names.
     seed : int
         Of the choice of mutants.
     tests : list of str
         In the order in which they ran over each mutant, until one noticed.
     simulator : str
-    total, killed : int
+    total, killed, equivalent : int
+        *equivalent* ones are proven to be so.
     killed_by : dict of int
         Mutants by the test that noticed.
-    survived : list of int
-        Numbers of the mutants that nothing noticed; among them are those that change nothing.
+    survived : list of str
+        Mutants that nothing noticed, as ``geometry:number``; some may be equivalent without a proof.
     records : list of dict
-        One per mutant: number, change, test ("" when it survived), how, seconds.
+        One per mutant: geometry, number, module, mode, change, verdict, test, how, seconds.
+    seconds : float
+        Of the whole run.
     """
 
-    geometry: Geometry
+    geometries: dict[str, Geometry]
     seed: int
     tests: list[str]
     simulator: str
     total: int
     killed: int
+    equivalent: int
     killed_by: dict[str, int]
-    survived: list[int]
+    survived: list[str]
     records: list[dict[str, Any]]
+    seconds: float = 0.0
 
 
 class CampaignReport(Document, frozen=True, kw_only=True):

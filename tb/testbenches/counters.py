@@ -207,7 +207,9 @@ async def _program(b: Bench) -> None:
 
 async def long_run(b: Bench, layer: Raw) -> None:
     """The longest phases, as they count by themselves: past 17 bits."""
-    rows, vectors = 30, 3
+    g = b.env.geometry
+    rows = min(30, g.rows - g.spare_rows)
+    vectors = -(-90 // rows)
     await b.bus.write_burst("DESCRIPTOR", pack(layer | {"row_count": rows}))
     await b.bus.set("TIMING_READ", precharge_cyc=255, evaluate_cyc=255, sense_cyc=255)
     await b.bus.write("INFER_COUNT", vectors)

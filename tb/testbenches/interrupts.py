@@ -161,7 +161,7 @@ async def clearing_in_the_same_cycle(b: Bench) -> None:
     """An event in the cycle of the clearing write is kept: the pin rises whenever that write comes."""
     await b.bus.write("IRQ_ENABLE", BITS["done"])
     # Section 6 and 10: how long INFER judges its tables before the vector runs.
-    most = b.env.geometry.repair_entries + 40
+    most = b.env.geometry.repair_entries + (80 if b.env.geometry.map_words else 40)
     late = False
     for wait in range(most):
         await b.bus.write("IRQ_PENDING", 0x3F)

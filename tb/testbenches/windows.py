@@ -34,6 +34,8 @@ __all__ = ["windows"]
 
 SMALL = 16
 """Windows up to so many words may be flip-flops: a one walks through every bit of each."""
+WHOLE = ("WALK",)
+"""Windows that keep every bit, also those of no field."""
 SIGNED = ("THRESHOLD",)
 """Windows that read sign-extended."""
 
@@ -42,6 +44,8 @@ def read_back(window: Window, word: int, written: int) -> int:
     """What a read gives after a write: fields as written, every other bit 0, or the sign."""
     if window.name in SIGNED:
         return written & 0xFFFF | (0xFFFF_0000 if written & 0x8000 else 0)
+    if window.name in WHOLE:
+        return written
     return written & window.layout[word % len(window.layout)].mask
 
 

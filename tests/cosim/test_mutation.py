@@ -4,46 +4,59 @@ import json
 
 import pytest
 
-from bridgebnn.tb.__main__ import main
-from bridgebnn.tb.campaign import mutation
-from bridgebnn.tb.runs.summaries import MutationReport
+from bridgebnn.hdl.spec import Geometry
+from bridgebnn.tb.campaign.mutation import SELECT, WIDTH, built, mutated
+from bridgebnn.tb.runs.jobs import MutantsJob
+from bridgebnn.tb.runs.runner import perform
+from bridgebnn.tb.simulators import SimulationError
 
 pytestmark = pytest.mark.icarus
 
+TINY = Geometry(
+    tiles=1, rows=4, inputs=3, bias=1, thresholds=4, layers=1, scores=2, count_width=4, log_depth=4
+)
+TEST = "interrupts"
 
-def test_each_mutant_is_told(tmp_path, capsys):
-    file = tmp_path / "mutation.json"
-    options = ["--mutants", "3", "--seed", "2", "--sim", "icarus", "--test", "infer", "--json", str(file)]
-    assert main(["mutation", *options]) == 0
-    report = MutationReport.load(file)
-    assert (report.total, report.tests, report.geometry) == (3, ["infer"], mutation.GEOMETRIES["spares"])
-    assert [record["number"] for record in report.records] == [1, 2, 3]
-    assert (
-        report.killed == sum(bool(record["test"]) for record in report.records) == report.killed_by["infer"]
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A controller with four mutants."""
+    return mutated(TINY, 4, 2, tmp_path_factory.mktemp("mutants"))
+
+
+def run(verilog, numbers, file):
+    job = MutantsJob(sim="icarus", geometry=TINY, numbers=numbers, tests=(TEST,), outcomes=file)
+    perform(job, built("icarus", verilog), timeout_s=300.0)
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_each_mutant_is_told_and_none_reaches_the_next(made, tmp_path):
+    verilog, changes = made
+    numbers = tuple(change.number for change in changes)
+    told = run(verilog, numbers, tmp_path / "all.jsonl")
+    assert [record["number"] for record in told] == list(numbers) == [1, 2, 3, 4]
+    assert all(bool(record["how"]) == (record["test"] == TEST) for record in told)
+    killed = {record["number"]: record["how"] for record in told if record["test"]}
+    assert 0 < len(killed) < len(told)
+    one, other = max(killed), min(set(numbers) - set(killed))
+    again = run(verilog, (one, other), tmp_path / "again.jsonl")  # the killed one first
+    assert [(record["number"], record["how"]) for record in again] == [(one, killed[one]), (other, "")]
+    # 0 is no mutant: where it is one, the test complains, and nothing is measured
+    always = f"{WIDTH}'d{min(killed)}"
+    (broken := tmp_path / "broken.v").write_text(
+        verilog.read_text().replace(f".{SELECT}({SELECT})", f".{SELECT}({always})")
     )
-    assert report.survived == [record["number"] for record in report.records if not record["test"]]
-    assert all(bool(record["how"]) == bool(record["test"]) for record in report.records)
-    assert f"{report.killed} of 3 killed" in capsys.readouterr().out
-    assert json.loads(file.read_text())["schema_version"] == 1
+    with pytest.raises(
+        SimulationError, match=f"Complaint: test {TEST} complains of the controller without a mut"
+    ):
+        run(broken, numbers, tmp_path / "none.jsonl")
+    assert not (tmp_path / "none.jsonl").exists()
 
 
-def test_a_test_that_complains_of_the_controller_as_it_is_measures_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(mutation, "mutated", lambda *_: (tmp_path / "none.v", ["inv"]))
-    monkeypatch.setattr(mutation, "noticed", lambda *_: "a complaint")
-    with pytest.raises(ValueError, match="complains of the controller without a mutant: a complaint"):
-        mutation.measure(
-            mutation.GEOMETRIES["spares"], 1, 1, tmp_path, tests=("infer",), show=print, told=print
-        )
-
-
-def test_changes_are_those_of_the_seed(tmp_path):
-    chosen = (("spares", 1), ("spares", 1), ("maps", 2))
-    made = [
-        mutation.mutated(mutation.GEOMETRIES[name], 5, seed, tmp_path / str(number))
-        for number, (name, seed) in enumerate(chosen)
-    ]
-    assert made[0][1] == made[1][1] != made[2][1]
-    assert made[0][0].read_text() == made[1][0].read_text()
-    for _, changes in made:
-        assert len(changes) == 5
-        assert all("-cell" in change and str(tmp_path) not in change for change in changes)
+def test_changes_are_those_of_the_seed(made, tmp_path):
+    verilog, changes = made
+    same, again = mutated(TINY, 4, 2, tmp_path / "same")
+    assert again == changes
+    assert same.read_text() == verilog.read_text()
+    assert all("-cell" in change.text and str(tmp_path) not in change.text for change in changes)
+    assert all(change.module and change.text.startswith(change.mode) for change in changes)

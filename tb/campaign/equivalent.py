@@ -1,0 +1,212 @@
+"""Mutants that no test can notice: the controller does the same on every port, in every cycle, whatever comes in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bridgebnn.proofs.aiger import Aiger, read_witness, replay
+from bridgebnn.proofs.flow import run_abc, yosys
+
+from .mutation import INNER, SELECT
+
+__all__ = ["Gates", "Sorted", "Sorter"]
+
+FRAMES = 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sorted:
+    """What the solver says of a mutant.
+
+    Parameters
+    ----------
+    verdict : str
+        ``equivalent``: proven, without bound; ``different``: with a counterexample; ``undecided``.
+    why : str
+        How it was proven; the outputs that differ first, and the cycle, from the reset state on; or for how many
+        cycles no difference was found.
+    """
+
+    verdict: str
+    why: str
+
+
+@dataclass
+class Gates:
+    """A circuit of AND gates that is built gate by gate; the same gate is not built twice."""
+
+    inputs: list[int]
+    latches: list[int]
+    ands: list[tuple[int, int, int]] = field(default_factory=list)
+    _known: dict[tuple[int, int], int] = field(default_factory=dict)
+
+    def conjunction(self, a: int, b: int) -> int:
+        """Literal of ``a & b``."""
+        first, second = max(a, b), min(a, b)
+        if second == 0 or first ^ 1 == second:
+            return 0
+        if second == 1 or first == second:
+            return first
+        if (first, second) not in self._known:
+            left = 2 * (len(self.inputs) + len(self.latches) + len(self.ands) + 1)
+            self.ands.append((left, first, second))
+            self._known[first, second] = left
+        return self._known[first, second]
+
+    def unequal(self, a: int, b: int) -> int:
+        """Literal of ``a != b``."""
+        both, none = self.conjunction(a, b), self.conjunction(a ^ 1, b ^ 1)
+        return self.conjunction(both ^ 1, none ^ 1)
+
+    def any(self, literals: list[int]) -> int:
+        """Literal of their OR."""
+        found = 1
+        for literal in literals:
+            found = self.conjunction(found, literal ^ 1)
+        return found ^ 1
+
+    def copy(self, circuit: Aiger, of: dict[int, int]) -> Callable[[int], int]:
+        """The gates of another circuit, whose inputs and latches stand at the literals ``of``; a map of literals."""
+        of = {0: 0} | of
+
+        def moved(literal: int) -> int:
+            return of[literal & ~1] ^ literal & 1
+
+        for left, first, second in circuit.ands:
+            of[left] = self.conjunction(moved(first), moved(second))
+        return moved
+
+
+class Sorter:
+    """The mutants of one build, each beside the controller as it is.
+
+    Both start in the state that a reset leaves, with memories at 0: the initial values of the Verilog. Inputs are
+    free in every cycle, the reset among them.
+
+    Parameters
+    ----------
+    folder : Path
+        Where `bridgebnn.tb.campaign.mutation.mutated` has left ``mutants.il``.
+    """
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+        yosys(
+            [
+                "read_rtlil mutants.il",
+                f"hierarchy -top {INNER}",
+                "memory -nomap",
+                "memory_map",
+                "setundef -undriven -zero -init",
+                "setundef -zero",
+                "opt -fast",
+                "techmap",
+                "opt -fast",
+                "dffunmap",
+                "simplemap",
+                "setundef -zero -init",
+                "aigmap",
+                "opt_clean",
+                "write_aiger -zinit -symbols -vmap gates.vmap gates.aig",
+            ],
+            folder / "gates.log",
+        )
+        self._circuit = Aiger.read(folder / "gates.aig")
+        vmap = (folder / "gates.vmap").read_text()
+        select = re.findall(rf"^input (\d+) (\d+) {SELECT}$", vmap, re.MULTILINE)
+        self._select = {self._circuit.inputs[int(place)]: int(bit) for place, bit in select}
+        if not self._select:
+            raise RuntimeError(f"{folder / 'gates.vmap'}: no mutant hangs on the select input")
+        ports = re.findall(r"^output (\d+) \d+ (\w+)$", vmap, re.MULTILINE)
+        self._ports: dict[str, list[int]] = {}
+        for place, name in ports:
+            self._ports.setdefault(name, []).append(self._circuit.outputs[int(place)])
+
+    def sort(self, number: int, *, limit_s: float = 120.0) -> Sorted:
+        """Prove a mutant equivalent, or find what differs; ``limit_s`` seconds for each proof."""
+        if self._same_step(number, limit_s):
+            return Sorted(verdict="equivalent", why="in every state")
+        gates, latches, differ = self._product(number)
+        if not differ:
+            return Sorted(verdict="equivalent", why="reaches no output")
+        file = self._folder / f"mutant-{number}.aig"
+        whole = gates.any(list(differ.values()))
+        if whole == 0:
+            return Sorted(verdict="equivalent", why="reaches no output")
+        names = list(differ)
+        circuit = Aiger(
+            inputs=gates.inputs, latches=latches, outputs=[whole], ands=gates.ands, names=["differ"]
+        )
+        circuit.write(file)
+        reached = Sorted(verdict="equivalent", why="in every state that is reached")
+        if _holds(file, "scorr; iprove", limit_s):
+            return reached
+        found = run_abc(file, f"bmc3 -F {FRAMES} -T {max(1, round(limit_s))}", limit_s + 10)
+        if found.status != "violated":
+            if run_abc(file, f"scorr; pdr -T {max(1, round(limit_s))}", limit_s + 10).status == "proven":
+                return reached
+            return Sorted(verdict="undecided", why=f"no difference in {found.depth} cycles")
+        shown = Aiger(
+            inputs=gates.inputs, latches=latches, outputs=list(differ.values()), ands=gates.ands, names=names
+        )
+        (nothing := self._folder / "nothing.vmap").touch()
+        trace = replay(shown, nothing, read_witness(file.with_suffix(".cex")))
+        seen = [name for name in names if trace.signals[name][-1]]
+        return Sorted(verdict="different", why=f"{', '.join(seen)} in cycle {found.depth}")
+
+    def _selected(self, number: int) -> dict[int, int]:
+        return {literal: number >> bit & 1 for literal, bit in self._select.items()}
+
+    def _same_step(self, number: int, limit_s: float) -> bool:
+        """From every state, reached or not: the same outputs, and the same next state."""
+        circuit, count = self._circuit, len(self._circuit.inputs)
+        states = {latch: 2 * (count + i + 1) for i, (latch, _) in enumerate(circuit.latches)}
+        gates = Gates([*circuit.inputs, *states.values()], [])
+        shared = {literal: literal for literal in circuit.inputs} | states
+        plain = gates.copy(circuit, shared | self._selected(0))
+        mutant = gates.copy(circuit, shared | self._selected(number))
+        ends = [*circuit.outputs, *(after for _, after in circuit.latches)]
+        pairs = {(plain(end), mutant(end)) for end in ends}
+        differ = gates.any([gates.unequal(a, b) for a, b in sorted(pairs) if a != b])
+        if differ <= 1:
+            return differ == 0
+        file = self._folder / f"step-{number}.aig"
+        Aiger(inputs=gates.inputs, latches=[], outputs=[differ], ands=gates.ands, names=["differ"]).write(
+            file
+        )
+        return _holds(file, "iprove", limit_s)
+
+    def _product(self, number: int) -> tuple[Gates, list[tuple[int, int]], dict[str, int]]:
+        """Both side by side, the latches that the mutant cannot reach being shared; what differs, by port."""
+        circuit, touched = self._circuit, set[int]()
+        while True:
+            count, extra = len(circuit.inputs), sorted(touched)
+            own = {latch: 2 * (count + i + 1) for i, (latch, _) in enumerate(circuit.latches)}
+            twins = {latch: 2 * (count + len(own) + i + 1) for i, latch in enumerate(extra)}
+            gates = Gates(list(circuit.inputs), [*own.values(), *twins.values()])
+            shared = {literal: literal for literal in circuit.inputs} | own
+            plain = gates.copy(circuit, shared | self._selected(0))
+            mutant = gates.copy(circuit, shared | twins | self._selected(number))
+            reached = {latch for latch, after in circuit.latches if plain(after) != mutant(after)}
+            if reached <= touched:
+                break
+            touched |= reached
+        after = dict(circuit.latches)
+        latches = [(own[latch], plain(end)) for latch, end in circuit.latches]
+        latches += [(twins[latch], mutant(after[latch])) for latch in extra]
+        differ = {}
+        for name, outputs in self._ports.items():
+            found = gates.any([gates.unequal(plain(o), mutant(o)) for o in outputs if plain(o) != mutant(o)])
+            if found:
+                differ[name] = found
+        return gates, latches, differ
+
+
+def _holds(file: Path, commands: str, limit_s: float) -> bool:
+    """Whether ABC shows that the output is never 1."""
+    run_abc(file, commands, limit_s)
+    text = file.with_suffix(".log").read_text()
+    return "UNSATISFIABLE" in text or "Networks are equivalent" in text

@@ -1,0 +1,100 @@
+"""What becomes of mutants, without a simulator: rounds, the solver's word, going on where a run has ended."""
+
+import argparse
+import json
+
+import pytest
+
+from bridgebnn.command_line import guarded
+from bridgebnn.tb.campaign import measure as subject
+from bridgebnn.tb.campaign import mutation_report
+from bridgebnn.tb.campaign.equivalent import Sorted
+from bridgebnn.tb.campaign.mutation import GEOMETRIES, TESTS, Change
+from bridgebnn.tb.commands import mutation as command
+from bridgebnn.tb.runs.summaries import MutationReport
+
+LINE = r"mutate -mode inv -ctrl mutant 16 1 -module m -cell $flatten\layer.\reader.$procmux${n} -port B -portbit 2"
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """Five mutants: 1 falls to `reads`, 2 to the counters on Icarus, 3 is equivalent, 4 and 5 survive."""
+    asked = []
+
+    def mutated(geometry, count, seed, folder):
+        return folder / "none.v", [Change.of(LINE.replace("{n}", str(n)), n) for n in range(1, count + 1)]
+
+    def tested(stage, job, verilog, show, heard):
+        asked.append((job.sim, job.numbers, job.tests))
+        for number in job.numbers:
+            test = {("verilator", 1): "reads", ("icarus", 2): "counters"}.get((job.sim, number), "")
+            heard({"number": number, "test": test, "how": "a strobe" if test else "", "seconds": 1.0})
+
+    class Solver:
+        def __init__(self, folder):
+            pass
+
+        def sort(self, number, *, limit_s):
+            verdict = "equivalent" if number == 3 else "different"
+            return Sorted(verdict=verdict, why="irq in cycle 3")
+
+    monkeypatch.setattr(subject, "mutated", mutated)
+    monkeypatch.setattr(subject, "_tested", tested)
+    monkeypatch.setattr(subject, "Sorter", Solver)
+    return asked
+
+
+def run(file, *options):
+    argv = ["--mutants", "5", "--geometry", "spares", "--json", str(file), *options]
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    return guarded("mutation", lambda: command.run(parser.parse_args(argv)))
+
+
+def test_each_goes_through_tests_then_the_other_simulator_then_the_solver(runs, tmp_path, capsys):
+    file = tmp_path / "mutation.json"
+    assert run(file) == 0
+    assert runs == [("verilator", (1, 2, 3, 4, 5), TESTS), ("icarus", (2, 4, 5), ("counters",))]
+    report = MutationReport.load(file)
+    assert (report.total, report.killed, report.equivalent) == (5, 2, 1)
+    assert report.killed_by == {"reads": 1, "counters, icarus": 1}
+    assert report.survived == ["spares:4", "spares:5"]
+    assert [record["seconds"] for record in report.records] == [1.0, 2.0, 1.0, 2.0, 2.0]
+    assert {record["module"] for record in report.records} == {"layer.reader"}
+    said = capsys.readouterr().out
+    assert "2 of 5 killed, 1 equivalent, 2 survived: 50.0 % of those not equivalent" in said
+    assert "spares:1   killed by reads" in said
+    assert json.loads(file.read_text())["schema_version"] == 1
+
+
+def test_a_run_goes_on_with_what_is_open(runs, tmp_path):
+    assert run(file := tmp_path / "mutation.json") == 0
+    runs.clear()
+    assert run(file, "--resume") == 0
+    assert runs == [("verilator", (4, 5), TESTS), ("icarus", (4, 5), ("counters",))]
+    assert MutationReport.load(file).killed == 2
+    assert run(file, "--resume", "--seed", "2") == 2
+
+
+def test_without_a_solver_all_that_is_left_survives(runs, tmp_path):
+    outcomes = subject.measure(
+        "maps", GEOMETRIES["maps"], 3, 1, sim="icarus", tests=TESTS, proofs=False,
+        show=lambda record: None, told=lambda outcome: None,
+    )  # fmt: skip
+    assert [outcome.verdict for outcome in outcomes] == ["survived", "killed", "survived"]
+    ((sim, numbers, tests),) = runs  # no second simulator, and no test of dense layers alone
+    assert (sim, numbers, tests) == ("icarus", (1, 2, 3), tuple(test for test in TESTS if test != "faults"))
+
+
+def test_the_section_of_the_page(runs, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("<!-- generated: mutants -->\n<!-- end: mutants -->\n")
+    assert run(file := tmp_path / "mutation.json", "--write", str(page)) == 0
+    text = page.read_text()
+    assert "2 killed, 1 proven equivalent, 2 survived: 50.0 % of those not equivalent" in text
+    assert "| `layer.reader` | 5 | 2 | 1 | 2 | 50.0 % |" in text
+    assert "| `reads` | 1 |" in text
+    assert "| spares:4 | `layer.reader` |" in text
+    assert run(file, "--results", str(file), "--write", str(page)) == 0
+    assert page.read_text() == text
+    assert mutation_report.score(mutation_report.tally([], "module")["all"]) is None
