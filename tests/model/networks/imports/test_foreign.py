@@ -74,7 +74,7 @@ def test_small(small):
 def test_command(small, tmp_path, capsys):
     out, facts = tmp_path / "net.npz", tmp_path / "facts.json"
     assert main(["import", str(small), "--out", str(out), "--json", str(facts)]) == 0
-    assert "bits of an image (28 x 28 x 1 values): threshold:128" in capsys.readouterr().out
+    assert "an image of 28 x 28 x 1 values enters as: threshold:128" in capsys.readouterr().out
     assert json.loads(facts.read_text())["pixel_threshold"] == 128
     again = Network.load(out)
     assert [layer.n_out for layer in again.operations] == [64, 64, 64, 10]

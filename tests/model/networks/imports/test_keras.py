@@ -231,7 +231,7 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     )
     path = model.save(tmp_path / "m.h5")
     assert main(["import", str(path), "--out", str(tmp_path / "n.npz")]) == 0
-    assert "bits of an image (6 x 6 x 1 values): threshold:128" in capsys.readouterr().out
+    assert "an image of 6 x 6 x 1 values enters as: threshold:128" in capsys.readouterr().out
     np.save(tmp_path / "i.npy", np.random.default_rng(3).integers(0, 256, (5, 6, 6)))
     for network in (path, tmp_path / "n.npz"):  # also as it is
         assert main(["infer", "--network", str(network), "--data", str(tmp_path / "i.npy"), "--preload"]) == 0
