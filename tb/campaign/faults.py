@@ -24,12 +24,14 @@ GEOMETRY = Geometry(
     spare_columns=1,
     spare_rows=1,
     thresholds=16,
-    layers=2,
+    layers=3,
     scores=8,
     count_width=8,
     log_depth=32,
+    map_words=2,
 )
-"""Small enough for thousands of runs; two tiles, groups of pulses, bias columns, spares, every read mode."""
+"""Small enough for thousands of runs; two tiles, groups of pulses, bias columns, spares, activation maps, every read
+mode."""
 
 
 def _brief(conditions: PulseConditions) -> PulseConditions:
@@ -50,7 +52,9 @@ TIMING = Timing(
 """A slow clock: the pulses keep their microsecond, and a command has few cycles, so that faults hit each of
 them."""
 
-NETWORKS = ("count", "vote", "sign", "search")
+NETWORKS = ("count", "vote", "sign", "search", "conv")
+COMPARING = ("vote", "sign", "search", "conv")
+"""Networks with reads that a comparator answers."""
 SPARE_ROW = GEOMETRY.rows - 1
 """Row of each tile that nothing uses until a row has to move."""
 
@@ -59,7 +63,7 @@ CLASSES = {
     "lines": "rows and columns: word lines open, shorted or stuck on; bit and source lines open, shorted or stuck",
     "rails": "programming rails late, never up, dropping in or between pulses, glitching, or up in name only",
     "comparator": "comparators stuck at 0 or 1, slow, or never resolved",
-    "flips": "a bit flipped in a setting, row buffer, descriptor or threshold; before, in, after commands",
+    "flips": "a bit flipped in a setting, row buffer, descriptor, walk or threshold; before, in, after commands",
     "interrupts": "reset, abort, power loss or relock in any cycle of any command",
     "bus": "random and hostile bus traffic, idle and in commands",
 }
@@ -203,13 +207,13 @@ def _comparator(rng: np.random.Generator) -> Drawn:
         "after": int(rng.integers(0, 12)),
         "resolve_cyc": slow,
         "times": 1 if kind in ("slow", "too_slow", "never") and rng.random() < 0.4 else 100_000,
-        "network": str(rng.choice(("vote", "sign", "search"))),
+        "network": str(rng.choice(COMPARING)),
     }
     return "infer", kind, options
 
 
 def _flips(rng: np.random.Generator) -> Drawn:
-    every = targets(GEOMETRY)
+    every = [t for t in targets(GEOMETRY) if t.configured]
     buffers = ("ROW_IMAGE", "ROW_MASK")
     weights = [3.0 if t.memory or t.name == "PROG_ADDRESS" else 1.0 for t in every]
     chosen = int(rng.choice(len(every), p=np.array(weights) / sum(weights)))
@@ -220,6 +224,7 @@ def _flips(rng: np.random.Generator) -> Drawn:
             "REPAIR_COLUMN",
             "REPAIR_ROW",
             "DESCRIPTOR",
+            "WALK",
             "THRESHOLD",
             "LAYER_COUNT",
             "INFER_COUNT",
@@ -241,15 +246,15 @@ def _flips(rng: np.random.Generator) -> Drawn:
 
 
 AIMS = tuple(
-    (name, state.name)
-    for name, kind in SEQUENCERS.items()
-    for state in kind
-    if state.name not in ("IDLE", "AWAIT_WINDOW")  # the campaign's chips have no activation maps
+    (name, state.name) for name, kind in SEQUENCERS.items() for state in kind if state.name != "IDLE"
 )
 """Every state of every sequencer that a command can be in."""
 STRIKES = ("reset", "abort", "power")
 """What is aimed at each of them."""
-_VISITED = ("VERIFY", "DROP_PASSED", "SET_UP", "PULSE", "HOLD", "PRECHARGE", "EVALUATE", "SENSE", "COUNT")
+_WINDOWS = ("AWAIT_WINDOW", *(state.name for state in SEQUENCERS["gather"]))
+"""States that only a network with convolutions comes to."""
+_VISITED: tuple[str, ...] = ("VERIFY", "DROP_PASSED", "SET_UP", "PULSE", "HOLD")
+_VISITED += ("PRECHARGE", "EVALUATE", "SENSE", "COUNT", *_WINDOWS)
 """States that a command comes to several times."""
 
 
@@ -268,8 +273,10 @@ def _aimed(rng: np.random.Generator, number: int) -> Drawn:
         options |= {"count": 3, "pattern": "any", "stuck": "UNFORMED"}
     if sequencer == "read":
         with_comparator = state in ("SENSE", "RESOLVE")
-        options["network"] = str(rng.choice(("vote", "sign", "search"))) if with_comparator else "count"
+        options["network"] = str(rng.choice(COMPARING)) if with_comparator else "count"
         options |= {"resolve_cyc": 7} if state == "RESOLVE" else {}
+    if state in _WINDOWS or sequencer == "walk":
+        options["network"] = "conv"
     work = "infer" if sequencer != "program" else "verify" if state == "FIND_TARGETS" else "program"
     return work, kind, options
 
@@ -285,7 +292,7 @@ def _interrupts(rng: np.random.Generator, index: int) -> Drawn:
     if work == "program" and rng.random() < 0.25:  # so that the log is under way, too
         options |= {"count": 3, "pattern": "any"}
     if work == "infer" and rng.random() < 0.4:  # so that comparators are waited for
-        options |= {"resolve_cyc": 7, "network": str(rng.choice(("vote", "sign", "search")))}
+        options |= {"resolve_cyc": 7, "network": str(rng.choice(COMPARING))}
     return work, kind, options
 
 

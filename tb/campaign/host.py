@@ -69,6 +69,7 @@ class ShadowBus(WishboneMaster):
             "ROW_IMAGE": 0xFFFFFFFF,
             "ROW_MASK": 0xFFFFFFFF,
             "DESCRIPTOR": 0xFFFFFFFF,
+            "WALK": 0xFFFFFFFF,
             "THRESHOLD": 0xFFFF,
         }
         for window in registers.windows:
@@ -293,6 +294,7 @@ class CarefulHost:
     async def trial(self, layer: Descriptor, vectors: list[np.ndarray]) -> list[VectorResult] | None:
         """INFER of one layer over at most two bit vectors; None when it did not end well."""
         await self.bus.write_burst("DESCRIPTOR", layer.words())
+        await self.bus.write_burst("WALK", layer.walk_words())
         await self.bus.set("LAYER_COUNT", layers=1)
         await self.bus.write("INFER_COUNT", len(vectors))
         for vector in vectors:

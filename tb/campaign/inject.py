@@ -148,7 +148,7 @@ class Injector:
             self.agent.hv_ready.set(0)
             self.env._rst.set(1)
             memories = [i for i, t in enumerate(targets(GEOMETRY)) if t.memory]
-            for number in rng.choice(memories, 4):  # memories come up with anything in them
+            for number in rng.choice(memories, 6):  # memories come up with anything in them
                 target = targets(GEOMETRY)[number]
                 await self.flip(int(number), int(rng.integers(target.words)), int(rng.choice(target.bits)))
             await self.env.reset(options["length_cyc"])

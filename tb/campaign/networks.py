@@ -8,8 +8,10 @@ import numpy as np
 
 from bridgebnn.hdl.spec import Combine, ReadMode, Repairs
 from bridgebnn.model.mapping.mapping import Mapping, map_network
+from bridgebnn.model.networks.convolution import Convolution
 from bridgebnn.model.networks.dense import Dense
 from bridgebnn.model.networks.network import Network
+from bridgebnn.model.networks.operations import Operation
 
 from .faults import GEOMETRY
 
@@ -19,6 +21,7 @@ __all__ = ["networks"]
 REPAIRED = {
     "vote": Repairs(columns=((0, 0, 4),), rows=((0, 1),)),
     "search": Repairs(columns=((0, 0, GEOMETRY.inputs), (1, 0, 2)), rows=((0, 0),)),
+    "conv": Repairs(columns=((0, 0, 4), (1, 0, 2)), rows=((0, 1),)),
 }
 """Networks that run over the spares: an input column, a bias column, a row in the middle, the first one."""
 
@@ -34,20 +37,43 @@ def networks() -> dict[str, Mapping]:
     made: dict[str, Mapping] = {}
     for name, (sizes, combine, final) in kinds.items():
         rng = np.random.default_rng(len(made))
-        layers = []
-        for n_in, n_out in itertools.pairwise(sizes):
-            last = n_out == sizes[-1]
-            layers.append(
-                Dense(
-                    weights=rng.choice([-1, 1], (n_out, n_in)),
-                    thresholds=np.zeros((1, n_out), int) if last else rng.integers(-3, 4, (1, n_out)),
-                    polarity=np.ones((1, n_out), int),
-                    group_sizes=np.array([n_in]),
-                    combine=Combine.ADD,
-                    output="score" if last else "sign",
-                )
-            )
-        network = Network(name=name, operations=tuple(layers))
-        repairs = REPAIRED.get(name)
-        made[name] = map_network(network, GEOMETRY, combine=combine, final_mode=final, repairs=repairs)
+        layers = tuple(
+            _dense(rng, n_in, n_out, last=n_out == sizes[-1]) for n_in, n_out in itertools.pairwise(sizes)
+        )
+        made[name] = _mapped(name, layers, combine, final)
+    made["conv"] = _mapped("conv", _convolutions(), Combine.ADD, ReadMode.COUNT)
     return made
+
+
+def _mapped(name: str, operations: tuple[Operation, ...], combine: Combine, final: ReadMode) -> Mapping:
+    return map_network(
+        Network(name=name, operations=operations),
+        GEOMETRY,
+        combine=combine,
+        final_mode=final,
+        repairs=REPAIRED.get(name),
+    )
+
+
+def _dense(rng: np.random.Generator, n_in: int, n_out: int, *, last: bool) -> Dense:
+    return Dense(
+        weights=rng.choice([-1, 1], (n_out, n_in)),
+        thresholds=np.zeros((1, n_out), int) if last else rng.integers(-3, 4, (1, n_out)),
+        polarity=np.ones((1, n_out), int),
+        group_sizes=np.array([n_in]),
+        combine=Combine.ADD,
+        output="score" if last else "sign",
+    )
+
+
+def _convolutions() -> tuple[Operation, ...]:
+    """A map of two words to one of 8 bits, pooled; over padding to one of 18 bits; scores of two tiles.
+
+    Two filters are read faster than a window is gathered, so reads wait for windows.
+    """
+    rng = np.random.default_rng(4)
+    first = Convolution(window=_dense(rng, 9, 2, last=False), width=6, height=6, channels=1, kernel=3, pool=2)
+    second = Convolution(
+        window=_dense(rng, 8, 2, last=False), width=2, height=2, channels=2, kernel=2, padding=1
+    )
+    return first, second, _dense(rng, 18, 3, last=True)

@@ -119,8 +119,8 @@ def markdown(result: dict[str, Any]) -> str:
     lines = [
         f"{result['total']:,} faults, seed {result['seed']}, {sims}, {result['seconds'] / 60:.0f} minutes of one "
         "process: `make faults`.",
-        f"Generated Verilog ({g.tiles} tiles of {g.rows} rows and {g.columns} columns, spares among them) with the "
-        "real",
+        f"Generated Verilog ({g.tiles} tiles of {g.rows} rows and {g.columns} columns, spares among them, and "
+        "activation maps) with the real",
         "macro: spread, noise, stochastic switching. Each fault meets a fresh chip after a reset; "
         f"{facts['cycles']:,} clock",
         f"cycles and {facts['pulses']:,} programming pulses in all, every cycle under the monitor's rules.",
@@ -204,6 +204,7 @@ and each comparator gives both answers at the ends of its reference.""".splitlin
 _LIMITS = """### Not put in
 
 Flips in flip-flops that are no configuration (states, counters, column and result registers), in the input
-and result banks, and in the failure log: the controller has no parity, and the host cannot read the input
-bank back. Several bits at once. Single wrong decisions of a comparator that works otherwise. Lines broken
-between two commands of a chip that was sound before.""".splitlines()
+bank, the activation maps and the result banks, and in the failure log: the controller has no parity, and the
+host cannot read input bank and maps back. (A loss of power flips bits in the banks and the maps, too.) Several
+bits at once. Single wrong decisions of a comparator that works otherwise. Lines broken between two commands of
+a chip that was sound before.""".splitlines()

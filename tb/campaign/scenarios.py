@@ -267,7 +267,7 @@ class Bench(Injector):
             await self._recover([] if good else [target])
 
     def _vectors(self, mapping: Mapping, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        images = rng.integers(0, 2, (2, mapping.descriptors[0].inputs), dtype=np.uint8)
+        images = rng.integers(0, 2, (2, mapping.network.n_in), dtype=np.uint8)
         return images, mapping.pack_inputs(images)
 
     async def _infer(self) -> None:

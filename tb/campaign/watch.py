@@ -16,8 +16,10 @@ from amaranth.hdl import UnusedElaboratable
 
 from bridgebnn.hdl.layers.layer_sequencer import LayerSequencer, LayerState
 from bridgebnn.hdl.layers.read_sequencer import ReadSequencer, ReadState
+from bridgebnn.hdl.layers.walk_table import WalkCheck, WalkCheckState
+from bridgebnn.hdl.layers.window_gather import GatherState, WindowGather
 from bridgebnn.hdl.programming.activity import BLOCKS, Activity, activity
-from bridgebnn.hdl.spec import UNLOCK_KEYS, Geometry, Timing
+from bridgebnn.hdl.spec import UNLOCK_KEYS, Geometry, Timing, words
 from bridgebnn.hdl.spec.pins import MACRO_OUTPUTS
 from bridgebnn.hdl.spec.register_map import Access, register_map
 from bridgebnn.paths import build_root
@@ -50,17 +52,33 @@ RULES = (
 
 _WRITTEN: tuple[str, ...] = ("cmp", "cmp_valid", "sl", "hv_ready", "watch_clear", "watch_shape")
 _WRITTEN += ("flip_go", "flip_target", "flip_word", "flip_bit")
-_READ: tuple[str, ...] = ("broken", "busy", "program_state", "layer_state", "read_state")
-_READ += ("struck", "program_struck", "layer_struck", "read_struck")
-SEQUENCERS = {"program": Activity, "layer": LayerState, "read": ReadState}
-"""Sequencers that the monitor follows, and what each can be doing."""
+SEQUENCERS = {
+    "program": Activity,
+    "layer": LayerState,
+    "read": ReadState,
+    "gather": GatherState,
+    "walk": WalkCheckState,
+}
+"""Sequencers that the monitor follows, and what each can be doing: the last two gather the windows of activation maps
+and check the walks over them."""
+_READ: tuple[str, ...] = ("broken", "busy", "struck")
+_READ += tuple(f"{name}_{what}" for name in SEQUENCERS for what in ("state", "struck"))
 _MEMORIES = {
     "ROW_IMAGE": "program_.columns.image.memory.words",
     "ROW_MASK": "program_.columns.mask.memory.words",
     "DESCRIPTOR": "layer.table_.memory.words",
-    "THRESHOLD": r"layer.thresholds.memory.words",
+    "WALK": "layer.maps.table_.memory.words",
+    "THRESHOLD": "layer.thresholds.memory.words",
 }
 """Windows that hold configuration, and the memories behind them."""
+_ACTIVATIONS = {
+    "INPUT": "layer.inputs.memory.words",
+    "map 0": "layer.maps.map_0.words",
+    "map 1": "layer.maps.map_1.words",
+    "SCORES": "layer.results.score_memory.words",
+    "RESULT_BITS": "layer.results.bit_memory.words",
+}
+"""Memories of what is on its way: input bank, activation maps, results."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,11 +108,19 @@ class Target:
     @property
     def memory(self) -> bool:
         """Whether it is a memory."""
-        return self.name in _MEMORIES
+        return self.name in _MEMORIES or not self.configured
+
+    @property
+    def configured(self) -> bool:
+        """Whether it holds configuration, which the host can read back; else activations."""
+        return self.name not in _ACTIVATIONS
 
 
 def targets(geometry: Geometry) -> tuple[Target, ...]:
-    """Everything that the host configures: writable registers, row buffers, descriptors, thresholds, spares."""
+    """Everything that the host configures: writable registers, row buffers, descriptors, walks, thresholds, spares.
+
+    And the memories of activations, which a loss of power leaves with anything in them.
+    """
     found = []
     for register in register_map(geometry).registers:
         if register.access in (Access.RW, Access.RW1S):
@@ -105,6 +131,7 @@ def targets(geometry: Geometry) -> tuple[Target, ...]:
         "ROW_IMAGE": (geometry.row_words, 32),
         "ROW_MASK": (geometry.row_words, 32),
         "DESCRIPTOR": (geometry.layers, 128),
+        "WALK": (geometry.layers, 128),
         "THRESHOLD": (geometry.thresholds, 16),
     }
     for name, (count, width) in shapes.items():
@@ -117,6 +144,15 @@ def targets(geometry: Geometry) -> tuple[Target, ...]:
         if count:  # 16 bits of the line, then whether it is valid
             path = f"layer.repairs.{lines}"
             found.append(Target(name=name, words=count, bits=tuple(range(17)), path=path, stride=17))
+    activations = {
+        "INPUT": (2 * geometry.input_words, 32),
+        "map 0": (geometry.map_words, 32),
+        "map 1": (geometry.map_words, 32),
+        "SCORES": (2 * geometry.scores, geometry.score_width),
+        "RESULT_BITS": (2 * words(geometry.rows), 32),
+    }
+    for name, (count, width) in activations.items():
+        found.append(Target(name=name, words=count, bits=tuple(range(width)), path=_ACTIVATIONS[name]))
     return tuple(found)
 
 
@@ -128,7 +164,8 @@ def codes(geometry: Geometry) -> dict[str, dict[int, str]]:
     found = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnusedElaboratable)  # only the state machines are looked at
-        for name, block in {"layer": LayerSequencer, "read": ReadSequencer}.items():
+        plain = {"layer": LayerSequencer, "read": ReadSequencer, "gather": WindowGather, "walk": WalkCheck}
+        for name, block in plain.items():
             found[name] = _states(block(geometry))
         blocks = [
             {code: (name, state) for code, state in _states(make(geometry)).items()}

@@ -23,8 +23,10 @@ module bridgebnn_watch #(
   input [7:0] flip_target, input [7:0] flip_word, input [7:0] flip_bit,
   output reg [15:0] broken,   // rules broken since watch_clear
   output busy, output [39:0] program_state, output [7:0] layer_state, output [7:0] read_state,
+  output [7:0] gather_state, output [7:0] walk_state,
   output reg struck,          // a running command was reset, aborted or locked since watch_clear, in these states
-  output reg [39:0] program_struck, output reg [7:0] layer_struck, output reg [7:0] read_struck
+  output reg [39:0] program_struck, output reg [7:0] layer_struck, output reg [7:0] read_struck,
+  output reg [7:0] gather_struck, output reg [7:0] walk_struck
 );
 
   bridgebnn dut(
@@ -43,6 +45,8 @@ module bridgebnn_watch #(
   assign program_state[39:32] = dut.program_.bridges.fsm_state;
   assign layer_state = dut.layer.fsm_state;
   assign read_state = dut.layer.reader.fsm_state;
+  assign gather_state = dut.layer.maps.gather.fsm_state;
+  assign walk_state = dut.layer.walk_check.fsm_state;
 
   // --- where the first interruption struck: what the state machines see at the clock edge -------------------------
   wire strikes = busy & (rst | dut.arbiter.abort | dut.unlock.strobe);
@@ -51,6 +55,7 @@ module bridgebnn_watch #(
     else if (strikes & ~struck) begin
       struck <= 1;
       program_struck <= program_state; layer_struck <= layer_state; read_struck <= read_state;
+      gather_struck <= gather_state; walk_struck <= walk_state;
     end
   initial struck = 0;
 

@@ -173,7 +173,13 @@ def test_too_few_faults_are_refused():
 def test_every_configuration_register_can_be_flipped():
     names = {t.name for t in targets(GEOMETRY)}
     assert {"FORM_PULSE", "TIMING_RAILS", "PROG_ADDRESS", "LOCK", "ROW_IMAGE", "DESCRIPTOR"} <= names
-    assert {"REPAIR_COLUMN", "REPAIR_ROW"} <= names
+    assert {"REPAIR_COLUMN", "REPAIR_ROW", "WALK"} <= names
+    assert {t.name for t in targets(GEOMETRY) if not t.configured} == {
+        *("INPUT", "map 0", "map 1", "SCORES", "RESULT_BITS")
+    }
+    flipped = {draw("flips", 1, index).kind for index in range(300)}
+    assert "WALK" in flipped
+    assert not flipped & {"INPUT", "map 0", "map 1", "SCORES", "RESULT_BITS"}
     assert rules_of(0) == []
     assert rules_of((1 << 16) - 1) == list(RULES)
 
