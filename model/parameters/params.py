@@ -187,7 +187,11 @@ class NeuronParams(Quantities):
         "[ours] shift of its threshold away from the decision before, which counts as random (SPICE: none)",
     )
     kickback_C: float = quantity(
-        0.0, "C", 0.0, 1e-9, "[ours] charge that its clock pushes onto each line of the neuron"
+        0.0,
+        "C",
+        -1e-9,
+        1e-9,
+        "[ours] charge that its clock pushes onto each line of the neuron (SPICE: -8 fC)",
     )
 
     def parasitic_F(self, columns: int) -> float:

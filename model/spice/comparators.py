@@ -17,7 +17,15 @@ from .decks import ANALOG_OPTIONS, cells, comparator, level_source
 from .run import Deck, run_deck, run_decks
 from .sizes import CircuitSizes
 
-__all__ = ["PELGROM_V_UM", "compare_comparator", "input_noise_V", "offsets_V", "threshold_sigma_V"]
+__all__ = [
+    "PELGROM_V_UM",
+    "compare_comparator",
+    "hysteresis_V",
+    "input_noise_V",
+    "kickback_C",
+    "offsets_V",
+    "threshold_sigma_V",
+]
 
 FloatArray = NDArray[np.float64]
 
@@ -143,6 +151,68 @@ def input_noise_V(context: Context, count: int, runs: int) -> tuple[float, float
     return dv_V / NormalDist().inv_cdf(share), gm_S
 
 
+def hysteresis_V(context: Context, reset_s: float, steps: int) -> float:
+    """Half of how far the threshold moves with the decision before, in volt; without mismatch.
+
+    Two comparators decide +0.2 V and -0.2 V, are reset for ``reset_s``, and decide a small input, which is found by
+    bisection within 2 mV: the threshold behind either decision. Positive where a comparator favours what it decided
+    before.
+    """
+    z, again = context.sizes, _CLOCK_S + _WATCH_S + reset_s
+    middle, before = common_mode_V(z), np.array([0.2, -0.2])
+    low, high = np.full(2, -2e-3), np.full(2, 2e-3)
+    end = again + _WATCH_S
+    clock = [
+        (0, 0.0),
+        (_CLOCK_S, 0.0),
+        (_CLOCK_S + z.edge_s, z.vdd_V),
+        (_CLOCK_S + _WATCH_S - z.edge_s, z.vdd_V),
+    ]
+    clock += [(_CLOCK_S + _WATCH_S, 0.0), (again, 0.0), (again + z.edge_s, z.vdd_V)]
+    change_s = _CLOCK_S + _WATCH_S - 0.3e-9  # decided and held: the input may move
+    for _ in range(steps):
+        dv = 0.5 * (low + high)
+        netlist = [ANALOG_OPTIONS, *cells(z), f"vcmp cmp 0 {z.vdd_V}", level_source("clk", "clk", clock)]
+        for k in range(2):
+            for sign, node in ((0.5, "ip"), (-0.5, "im")):
+                points = [(0, middle + sign * before[k]), (change_s, middle + sign * before[k])]
+                points.append((change_s + z.edge_s, middle + sign * dv[k]))
+                netlist.append(level_source(f"{node}{k}", f"{node}{k}", points))
+            netlist.append(comparator(f"{k}", f"ip{k}", f"im{k}", "clk", f"op{k}", f"on{k}", "cmp"))
+        deck = Deck(
+            name="comparators that decide twice",
+            netlist="\n".join(netlist),
+            control=f"save v(op0) v(op1)\ntran 10p {end:.6g} 0 20p\nwrdata out v(op0) v(op1)",
+            outputs=("out",),
+        )
+        one = run_deck(deck, context.tools)["out"][-1, 1:] > z.vdd_V / 2
+        low, high = np.where(one, low, dv), np.where(one, dv, high)
+    threshold = 0.5 * (low + high)
+    return float(threshold[1] - threshold[0]) / 2
+
+
+def kickback_C(context: Context, columns: int = 23) -> float:
+    """Charge that one clock edge pushes onto each line of a neuron, in coulomb: their change times their load."""
+    z = context.sizes
+    load_F = columns * z.c_unit_F + z.line_capacitance_F(columns)
+    middle, dv = common_mode_V(z, columns), 5e-3
+    netlist = [ANALOG_OPTIONS, *cells(z), f"vcmp cmp 0 {z.vdd_V}"]
+    netlist.append(level_source("clk", "clk", [(0, 0.0), (_CLOCK_S, 0.0), (_CLOCK_S + z.edge_s, z.vdd_V)]))
+    for node, level in (("ip", middle + dv / 2), ("im", middle - dv / 2)):
+        netlist += [f"c{node} {node} 0 {load_F:.6g}", f".ic v({node})={level:.9g}"]
+    netlist.append(comparator("0", "ip", "im", "clk", "op", "on", "cmp"))
+    deck = Deck(
+        name="comparator on floating lines",
+        netlist="\n".join(netlist),
+        control=f"save v(ip) v(im)\ntran 10p {_CLOCK_S + _WATCH_S:.6g} 0 20p\nwrdata out v(ip) v(im)",
+        outputs=("out",),
+    )
+    table = run_deck(deck, context.tools)["out"]
+    before = table[np.searchsorted(table[:, 0], _CLOCK_S) - 1, 1:]
+    mean = table[:, 1:].mean(axis=1) - before.mean()
+    return float(mean[np.argmax(np.abs(mean))]) * load_F
+
+
 def _input_gm_S(context: Context) -> float:
     """Return d i_d / d v_g of one input transistor with the tail on and both drains at vdd, S."""
     z = context.sizes
@@ -217,7 +287,20 @@ def compare_comparator(context: Context) -> Report:
             points=dv.size,
         ),
     ]
+    remembered_V = hysteresis_V(context, z.phase_s, 6 if context.quick else 10)
+    comparisons.append(
+        Comparison(
+            key="e.hysteresis",
+            what="threshold's shift by the decision before, 8 ns ago",
+            measured=abs(remembered_V),
+            bound=NeuronParams().noise_V,
+            unit="V",
+            points=2,
+        )
+    )
     figures = {
+        "hysteresis_V": remembered_V,
+        "kickback_C": kickback_C(context),
         "offset_sigma_V": sigma_V,
         "offset_mean_V": float(np.mean(offsets)),
         "offset_hand_V": hand_V,
