@@ -113,9 +113,13 @@ class DescriptorTable(wiring.Component):
             plan.used.eq(((plan.last << 1) - 1) & ~(plan.first - 1)),
         ]
         for suffix in ("", "_last"):
-            enabled, top = plan["enabled" + suffix], plan["top" + suffix]
+            # Signals of their own: Verilator 5.048 misorders a block that reads parts of ``plan`` and writes others.
+            enabled = Signal.like(plan["enabled" + suffix], name=f"columns{suffix}")
+            top = Signal.like(plan["top" + suffix], name=f"highest{suffix}")
             m.d.comb += [
                 enabled.eq(plan["cols" + suffix] + plan["bias" + suffix]),
+                plan["enabled" + suffix].eq(enabled),
+                plan["top" + suffix].eq(top),
                 plan["ref_top" + suffix].eq(((enabled + 1) >> 1) - top),
             ]
             for bit in range(len(enabled)):

@@ -27,6 +27,8 @@ from bridgebnn.tb.runs.reports import ControllerReport
 
 __all__ = ["reads"]
 
+STROBES = ("precharge", "evaluate", "sense", "wl_en")
+
 
 class Differs(AssertionError):
     """The pins, or a result, are not what the specification says."""
@@ -42,6 +44,7 @@ class Bench:
     cycles: int = 0
     vectors: int = 0
     timeouts: int = 0
+    aborts: int = 0
 
     async def load(self, chip: Chip, table: Sequence[Raw]) -> None:
         """Thresholds, spares and descriptors."""
@@ -151,7 +154,7 @@ class Bench:
                 raise Differs(f"{error}: not word line {line}, tile {tile}, for {d}") from None
         else:
             raise Differs(f"DONE, though tile {tile} never answers on word line {line}")
-        for name in ("precharge", "evaluate", "sense", "wl_en"):
+        for name in STROBES:
             if Pin(getattr(self.env.dut, name)).int():
                 raise Differs(f"{name} is not 0 after the timeout")
         self.timeouts += 1
@@ -312,9 +315,62 @@ async def who_does_not_answer(b: Bench, chip: Chip) -> None:
     b.macro.deaf_rows = frozenset()
 
 
+async def narrow(b: Bench, chip: Chip) -> None:
+    """SEARCH over 1, 2, 3, ... columns of a tile: the first trial is the highest power of two in C_en."""
+    g = b.env.geometry
+    await b.timing(1, 1, 1, limit=4)
+    base = {"tile_first": 0, "tile_count": 2, "row_first": 1, "row_count": 3, "bias": 0, "bias_last": 0}
+    base |= {"threshold_base": 0, "combine": 0, "use_threshold": 1, "score": 1, "mode": SEARCH}
+    await b.load(chip, [])
+    for columns in sorted({1, 2, 3, *(1 << bit for bit in range(g.inputs.bit_length())), g.inputs}):
+        table = [base | {"cols": columns, "cols_last": max(1, columns - 1)}]
+        await b.table(table)
+        await b.run(chip, table)
+
+
+async def aborts(b: Bench, chip: Chip) -> None:
+    """ABORT in every cycle of a vector: the pins fall, and the next vector runs as if it were the first."""
+    g, bus, host = b.env.geometry, b.env.bus, b.env.host
+    base = {"tile_first": 0, "tile_count": 1, "row_first": 0, "row_count": 3, "cols": 2, "cols_last": 3}
+    base |= {"bias": 0, "bias_last": 1, "threshold_base": 0, "combine": 0, "use_threshold": 1, "score": 0}
+    last = {
+        "tile_first": g.tiles - 2,
+        "tile_count": 2,
+        "row_first": 2,
+        "row_count": 5,
+        "cols": 2,
+        "cols_last": 1,
+    }
+    table = [base | {"mode": SEARCH}, base | last | {"mode": COUNT, "score": 1}]
+    phases = await b.timing(1, 2, 1, limit=4)
+    await b.load(chip, table)
+    precharge = Pin(b.env.dut.precharge)
+    bits = [1, 0, 1]
+    for wait in range(len(run_vector(chip, table, bits, phases, (0,)).trace()) + 4):
+        b.macro.late = (0,)
+        b.macro.begin()
+        await b.push(table[0], bits)
+        await bus.write("INFER_COUNT", 1)
+        await host.start(Command.INFER)
+        if not precharge.int():
+            await RisingEdge(b.env.dut.precharge)
+        await host.cycles(wait)
+        await host.start(Command.ABORT)
+        while (status := await host.status())["busy"]:
+            pass
+        for name in STROBES:
+            if Pin(getattr(b.env.dut, name)).int():
+                raise Differs(f"{name} is not 0 after an abort in cycle {wait} of a vector")
+        print("WAIT", wait, status, await b.env.bus.read("IRQ_PENDING"), flush=True)
+        if status["result_valid"]:  # the vector was through
+            await bus.write("RESULT_POP")
+        await b.run(chip, table, vectors=1)
+        b.aborts += 1
+
+
 @testbench(ControllerJob)
 async def reads(dut: Any, job: ControllerJob, progress: Progress) -> ControllerReport:
-    """Networks, lengths, late answers, timeouts."""
+    """Aborts, networks, lengths, late answers, timeouts."""
     rng = random.Random(job.seed)
     env = Env(dut, job.geometry, None, attach="none", sim=job.sim, seed=job.seed, limit_cyc=100_000)
     macro = ExactMacro(env, rng)
@@ -325,6 +381,8 @@ async def reads(dut: Any, job: ControllerJob, progress: Progress) -> ControllerR
         await env.start()
         await patience(bench)
         env.spawn(macro.run())
+        await narrow(bench, chips[0])
+        await aborts(bench, chips[0])
         await networks(bench, chips)
         await lengths(bench, chips[0])
         for chip in chips:
@@ -333,5 +391,10 @@ async def reads(dut: Any, job: ControllerJob, progress: Progress) -> ControllerR
             await networks(bench, [chip])  # the chip works on
 
     await env.run(main())
-    seen = {"cycles": bench.cycles, "vectors": bench.vectors, "timeouts": bench.timeouts}
+    seen = {
+        "cycles": bench.cycles,
+        "vectors": bench.vectors,
+        "timeouts": bench.timeouts,
+        "aborts": bench.aborts,
+    }
     return ControllerReport(sim=job.sim, compared=seen)

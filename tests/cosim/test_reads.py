@@ -11,3 +11,4 @@ def test_reads_are_as_specified_in_every_cycle(sim):
     assert compared["cycles"] > 10_000
     assert compared["vectors"] > 90
     assert compared["timeouts"] > 90
+    assert compared["aborts"] > 40
