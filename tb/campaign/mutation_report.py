@@ -76,7 +76,8 @@ def markdown(report: dict[str, Any]) -> str:
     left = [record for record in records if record["verdict"] == "survived"]
     lines = [
         f"{counts['mutants']:,} mutants, seed {report['seed']}, of controllers {names}, on "
-        f"{report['simulator'].capitalize()}: `make mutation`. {counts['killed']:,} killed, {counts['equivalent']:,} "
+        f"{report['simulator'].capitalize()}: `{report['command'] or 'make mutation'}`. {counts['killed']:,} killed, "
+        f"{counts['equivalent']:,} "
         f"proven equivalent, {counts['survived']:,} survived: {_share(counts)} of those not equivalent are killed by "
         "co-simulation.",
         "",
