@@ -102,6 +102,8 @@ mutation: $(READY) ## Mutate the generated Verilog 300 times, and see who notice
 .PHONY: formal
 formal: $(READY) ## Prove the rules of pins, programming, spares, bus, protection and log; refute broken designs
 	@$(RUN) proofs --jobs $(JOBS) --json "$(OUT)/formal.json" --out "$(OUT)/formal" --write docs/verification.md $(ARGS)
+	@$(RUN) proofs --subject maps --jobs $(JOBS) --json "$(OUT)/formal-maps.json" --out "$(OUT)/formal-maps" \
+		--write docs/verification.md $(ARGS)
 
 .PHONY: clean
 clean: ## Remove build products (the virtual environment stays)

@@ -14,12 +14,11 @@ from bridgebnn.command_line import Parser, guarded, whole
 from bridgebnn.progress import Show, shown
 
 from . import revisions
-from .design import GEOMETRY, generate
-from .mutants import MUTANTS
+from .design import generate
 from .observer import Check
 from .prove import Model, Result, prove, reach, refute, run_all
 from .report import write_document
-from .rules import COVERS, PROPERTIES, QUICK
+from .rules import QUICK, SUBJECTS, Subject
 
 __all__ = ["main"]
 
@@ -31,6 +30,13 @@ def _parser() -> argparse.ArgumentParser:
         "bound on the Verilog of a small controller; reach the cover points; refute the broken designs. "
         "Exit status 1 when anything is not as it should be. Another command, `bridgebnn proofs equivalence "
         "OTHER`, compares blocks with those of other sources.",
+    )
+    parser.add_argument(
+        "--subject",
+        choices=SUBJECTS,
+        default="plain",
+        help="which controller: the small one (plain), or the same with activation maps, of which the rules of windows "
+        "are proven and the others once more (maps)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results")
     parser.add_argument(
@@ -67,22 +73,23 @@ def _show(result: Result) -> None:
         print(result.summary, *result.files, sep="\n", flush=True)
 
 
-def _run(arguments: argparse.Namespace, chosen: list[Check], show: Show) -> list[Result]:
+def _run(arguments: argparse.Namespace, subject: Subject, chosen: list[Check], show: Show) -> list[Result]:
     """Prove, reach and refute; each result is printed as it comes."""
     begin = time.monotonic()
-    design = generate(arguments.out, GEOMETRY)
-    model = Model(arguments.out, GEOMETRY, chosen, design)
+    geometry = subject.geometry
+    design = generate(arguments.out, geometry)
+    model = Model(arguments.out, geometry, chosen, design)
     print(f"{len(chosen)} properties and cover points of {design.verilog}, {time.monotonic() - begin:.0f} s")
     work = []
     for check in chosen:
-        task = reach if check in COVERS else prove
+        task = reach if check in subject.covers else prove
         work.append(functools.partial(task, model, check, arguments.limit))
     if not arguments.quick:
         for check in chosen:
-            if check.name in MUTANTS:
-                text, patches = MUTANTS[check.name]
+            if check.name in subject.mutants:
+                text, patches = subject.mutants[check.name]
                 work.append(
-                    functools.partial(refute, arguments.out, GEOMETRY, check, text, patches, arguments.limit)
+                    functools.partial(refute, arguments.out, geometry, check, text, patches, arguments.limit)
                 )
     finished: list[Result] = []
 
@@ -102,23 +109,25 @@ def main(argv: list[str] | None = None) -> int:
         return revisions.main(given[1:])
     parser = _parser()
     arguments = parser.parse_args(given)
-    checks = PROPERTIES + COVERS
+    subject = SUBJECTS[arguments.subject]
+    checks = [*subject.properties, *subject.covers]
     if arguments.list:
         print("\n".join(f"{check.name:28} {check.rule:5} {check.text}" for check in checks))
         return 0
     if arguments.results:
         found = json.loads(arguments.results.read_text())
         results = [Result(**item) for item in found["results"]]
-        write_document(arguments.write, results, found["seconds"])
+        write_document(arguments.write, subject, results, found["seconds"])
         return 0
-    names = arguments.property or (QUICK if arguments.quick else [check.name for check in checks])
+    quick = [check.name for check in checks if arguments.subject != "plain" or check.name in QUICK]
+    names = arguments.property or (quick if arguments.quick else [check.name for check in checks])
     if unknown := set(names) - {check.name for check in checks}:
         parser.error(f"no such property: {', '.join(sorted(unknown))}; --list shows all")
 
     begin = time.monotonic()
     chosen = [check for check in checks if check.name in names]
     with shown("proofs", "Verilog to one circuit") as show:
-        results = _run(arguments, chosen, show)
+        results = _run(arguments, subject, chosen, show)
     seconds = time.monotonic() - begin
     bad = [result for result in results if not result.good]
     print(f"{len(results) - len(bad)} of {len(results)} as they should be, {seconds:.0f} s")
@@ -129,7 +138,7 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.write and (arguments.quick or arguments.property):
         print(f"{arguments.write} stays as it is: only a full run is written there")
     elif arguments.write and not bad:
-        write_document(arguments.write, results, seconds)
+        write_document(arguments.write, subject, results, seconds)
     return 1 if bad or not results else 0
 
 

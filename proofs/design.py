@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from bridgebnn.hdl.output.verilog import TOP
@@ -14,7 +14,7 @@ from bridgebnn.hdl.spec import Geometry
 from bridgebnn.paths import PACKAGE
 from bridgebnn.processes import captured
 
-__all__ = ["GEOMETRY", "Design", "Patch", "generate"]
+__all__ = ["GEOMETRY", "WITH_MAPS", "Design", "Patch", "generate"]
 
 GEOMETRY = Geometry(
     tiles=2,
@@ -31,6 +31,9 @@ GEOMETRY = Geometry(
 )
 """Small, yet with several tiles, two slices of COUNT, groups of columns, spares and a log that overflows."""
 
+WITH_MAPS = replace(GEOMETRY, map_words=1)
+"""The same with activation maps: the input bank has a word more than they."""
+
 SHORT = {"rail_settle_cyc": 1, "wl_setup_cyc": 1, "verify_cyc": 1, "max_parallel": 1}
 """Reset values that make runs to a pulse short. The proofs hold for all values: the host may write any."""
 
@@ -44,6 +47,8 @@ from bridgebnn.hdl.programming.activity import BLOCKS
 from bridgebnn.hdl.layers.read_sequencer import ReadSequencer
 from bridgebnn.hdl.layers.repair_table import RepairTable
 from bridgebnn.hdl.layers.vectors import InputBanks
+from bridgebnn.hdl.layers.walk_table import WalkCheck
+from bridgebnn.hdl.layers.window_gather import WindowGather
 from bridgebnn.hdl.output.verilog import verilog_text
 from bridgebnn.hdl.bus.wishbone import WishboneResponder
 
@@ -62,6 +67,11 @@ blocks = {
     "unlock.unlock_state": UnlockSequence(),
     "wishbone.responder_state": WishboneResponder(),
 }
+if geometry.map_words:
+    blocks |= {
+        "layer.walk_check.fsm_state": WalkCheck(geometry),
+        "layer.maps.gather.fsm_state": WindowGather(geometry),
+    }
 for name, block in BLOCKS.items():
     blocks[".".join(filter(None, ("program", name, "fsm_state")))] = block(geometry)
 machines = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .design import Patch
 
-__all__ = ["MUTANTS"]
+__all__ = ["MUTANTS", "WINDOW_MUTANTS"]
 
 SAFETY, PROGRAM, ARBITER = (
     "hdl/control/safety.py",
@@ -393,3 +393,37 @@ MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
     ),
 }
 """By property: what is broken, and how."""
+
+GATHER, MAP_WRITER = "hdl/layers/window_gather.py", "hdl/layers/map_writer.py"
+BRIEF = Patch("hdl/spec/latency.py", "WALK_FACTOR_BITS = 16", "WALK_FACTOR_BITS = 2")
+"""Breaks no property: the check of a walk multiplies small numbers only, so that runs to a window are short."""
+
+WINDOW_MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
+    "window_bound": (
+        "a window that ends in padding is never over",
+        (
+            BRIEF,
+            Patch(GATHER, "with m.Elif(window_over):", 'with m.Elif(window_over & chunk["inside"]):'),
+        ),
+    ),
+    "window_complete": (
+        "a window is there a cycle before its last word",
+        (
+            BRIEF,
+            Patch(
+                GATHER,
+                "with m.Elif(window_over):\n                    m.next = GatherState.DRAIN",
+                "with m.Elif(window_over):\n                    m.next = GatherState.READY",
+            ),
+        ),
+    ),
+    "map_addresses": (
+        "a read goes on past the right edge of the map",
+        (BRIEF, Patch(GATHER, "row_inside & (before | inside)),", "row_inside & before),")),
+    ),
+    "pooled_once": (
+        "the first window of a pool clears the other bits of the word",
+        (BRIEF, Patch(MAP_WRITER, "Mux(first, self.word & ~mask, self.word)", "Mux(first, 0, self.word)")),
+    ),
+}
+"""The same for the properties of controllers with activation maps alone."""

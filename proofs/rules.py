@@ -1,4 +1,10 @@
-"""All properties and cover points."""
+"""All properties and cover points, and what of them is shown on which controller."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bridgebnn.hdl.spec import Geometry
 
 from . import (
     rules_log,
@@ -7,10 +13,14 @@ from . import (
     rules_protection,
     rules_repair,
     rules_termination,
+    rules_windows,
     structure,
 )
+from .design import GEOMETRY, WITH_MAPS, Patch
+from .mutants import MUTANTS, WINDOW_MUTANTS
+from .observer import Check
 
-__all__ = ["COVERS", "PROPERTIES", "QUICK", "SLOW"]
+__all__ = ["COVERS", "PROPERTIES", "QUICK", "SLOW", "SUBJECTS", "Subject"]
 
 MODULES = (
     structure,
@@ -29,3 +39,36 @@ SLOW = ("entry_kept", "cover_done", "cover_not_converged")
 
 QUICK = tuple(check.name for check in PROPERTIES + COVERS if check.name not in SLOW)
 """What ``--quick`` and the tests run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A controller, what is shown of it, and its broken copies; ``section`` of docs/verification.md has the results."""
+
+    section: str
+    geometry: Geometry
+    properties: tuple[Check, ...]
+    covers: tuple[Check, ...]
+    mutants: dict[str, tuple[str, tuple[Patch, ...]]]
+
+
+SUBJECTS = {
+    "plain": Subject(
+        section="proofs",
+        geometry=GEOMETRY,
+        properties=tuple(PROPERTIES),
+        covers=tuple(COVERS),
+        mutants=MUTANTS,
+    ),
+    "maps": Subject(
+        section="proofs-maps",
+        geometry=WITH_MAPS,
+        properties=(
+            *(check for check in PROPERTIES if check.name not in SLOW),
+            *rules_windows.CHECKS,
+        ),
+        covers=tuple(rules_windows.COVERS),
+        mutants=WINDOW_MUTANTS,
+    ),
+}
+"""By name: the small controller, and the same with activation maps."""

@@ -3,7 +3,7 @@
 from amaranth.hdl import Cat, Mux, Value
 
 from .observer import Check, View
-from .rules_termination import infer_ends_lemmas
+from .rules_termination import infer_ends_lemmas, row_register
 from .structure import holds
 
 __all__ = ["CHECKS", "COVERS"]
@@ -86,7 +86,7 @@ def replaced_row_unread(v: View):
 
 
 def replaced_row_unread_lemmas(v: View):
-    g, (row, line) = v.geometry, (v.tap("layer.reader.rows.row"), v.tap("layer.reader.pins__row"))
+    g, (row, line) = v.geometry, (v.tap(f"layer.reader.{row_register(v)}"), v.tap("layer.reader.pins__row"))
     at = v.state("layer", *ACCEPTED)
     wanted = row
     for spare, entry in enumerate(rows(v)):

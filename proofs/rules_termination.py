@@ -14,7 +14,9 @@ from bridgebnn.hdl.programming.column_walk import Walk
 from bridgebnn.hdl.programming.phases import Phase
 from bridgebnn.hdl.spec import ErrorCode, ReadMode
 
+from . import maps
 from .activity import doing
+from .maps import word
 from .observer import Check, View
 from .structure import COMMAND, holds
 
@@ -39,11 +41,6 @@ def choose(v: View, block: str, numbers: dict[str, int | Value], width: int) -> 
 def ones(bits: Value, width: int) -> Value:
     """How many bits are set."""
     return Value.cast(sum(bits[i] for i in range(len(bits))))[:width]
-
-
-def word(*members: Value) -> Value:
-    """The members as one number, the first one strongest."""
-    return Cat(*reversed([Value.cast(member) for member in members]))
 
 
 # --- PROGRAM_ROW, REFRESH_ROW, VERIFY_ROW, READ_ROW -------------------------------------------------------
@@ -184,8 +181,16 @@ def host_holds_up(v: View) -> Value:
     """INFER waits for an input, or for a free result bank."""
     first = v.tap("layer.order.index") == 0
     final = v.tap("layer.order.index") + 1 == v.tap("bank.layer_count__value")[:8]
-    missing = (first & ~v.tap("layer.inputs.loaded")) | (final & ~v.tap("layer.results.free"))
+    there = v.tap("layer.inputs.loaded")
+    if v.geometry.map_words:
+        there = Mux(maps.next_reads_map(v), v.tap("layer.source.available"), there)
+    missing = (first & ~there) | (final & ~v.tap("layer.results.free"))
     return v.state("layer", "START_LAYER") & missing
+
+
+def row_register(v: View) -> str:
+    """Where the read sequencer holds its row, from its own place on."""
+    return "rows.rows.row" if v.geometry.map_words else "rows.row"
 
 
 def infer_rank(v: View) -> Value:
@@ -197,27 +202,41 @@ def infer_rank(v: View) -> Value:
     stage |= {"START_LAYER": 4, "READ": 4, "REPORT": 1}
     checked = choose(v, "layer.check", {"FETCH": 3, "FIELDS": 2, "INPUTS": 1}, 2)
     left = Mux(v.state("layer.check", "INPUTS"), v.tap("layer.check.left"), 0)
+    if v.geometry.map_words:  # the check of the walk is the last part of a descriptor's
+        parts = {"READ_BITS": 4, "PIXELS": 3, "WRITTEN_BITS": 2, "JUDGE": 1}
+        of_walk = word(choose(v, "layer.walk_check", parts, 3), v.tap("layer.walk_check.left"))
+        left = Mux(v.state("layer.check", "WALK"), of_walk, left)
     checking = word((count - v.tap("layer.check.index"))[:8], checked, left)
     checking = Mux(at("CHECK_REPAIRS"), ~v.tap("layer.repairs.index"), checking)
     running = Mux(at("START_LAYER", "READ"), v.tap("layer.order.remaining"), 0)
     vectors = Mux(at("CHECK", "CHECK_REPAIRS"), checking, running)
     layers = ((count - v.tap("layer.order.index"))[:8] << 1) + 1
     running = Mux(v.tap("layer.order.running_final"), 0, layers + 1)
-    rows = (held.row_last - v.tap("layer.reader.rows.row"))[: len(held.row_last)]
+    resting = reader("IDLE")
+    rows = (held.row_last - v.tap(f"layer.reader.{row_register(v)}"))[: len(held.row_last)]
     part = {"PRECHARGE": 6, "EVALUATE": 5, "SENSE": 4, "RESOLVE": 3, "COUNT": 3}
     part["IDLE"] = Mux(v.tap("layer.adder.last"), 2, 1)
     time = Mux(reader("COUNT"), ~v.tap("layer.reader.slices.slice"), v.tap("layer.reader.phases.timer"))
+    time = Mux(reader("IDLE"), 0, Value.cast(time)[:16])
+    windows, window = Const(0, 0), Const(0, 0)
+    if v.geometry.map_words:  # windows of the running layer; what is left of the one that is waited for
+        windows = Mux(v.tap("layer.maps.last_window"), 0, maps.windows_left(v))
+        window = maps.window_left(v)
+        resting = reader("IDLE", "AWAIT_WINDOW")
+        part["AWAIT_WINDOW"] = 2
+        time = Mux(reader("AWAIT_WINDOW"), window, time)
     of_read = word(
+        windows,
         rows,
-        Mux(reader("IDLE"), 0, word(~v.tap("layer.reader.pins__wl_en"), v.tap("layer.reader.trials.step"))),
+        Mux(resting, 0, word(~v.tap("layer.reader.pins__wl_en"), v.tap("layer.reader.trials.step"))),
         choose(v, "layer.reader", part, 3),
-        Mux(reader("IDLE"), 0, Value.cast(time)[:16]),
+        time,
     )
     return word(
         choose(v, "layer", stage, 4),
         Value.cast(vectors)[:32],
         Value.cast(Mux(at("START_LAYER"), layers, Mux(at("READ"), running, 0)))[:10],
-        Mux(at("READ"), of_read, 0),
+        Mux(at("READ"), of_read, Mux(at("START_LAYER"), window, 0)),
     )
 
 
@@ -243,7 +262,10 @@ def infer_ends_lemmas(v: View):
     searching = reader("PRECHARGE", "EVALUATE", "SENSE", "RESOLVE") & (held.mode == ReadMode.SEARCH)
     over = v.tap("layer.adder.last") | stored | v.tap("layer.reader.answers.unresolved").any()
     one_hot = lambda bits: bits.any() & ~(bits & (bits - 1)).any()  # noqa: E731
+    judging = check("INPUTS", *(["WALK"] if g.map_words else []))
+    of_maps = [*maps.table_lemmas(v), *maps.gather_lemmas(v)] if g.map_words else []
     return [
+        *of_maps,
         v.no_state("layer"),
         (past_check | at("CHECK"))
         & ((count == 0) | (count > g.layers) | (v.tap("layer.order.remaining") == 0)),
@@ -256,7 +278,7 @@ def infer_ends_lemmas(v: View):
         # Descriptors: those behind the check are legal, and nobody writes them.
         *(past_check & (i < count) & ~legal(word_, v) for i, word_ in enumerate(table)),
         *(at("CHECK") & (i < index) & ~legal(word_, v) for i, word_ in enumerate(table)),
-        *(check("INPUTS") & (i == index) & ~legal(word_, v) for i, word_ in enumerate(table)),
+        *(judging & (i == index) & ~legal(word_, v) for i, word_ in enumerate(table)),
         *(check("FIELDS") & (i == index) & (raw != word_) for i, word_ in enumerate(table)),
         at("FETCH_THRESHOLD", "START_LAYER", "READ") & ~legal(raw, v),
         # Search: the word line goes from the first tile to the last, the step down to 1.
@@ -266,7 +288,9 @@ def infer_ends_lemmas(v: View):
         reader("COUNT") & (held.mode != ReadMode.COUNT),
         reader("SENSE", "RESOLVE") & (held.mode == ReadMode.COUNT),
         ~reader("IDLE")
-        & ((v.tap("layer.reader.rows.row") > held.row_last) | (held.row_last >= g.plain_rows)),
+        & ((v.tap(f"layer.reader.{row_register(v)}") > held.row_last) | (held.row_last >= g.plain_rows)),
+        # A further window begins with the layer's first row again.
+        *([~reader("IDLE") & (held.row_first > held.row_last)] if g.map_words else []),
         # The end of a layer is on its way.
         at("READ") & reader("IDLE") & ~over,
         stored & v.tap("layer.adder.last"),
@@ -278,7 +302,10 @@ def loader_ends(v: View):
     """A pushed vector that INFER waits for is there within the words of all tiles and 3 cycles."""
     first, loaded = v.tap("layer.order.index") == 0, v.tap("layer.inputs.loaded")
     pushed = v.tap("layer.inputs.pushed") != 0
-    waiting = v.wire("loader_runs", v.state("layer", "START_LAYER") & first & pushed & ~loaded)
+    waiting = v.state("layer", "START_LAYER") & first & pushed & ~loaded
+    if v.geometry.map_words:  # windows come straight from the input bank
+        waiting = waiting & ~maps.next_reads_map(v)
+    waiting = v.wire("loader_runs", waiting)
     waited = v.register("loader_waited", 8, lambda n: Mux(waiting, n + ~n.all(), 0))
     return waiting & (waited >= v.geometry.tiles * v.geometry.row_words + 3)
 

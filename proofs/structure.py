@@ -120,7 +120,7 @@ def reader(v: View) -> list[Value]:
         pin("precharge") != at("PRECHARGE"),
         pin("evaluate") != at("EVALUATE", "SENSE", "RESOLVE", "COUNT"),
         pin("sense") != at("SENSE", "RESOLVE"),
-        at("IDLE") & pin("wl_en").any(),
+        at("IDLE", *(["AWAIT_WINDOW"] if v.geometry.map_words else [])) & pin("wl_en").any(),
         ~at("IDLE") & ~v.state("layer", "READ"),
         over & (~at("IDLE") | ~v.state("layer", "READ")),
         v.no_state("layer.reader"),

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bridgebnn.proofs.mutants import MUTANTS
-from bridgebnn.proofs.rules import COVERS, PROPERTIES
+from bridgebnn.proofs.rules import PROPERTIES, SUBJECTS
 from bridgebnn.sections import read_section, write_section
 from bridgebnn.tb.campaign.faults import AIMS, CLASSES, STRIKES
 from bridgebnn.tb.campaign.report import KINDS
@@ -30,14 +29,15 @@ def table(text: str, first: str) -> list[list[str]]:
     return rows
 
 
-def test_proven_properties_are_the_present_ones():
-    text = read_section(PAGE, "proofs")
-    assert [row[:3] for row in table(text, "property")] == [[c.name, c.rule, c.text] for c in PROPERTIES]
-    assert [row[:3] for row in table(text, "cover point")] == [[c.name, c.rule, c.text] for c in COVERS]
+@pytest.mark.parametrize("subject", SUBJECTS.values(), ids=SUBJECTS)
+def test_proven_properties_are_the_present_ones(subject):
+    text, mutants = read_section(PAGE, subject.section), subject.mutants
+    for kind, checks in (("property", subject.properties), ("cover point", subject.covers)):
+        assert [row[:3] for row in table(text, kind)] == [[c.name, c.rule, c.text] for c in checks]
     for name, _, _, how, _, broken in table(text, "property"):
         assert re.match(r"induction|PDR, \d+ clauses", how), name
-        if name in MUTANTS:
-            assert re.fullmatch(rf"{re.escape(MUTANTS[name][0])}: \d+ cycles", broken), name
+        if name in mutants:
+            assert re.fullmatch(rf"{re.escape(mutants[name][0])}: \d+ cycles", broken), name
 
 
 def test_campaign_is_of_the_present_classes_and_never_silent():

@@ -22,7 +22,7 @@ from bridgebnn.hdl.layers.window_gather import WindowGather
 from bridgebnn.hdl.programming.activity import BLOCKS
 from bridgebnn.hdl.spec import ErrorCode, Geometry
 from bridgebnn.hdl.spec.register_map import register_map
-from bridgebnn.proofs.rules import PROPERTIES
+from bridgebnn.proofs.rules import SUBJECTS
 
 ROOT = Path(__file__).resolve().parents[1]
 PLAN = tomllib.loads((ROOT / "docs" / "testplan.toml").read_text())
@@ -69,7 +69,8 @@ def test_every_named_test_is_collected():
 
 def test_every_property_belongs_to_a_rule():
     planned = {proof: rule["number"] for rule in PLAN["rule"] for proof in rule["proofs"]}
-    assert planned == {check.name: check.rule for check in PROPERTIES if check.rule != "-"}
+    checks = [check for subject in SUBJECTS.values() for check in subject.properties]
+    assert planned == {check.name: check.rule for check in checks if check.rule != "-"}
 
 
 def test_every_state_has_a_point():

@@ -64,11 +64,17 @@ class MapWriter(wiring.Component):
         m = Module()
         g = self.geometry
         width = bits_for(WORD_WIDTH * g.map_words)  # holds the first bit past the end, too
-        at, base = Signal(width), Signal(width)
-        rows, row = Signal.like(self.rows), Signal.like(self.rows)
-        pool, dx, dy = Signal(4), Signal(4), Signal(4)
+        at = Signal(width)
+        base = Signal(width)
+        rows = Signal.like(self.rows, name="held_rows")
+        row = Signal.like(self.rows)
+        pool = Signal(4)
+        dx = Signal(4)
+        dy = Signal(4)
         end = WORD_WIDTH * g.map_words
-        row_last, over_dx, over_dy = Signal(), Signal(), Signal()
+        row_last = Signal()
+        over_dx = Signal()
+        over_dy = Signal()
         m.d.comb += [
             row_last.eq(row + 1 == rows),
             over_dx.eq(dx + 1 == pool),
@@ -91,7 +97,9 @@ class MapWriter(wiring.Component):
                         m.d.sync += [dy.eq(0), at.eq(after), base.eq(after)]
 
         # The cycle after: the word is there; the bit is set in it and it goes back.
-        first, value, place = Signal(), Signal(), Signal(5)
+        first = Signal()
+        value = Signal()
+        place = Signal(5)
         m.d.sync += [self.busy.eq(self.enable), self.write_address.eq(self.address), place.eq(at[:5])]
         m.d.sync += [first.eq(~dx.any() & ~dy.any()), value.eq(self.bit)]
         mask = Signal(WORD_WIDTH)

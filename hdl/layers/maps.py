@@ -119,7 +119,8 @@ class ActivationMaps(wiring.Component):
         ]
 
         # What runs.
-        from_input, moved = Signal(), Signal()
+        from_input = Signal()
+        moved = Signal()
         m.d.comb += moved.eq((self.start_layer & table.walk.reads_map) | self.next_window)
         m.d.comb += gather.move.eq(moved)
         with m.If(gather.begin):

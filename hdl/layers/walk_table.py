@@ -110,9 +110,13 @@ class WalkCheck(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         g, walk = self.geometry, self.walk
-        total, times, factor = Signal(37), Signal(37), Signal(WALK_FACTOR_BITS)
+        total = Signal(37)
+        times = Signal(37)
+        factor = Signal(WALK_FACTOR_BITS)
         left = Signal(range(WALK_FACTOR_BITS + 1))
-        read_bits, written_bits, written_before = Signal(27), Signal(37), Signal(37)
+        read_bits = Signal(27)
+        written_bits = Signal(37)
+        written_before = Signal(37)
         writes_before = Signal()
 
         window = Signal(21)

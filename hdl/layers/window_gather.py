@@ -91,8 +91,11 @@ class WindowGather(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         g = self.geometry
-        plan, walk = Signal(plan_layout(g)), Signal(RawWalk)
-        aim, stepping, window_over = Signal(), Signal(), Signal()
+        plan = Signal(plan_layout(g), name="held_plan")
+        walk = Signal(RawWalk, name="held_walk")
+        aim = Signal()
+        stepping = Signal()
+        window_over = Signal()
         with m.If(self.begin):
             m.d.sync += [plan.eq(self.plan), walk.eq(self.walk)]
 
@@ -137,12 +140,18 @@ class WindowGather(wiring.Component):
 
     def _walk(self, m: Module, walk, aim):
         """The corner of the window under way: x in bits, y in rows and in bits; advanced after each aim."""
-        x, x_base = Signal(signed(ROW_BITS + 5)), Signal(signed(ROW_BITS + 5))
-        y, y_base = Signal(signed(HEIGHT_BITS + 5)), Signal(signed(HEIGHT_BITS + 5))
-        at, at_base = Signal(signed(self.bit_width + 5)), Signal(signed(self.bit_width + 5))
-        dx, dy = Signal(4), Signal(4)
-        px, py = Signal(HEIGHT_BITS), Signal(HEIGHT_BITS)
-        right, down = Signal(ROW_BITS), Signal(ROW_BITS + 4)  # bits of a step
+        x = Signal(signed(ROW_BITS + 5))
+        x_base = Signal(signed(ROW_BITS + 5))
+        y = Signal(signed(HEIGHT_BITS + 5))
+        y_base = Signal(signed(HEIGHT_BITS + 5))
+        at = Signal(signed(self.bit_width + 5))
+        at_base = Signal(signed(self.bit_width + 5))
+        dx = Signal(4)
+        dy = Signal(4)
+        px = Signal(HEIGHT_BITS)
+        py = Signal(HEIGHT_BITS)
+        right = Signal(ROW_BITS)
+        down = Signal(ROW_BITS + 4)  # bits of a step
         left_edge = Signal(signed(ROW_BITS + 1))
         raw = self.walk
         with m.If(self.begin):
@@ -183,18 +192,25 @@ class WindowGather(wiring.Component):
 
     def _chunk(self, m: Module, plan, walk, corner, aim, stepping, window_over):
         """The chunk of this cycle: where its bits lie, where they go, how many they are."""
-        x, x_start = Signal.like(corner["x"]), Signal.like(corner["x"])
-        y, at = Signal.like(corner["y"]), Signal.like(corner["at"])
-        runs, run_left = Signal(4), Signal(16)
+        x = Signal.like(corner["x"], name="chunk_x")
+        x_start = Signal.like(corner["x"], name="chunk_x_start")
+        y = Signal.like(corner["y"], name="chunk_y")
+        at = Signal.like(corner["at"], name="chunk_at")
+        runs = Signal(4)
+        run_left = Signal(16)
         run_bits = Signal(16)
         slice_left = Signal.like(plan.cols)
-        tile, word, place = Signal.like(self.write.tile), Signal.like(self.write.word), Signal(5)
+        tile = Signal.like(self.write.tile)
+        word = Signal.like(self.write.word, name="chunk_word")
+        place = Signal(5)
         m.d.comb += run_bits.eq(walk.kernel * walk.channels)
 
         source = Signal(signed(len(at) + 1))
-        row_inside, inside, before = Signal(), Signal(), Signal()
+        row_inside = Signal()
+        inside = Signal()
+        before = Signal()
         room = Signal(6)  # to the end of the word of the columns
-        edge = Signal(ROW_BITS + 1)  # to the map's edge
+        edge = Signal(ROW_BITS + 5)  # to the map's edge; never 0, however far from it
         m.d.comb += [
             source.eq(at + x),
             row_inside.eq((y >= 0) & (y < walk.height)),
@@ -215,7 +231,9 @@ class WindowGather(wiring.Component):
             smaller = Signal(6, name=f"up_to_{name}")
             m.d.comb += smaller.eq(Mux(holds & (limit < least), limit, least))
             least = smaller
-        run_over, slice_over, word_over = Signal(), Signal(), Signal()
+        run_over = Signal()
+        slice_over = Signal()
+        word_over = Signal()
         m.d.comb += [
             run_over.eq(run_left == least),
             slice_over.eq(slice_left == least),
@@ -250,13 +268,19 @@ class WindowGather(wiring.Component):
 
     def _merge(self, m: Module, chunk, stepping):
         """The cycle after: turns the word that was read into place, and writes columns when a word is full."""
-        turn, place, count = Signal(5), Signal(5), Signal(6)
-        inside, over, valid = Signal(), Signal(), Signal()
+        turn = Signal(5)
+        place = Signal(5, name="merged_place")
+        count = Signal(6)
+        inside = Signal()
+        over = Signal()
+        valid = Signal()
         m.d.sync += [valid.eq(stepping & ~self.halt), turn.eq(chunk["turn"]), place.eq(chunk["place"])]
         m.d.sync += [count.eq(chunk["count"]), inside.eq(chunk["inside"]), over.eq(chunk["word_over"])]
         with m.If(stepping):
             m.d.sync += [self.write.tile.eq(chunk["tile"]), self.write.word.eq(chunk["word"])]
-        mask, kept, merged = Signal(WORD_WIDTH), Signal(WORD_WIDTH), Signal(WORD_WIDTH)
+        mask = Signal(WORD_WIDTH)
+        kept = Signal(WORD_WIDTH)
+        merged = Signal(WORD_WIDTH)
         turned = Signal(WORD_WIDTH)
         m.d.comb += [
             turned.eq(self.word.replicate(2) << turn >> WORD_WIDTH),

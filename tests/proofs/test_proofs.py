@@ -5,10 +5,10 @@ import pytest
 from bridgebnn.paths import PACKAGE
 from bridgebnn.proofs.aiger import Aiger, read_witness, replay
 from bridgebnn.proofs.design import GEOMETRY, Patch, generate
-from bridgebnn.proofs.mutants import MUTANTS
+from bridgebnn.proofs.mutants import MUTANTS, WINDOW_MUTANTS
 from bridgebnn.proofs.observer import Observer
 from bridgebnn.proofs.prove import Model, prove, reach, refute
-from bridgebnn.proofs.rules import COVERS, PROPERTIES, QUICK
+from bridgebnn.proofs.rules import COVERS, PROPERTIES, QUICK, SUBJECTS
 
 pytestmark = pytest.mark.formal
 
@@ -28,6 +28,16 @@ def test_quick_part_holds(model, check):
     assert result.good, f"{result.status}, {result.method}\n{result.summary}"
 
 
+def test_windows_hold(tmp_path):
+    """With activation maps: INFER ends, windows are whole and in time, maps are written as they should be."""
+    maps = SUBJECTS["maps"]
+    chosen = [c for c in maps.properties if c.name in ("infer_ends", *maps.mutants)]
+    model = Model(tmp_path, maps.geometry, chosen, generate(tmp_path, maps.geometry))
+    for check in chosen:
+        result = prove(model, check, LIMIT_S)
+        assert result.good, f"{check.name}: {result.status}, {result.method}\n{result.summary}"
+
+
 def test_broken_design_is_refuted(tmp_path):
     (check,) = (check for check in PROPERTIES if check.name == "ack_err_apart")
     result = refute(tmp_path, GEOMETRY, check, *MUTANTS[check.name], LIMIT_S)
@@ -41,20 +51,24 @@ def test_every_property_has_a_broken_design():
     names = [check.name for check in PROPERTIES + COVERS]
     assert len(names) == len(set(names))
     assert set(QUICK) <= set(names)
+    of_windows = {check.name for check in SUBJECTS["maps"].properties} - set(names)
+    assert of_windows == set(WINDOW_MUTANTS)
 
 
-def test_every_check_finds_the_signals_it_names(tmp_path):
-    design = generate(tmp_path, GEOMETRY)
-    observer = Observer(GEOMETRY, design, PROPERTIES + COVERS)
-    assert set(observer.outputs) == {check.name for check in PROPERTIES + COVERS}
+@pytest.mark.parametrize("subject", SUBJECTS.values(), ids=SUBJECTS)
+def test_every_check_finds_the_signals_it_names(subject, tmp_path):
+    design = generate(tmp_path, subject.geometry)
+    checks = [*subject.properties, *subject.covers]
+    observer = Observer(subject.geometry, design, checks)
+    assert set(observer.outputs) == {check.name for check in checks}
     assert len(observer.taps) > 100
     assert "module observer" in observer.verilog()
 
 
-@pytest.mark.parametrize("name", MUTANTS)
+@pytest.mark.parametrize("name", MUTANTS | WINDOW_MUTANTS)
 def test_patches_of_every_broken_design_fit(name):
     texts = {}
-    for patch in MUTANTS[name][1]:
+    for patch in (MUTANTS | WINDOW_MUTANTS)[name][1]:
         text = texts.get(patch.file) or (PACKAGE / patch.file).read_text()
         assert text.count(patch.old) == 1, f"{patch.file}: {patch.old!r}"
         texts[patch.file] = text.replace(patch.old, patch.new)

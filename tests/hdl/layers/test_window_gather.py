@@ -127,6 +127,24 @@ def test_every_window(walk, tiles):
     Bench(GEOMETRY).run(scenario)
 
 
+def test_windows_far_outside_of_the_map_end():
+    """A walk that the check lets through although it leaves the map: each of its windows is gathered all the same."""
+    geometry = Geometry(inputs=2048, bias=0, map_words=64)
+    walk = MapWalk(kernel=1, stride=8, channels=2048, out_width=70, reads_map=True, writes_map=True)
+
+    async def scenario(ctx, bench):
+        await bench.begin(ctx, walk, np.ones(2048, np.uint8), 1)
+        for number in range(walk.windows):
+            await bench.wait(ctx)
+            assert ctx.get(bench.dut.last) == (number == walk.windows - 1)
+            ctx.set(bench.dut.move, 1)
+            await bench.tick(ctx)
+            ctx.set(bench.dut.move, 0)
+        assert ctx.get(bench.dut.idle)
+
+    Bench(geometry).run(scenario)
+
+
 def test_one_layer_after_another_and_a_halt():
     rng = np.random.default_rng(8)
 
