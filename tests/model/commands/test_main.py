@@ -200,7 +200,7 @@ def test_more_bad_input(network_file, tmp_path, capsys):
     for arguments, message in (
         (
             ["--network", str(small)],
-            "mnist-test-1bit.npz: images of shape (1000, 784): must be (count, ...) with 20",
+            "random takes images of 20 values: no test images of that shape come with the package, say data",
         ),
         (["--network", str(wide), "--preset", "mnist"], "layer 0: 600 neurons, 88 more than a tile has rows"),
         (["--network", str(network_file), "--macro-params", str(small)], "small.npz"),
