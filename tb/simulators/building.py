@@ -178,12 +178,12 @@ def _verilator(simulation: Simulation, folder: Path) -> None:
         verilate += [f"-G{name}={value}" for name, value in simulation.parameters.items()]
         verilate += [str(cocotb / "share" / "lib" / "verilator" / "verilator.cpp")]
         verilate += _sources(simulation, work)
-        runtime = _runtime()
-        if runtime.is_dir():
+        runtime, log = _runtime(), folder / "build.log"
+        _execute([verilate], work, "verilator", log)
+        if runtime.is_dir():  # after Vtop.mk, which make wants to be older
             for item in runtime.iterdir():
                 shutil.copyfile(item, work / item.name)
-        log = folder / "build.log"
-        _execute([verilate, ["make", "-f", "Vtop.mk", *VERILATOR_MAKE]], work, "verilator", log)
+        _execute([["make", "-f", "Vtop.mk", *VERILATOR_MAKE]], work, "verilator", log)
         cached(runtime, functools.partial(_keep_runtime, work))
         shutil.copy(work / BINARY["verilator"], folder)
 
