@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .aiger import Aiger, read_witness, replay
-from .flow import Verdict, run_abc, yosys
+from .flow import Verdict, run_abc, to_aiger, yosys
 
 __all__ = ["Side", "compare", "difference"]
 
@@ -96,14 +96,7 @@ def compare(
             "setundef -undriven -zero -init",
             "setundef -zero",
             "opt -fast -full",
-            "techmap",
-            "opt -fast",
-            "dffunmap",
-            "simplemap",
-            "setundef -zero -init",
-            "aigmap",
-            "opt_clean",
-            f"write_aiger -zinit -symbols -vmap {base.name}.vmap {base.name}.aig",
+            *to_aiger(base.name, "-zero -init"),
         ],
         folder / "miter.log",
     )

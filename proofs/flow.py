@@ -13,7 +13,7 @@ from bridgebnn.yosys import command
 
 from .observer import Sources
 
-__all__ = ["Verdict", "prepare", "run_abc", "yosys"]
+__all__ = ["Verdict", "prepare", "run_abc", "to_aiger", "yosys"]
 
 _pyosys = importlib.util.find_spec("pyosys")
 if _pyosys is None or _pyosys.origin is None:
@@ -44,6 +44,23 @@ def yosys(commands: list[str], log: Path) -> None:
     log.write_text(text)
     if status:
         raise RuntimeError(f"Yosys failed, {log}:\n{log.read_text()[-2000:]}")
+
+
+def to_aiger(name: str, undefined: str) -> list[str]:
+    """Passes from a flat design without memories to ``name.aig`` and ``name.vmap``.
+
+    ``undefined``: options of ``setundef``, for what gates leave undefined.
+    """
+    return [
+        "techmap",
+        "opt -fast",
+        "dffunmap",
+        "simplemap",
+        f"setundef {undefined}",
+        "aigmap",
+        "opt_clean",
+        f"write_aiger -zinit -symbols -vmap {name}.vmap {name}.aig",
+    ]
 
 
 def prepare(folder: Path, sources: Sources) -> Path:
@@ -77,14 +94,7 @@ def prepare(folder: Path, sources: Sources) -> Path:
             "opt_clean",
             "opt -fast -full",
             "setundef -anyseq",
-            "techmap",
-            "opt -fast",
-            "dffunmap",
-            "simplemap",
-            "setundef -anyseq",
-            "aigmap",
-            "opt_clean",
-            f"write_aiger -zinit -symbols -vmap {base.name}.vmap {base.name}.aig",
+            *to_aiger(base.name, "-anyseq"),
         ],
         log,
     )

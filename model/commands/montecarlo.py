@@ -95,8 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
     start_s = time.perf_counter()
     chosen, network = choose(arguments.preset, arguments.network)
     data = given_data(arguments, network)
-    if data.labels is None:
-        raise ValueError(f"{data.name}: has no labels, an accuracy needs them")
+    labels = data.needed_labels()
     names = list(dict.fromkeys(arguments.condition or ["array:macro=real"]))
     bits = data.bits(network)
     plan = Plan(
@@ -105,7 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
         combine=chosen.combine,
         final_mode=chosen.final_mode,
         images=np.packbits(bits, axis=1),
-        labels=data.labels,
+        labels=labels,
         conditions=tuple(Condition.parse(name) for name in names),
         energy=arguments.energy,
         timing=chosen.timing,
@@ -137,7 +136,7 @@ def run(arguments: argparse.Namespace) -> int:
         outcome = todo.complete(pool, arguments.jobs, progress)
     report = MonteCarloReport(
         **about,
-        golden_accuracy=float((Golden(network)(bits).classes == data.labels).mean()),
+        golden_accuracy=float((Golden(network)(bits).classes == labels).mean()),
         first_chip=arguments.chip,
         chips=arguments.chips,
         kept_chips=outcome.kept,

@@ -85,14 +85,13 @@ def run(arguments: argparse.Namespace) -> int:
     if not layers:
         raise ValueError(f"{network.name}: no layer of a chip gives signs, so there is no decision to draw")
     data = given_data(arguments, network)
-    if data.labels is None:
-        raise ValueError(f"{data.name}: has no labels, an accuracy needs them")
+    labels = data.needed_labels()
     images = data.bits(network)
     with shown("sweep") as show:
         points = sweep(
             network,
             images,
-            data.labels,
+            labels,
             layers=layers,
             clocks_ns=list(dict.fromkeys(arguments.clock)),
             rates=list(dict.fromkeys(arguments.cell_errors)),
@@ -107,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
         images=len(images),
         draws=arguments.draws,
         seed=arguments.seed,
-        golden_accuracy=float((Golden(network)(images).classes == data.labels).mean()),
+        golden_accuracy=float((Golden(network)(images).classes == labels).mean()),
         points=points,
         published=[] if arguments.beside == "none" else PUBLISHED[CURVES[arguments.beside]],
         wall_s=time.perf_counter() - start_s,

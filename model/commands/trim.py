@@ -70,9 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
     chosen, network = choose(arguments.preset, arguments.network)
     mapping = map_network(network, chosen.geometry, combine=chosen.combine, final_mode=chosen.final_mode)
     data = given_data(arguments, network)
-    if data.labels is None:
-        raise ValueError(f"{data.name}: has no labels, an accuracy needs them")
-    images, labels = data.bits(network), np.asarray(data.labels)
+    labels = data.needed_labels()
+    images = data.bits(network)
     chips = list(range(arguments.chip, arguments.chip + arguments.chips))
     with shown("trim") as show:
         points = trimming(

@@ -79,6 +79,18 @@ class Data:
         labels = None if self.labels is None else self.labels[:count]
         return replace(self, images=self.images[:count], labels=labels)
 
+    def needed_labels(self) -> NDArray[np.int64]:
+        """The labels, for what cannot do without.
+
+        Raises
+        ------
+        ValueError
+            There are none.
+        """
+        if self.labels is None:
+            raise ValueError(f"{self.name}: has no labels, an accuracy needs them")
+        return self.labels
+
     def bits(self, network: Network) -> NDArray[np.uint8]:
         """What the network takes of them, uint8 in {0, 1}, (count, n_in).
 

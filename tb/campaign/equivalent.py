@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bridgebnn.proofs.aiger import Aiger, read_witness, replay
-from bridgebnn.proofs.flow import run_abc, yosys
+from bridgebnn.proofs.flow import run_abc, to_aiger, yosys
 
 from .mutation import INNER, SELECT
 
@@ -103,14 +103,7 @@ class Sorter:
                 "setundef -undriven -zero -init",
                 "setundef -zero",
                 "opt -fast",
-                "techmap",
-                "opt -fast",
-                "dffunmap",
-                "simplemap",
-                "setundef -zero -init",
-                "aigmap",
-                "opt_clean",
-                "write_aiger -zinit -symbols -vmap gates.vmap gates.aig",
+                *to_aiger("gates", "-zero -init"),
             ],
             folder / "gates.log",
         )

@@ -13,7 +13,6 @@ import numpy as np
 from bridgebnn.hdl.spec import Combine, Geometry, ReadMode
 from bridgebnn.hdl.spec.pins import MACRO_INPUTS, MACRO_OUTPUTS, PORTS, Flow
 from bridgebnn.model.networks.convolution import Convolution
-from bridgebnn.model.networks.dense import Dense
 from bridgebnn.model.networks.network import Network
 from bridgebnn.model.networks.operations import Operation
 from bridgebnn.proofs.flow import yosys
@@ -21,6 +20,8 @@ from bridgebnn.tb.agents import shell
 from bridgebnn.tb.runs.controller import CONTROLLER, generated
 from bridgebnn.tb.runs.jobs import InferJob, ScenariosJob, Sim
 from bridgebnn.tb.simulators import Simulation
+
+from .networks import random_dense
 
 __all__ = [
     "DENSE",
@@ -178,25 +179,14 @@ def built(sim: Sim, verilog: Path) -> Simulation:
     )
 
 
-def _dense(rng: np.random.Generator, n_in: int, n_out: int, *, last: bool = False) -> Dense:
-    return Dense(
-        weights=rng.choice([-1, 1], (n_out, n_in)),
-        thresholds=np.zeros((1, n_out), int) if last else rng.integers(-3, 4, (1, n_out)),
-        polarity=np.ones((1, n_out), int),
-        group_sizes=np.array([n_in]),
-        combine=Combine.ADD,
-        output="score" if last else "sign",
-    )
-
-
 def network(geometry: Geometry) -> Network:
     """Three layers of random signs: the first spans both tiles, or with maps walks over an image and pools."""
     rng = np.random.default_rng(3)
-    first: Operation = _dense(rng, 18, 5)
+    first: Operation = random_dense(rng, 18, 5)
     if geometry.map_words:
-        window = _dense(rng, 68, 4)  # fills both words of both tiles
+        window = random_dense(rng, 68, 4)  # fills both words of both tiles
         first = Convolution(window=window, width=3, height=3, channels=17, kernel=2, padding=1, pool=2)
-    layers = (first, _dense(rng, first.n_out, 4), _dense(rng, 4, 3, last=True))
+    layers = (first, random_dense(rng, first.n_out, 4), random_dense(rng, 4, 3, last=True))
     return Network(name="mutation", operations=layers)
 
 

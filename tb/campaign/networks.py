@@ -15,7 +15,7 @@ from bridgebnn.model.networks.operations import Operation
 
 from .faults import GEOMETRY
 
-__all__ = ["networks"]
+__all__ = ["networks", "random_dense"]
 
 
 REPAIRED = {
@@ -38,7 +38,8 @@ def networks() -> dict[str, Mapping]:
     for name, (sizes, combine, final) in kinds.items():
         rng = np.random.default_rng(len(made))
         layers = tuple(
-            _dense(rng, n_in, n_out, last=n_out == sizes[-1]) for n_in, n_out in itertools.pairwise(sizes)
+            random_dense(rng, n_in, n_out, last=n_out == sizes[-1])
+            for n_in, n_out in itertools.pairwise(sizes)
         )
         made[name] = _mapped(name, layers, combine, final)
     made["conv"] = _mapped("conv", _convolutions(), Combine.ADD, ReadMode.COUNT)
@@ -55,7 +56,8 @@ def _mapped(name: str, operations: tuple[Operation, ...], combine: Combine, fina
     )
 
 
-def _dense(rng: np.random.Generator, n_in: int, n_out: int, *, last: bool) -> Dense:
+def random_dense(rng: np.random.Generator, n_in: int, n_out: int, *, last: bool = False) -> Dense:
+    """A layer of random signs and small thresholds, or of scores."""
     return Dense(
         weights=rng.choice([-1, 1], (n_out, n_in)),
         thresholds=np.zeros((1, n_out), int) if last else rng.integers(-3, 4, (1, n_out)),
@@ -72,8 +74,6 @@ def _convolutions() -> tuple[Operation, ...]:
     Two filters are read faster than a window is gathered, so reads wait for windows.
     """
     rng = np.random.default_rng(4)
-    first = Convolution(window=_dense(rng, 9, 2, last=False), width=6, height=6, channels=1, kernel=3, pool=2)
-    second = Convolution(
-        window=_dense(rng, 8, 2, last=False), width=2, height=2, channels=2, kernel=2, padding=1
-    )
-    return first, second, _dense(rng, 18, 3, last=True)
+    first = Convolution(window=random_dense(rng, 9, 2), width=6, height=6, channels=1, kernel=3, pool=2)
+    second = Convolution(window=random_dense(rng, 8, 2), width=2, height=2, channels=2, kernel=2, padding=1)
+    return first, second, random_dense(rng, 18, 3, last=True)

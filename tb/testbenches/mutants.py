@@ -17,9 +17,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import cocotb
-from cocotb.clock import Clock
-
 from bridgebnn.tb.campaign.mutation import SELECT, inference_jobs
 from bridgebnn.tb.pins import Pin
 from bridgebnn.tb.runs.job import REGISTERED, Progress, testbench
@@ -33,7 +30,7 @@ from bridgebnn.tb.runs.jobs import (
 )
 from bridgebnn.tb.runs.reports import MutantsReport, RunReport, ScenariosReport
 
-from .program_pins import PERIOD_NS, PINS, Session
+from .program_pins import PINS, Session
 from .row_groups import GROUPS
 from .row_script import Script
 
@@ -113,12 +110,7 @@ def _rows(job: MutantsJob) -> Subject:
 
     async def subject(dut: Any) -> str:
         session = Session(dut, rows)
-        for name in ("cmp", "cmp_valid"):
-            Pin(getattr(dut, name)).set(0)
-        dut.rst.value = 1
-        Clock(dut.clk, PERIOD_NS, "ns", impl="gpi").start()
-        cocotb.start_soon(session.player.play())
-        await session.reset()
+        await session.start()
         for number, step in enumerate(script.steps):
             said = script.judged(number, list(PINS), await session.do(step))
             if said != "ok":

@@ -247,6 +247,15 @@ class Session:
         self.edge = RisingEdge(dut.clk)
         self.backdoors = job.backdoors
 
+    async def start(self) -> None:
+        """Start clock and player; a reset."""
+        for name in ("cmp", "cmp_valid"):
+            Pin(getattr(self.dut, name)).set(0)
+        self.dut.rst.value = 1
+        Clock(self.dut.clk, PERIOD_NS, "ns", impl="gpi").start()
+        cocotb.start_soon(self.player.play())
+        await self.reset()
+
     async def reset(self) -> None:
         """Three cycles of reset."""
         self.dut.rst.value = 1
@@ -349,12 +358,7 @@ class Session:
 async def program_pins(dut: Any, job: RowsJob, progress: Progress) -> RowsReport:
     """Do the steps, one after the other."""
     session = Session(dut, job)
-    for name in ("cmp", "cmp_valid"):
-        Pin(getattr(dut, name)).set(0)
-    dut.rst.value = 1
-    Clock(dut.clk, PERIOD_NS, "ns", impl="gpi").start()
-    cocotb.start_soon(session.player.play())
-    await session.reset()
+    await session.start()
     records = []
     for number, step in enumerate(job.steps, 1):
         records.append(await session.do(step))

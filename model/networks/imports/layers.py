@@ -296,9 +296,13 @@ class Chain:
             ((size != size[:, :1]) | (size[:, :1] == 0)).any()
         )
 
+    def _planes_in(self) -> int:
+        """Bits of a value that the next layer of the host reads: the image's in front, then one."""
+        return self.planes if not self.layers and self.planes else 1
+
     def _pad(self, value: float, low: float, high: float, place: str) -> int:
         """What a host layer reads for ``value`` round a map."""
-        top = (1 << (self.planes if not self.layers and self.planes else 1)) - 1
+        top = (1 << self._planes_in()) - 1
         found = (value - (high + low) / 2) / ((high - low) / 2) * top
         if abs(found) > top or abs(found - round(found)) > 1e-9:
             raise ImportFailure(
@@ -320,7 +324,7 @@ class Chain:
         shape: tuple[int, ...] = (),
     ) -> Values:
         """A layer for the host, of weights as it reads them, and their sums ``total`` as the file has them."""
-        planes = self.planes if not self.layers and self.planes else 1
+        planes = self._planes_in()
         top = (1 << planes) - 1
         try:
             fraction = grid(weights, top)
