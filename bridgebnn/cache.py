@@ -23,7 +23,11 @@ def locked(path: Path) -> Iterator[None]:
     while True:
         with path.open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not (path.exists() and os.path.samestat(os.fstat(lock.fileno()), path.stat())):
+            try:
+                current = os.path.samestat(os.fstat(lock.fileno()), path.stat())
+            except FileNotFoundError:
+                current = False
+            if not current:
                 continue  # whoever held it has removed the file: this lock guards nothing
             try:
                 yield

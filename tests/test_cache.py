@@ -1,6 +1,7 @@
 """Folders that are made once: whole or not at all, by one process, and without a trace of the others."""
 
 import multiprocessing
+import os
 import time
 from pathlib import Path
 
@@ -60,3 +61,19 @@ def add(lock: Path, seen: Path) -> None:
             with seen.open("a") as file:
                 file.write(sign)
             time.sleep(0.2)
+
+
+def test_the_file_of_a_lock_vanishes_while_it_is_looked_at(tmp_path, monkeypatch):
+    path, fstat, looks = tmp_path / "lock", os.fstat, []
+
+    def vanishes(number):
+        looks.append(number)
+        if len(looks) == 1:
+            path.unlink()
+        return fstat(number)
+
+    monkeypatch.setattr("bridgebnn.cache.os.fstat", vanishes)
+    with locked(path):
+        assert path.exists()
+    assert len(looks) == 2
+    assert not path.exists()
