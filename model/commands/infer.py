@@ -23,7 +23,7 @@ from bridgebnn.model.flows.programming import program
 from bridgebnn.model.flows.repair import program_repaired
 from bridgebnn.model.flows.reports import ModelReport, energy_table
 from bridgebnn.model.flows.transistors import transistor_table
-from bridgebnn.model.flows.trim import trim
+from bridgebnn.model.flows.trim import check_trim, trim
 from bridgebnn.model.flows.wrong_images import wrong_images
 from bridgebnn.model.macro.array import Array
 from bridgebnn.model.macro.broken_lines import LineFault
@@ -76,6 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     data = given_data(arguments, network)
     images, labels = data.bits(network), data.labels
     params = given_macro(arguments) or MacroParams.ideal()
+    check_trim(params, arguments.trim or 0)
     lines = [LineFault.parse(text) for text in arguments.broken_lines]
     if lines and not arguments.repair:
         raise ValueError("--break without --repair: the chip cannot hold the network")

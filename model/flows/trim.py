@@ -34,13 +34,26 @@ from bridgebnn.model.macro.array import Array
 from bridgebnn.model.mapping.mapping import Mapping
 from bridgebnn.model.networks.dense import Dense
 from bridgebnn.model.networks.network import Network
+from bridgebnn.model.parameters.params import MacroParams
 
 from .inference import run
 
-__all__ = ["PATTERNS", "SelfTest", "measured", "self_tests", "trim", "trimmed"]
+__all__ = ["PATTERNS", "SelfTest", "check_trim", "measured", "self_tests", "trim", "trimmed"]
 
 PATTERNS = 16
 """Patterns of a self-test by default."""
+
+
+def check_trim(macro: MacroParams, patterns: int) -> None:
+    """Refuse to trim a macro of transistors by ``patterns`` patterns; 0 trims nothing.
+
+    Raises
+    ------
+    ValueError
+        Transistors, whose comparator has another offset than the model's.
+    """
+    if patterns and macro.transistors:
+        raise ValueError(f"trim = {patterns} of transistors: must be 0, the model would find other offsets")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

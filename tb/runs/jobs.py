@@ -16,7 +16,7 @@ from msgspec import Meta
 from numpy.typing import ArrayLike, NDArray
 
 from bridgebnn.hdl.spec import Combine, Geometry, ReadMode, Timing, preset
-from bridgebnn.model.flows.trim import self_tests
+from bridgebnn.model.flows.trim import check_trim, self_tests
 from bridgebnn.model.flows.work import Work, work_of_network, work_of_size
 from bridgebnn.model.macro.broken_lines import LineFault
 from bridgebnn.model.mapping.fit import geometry_for
@@ -283,10 +283,7 @@ class InferJob(ChipJob, frozen=True, kw_only=True, dict=True):
             self._check_transistors()
         if self.trim and self.attach == "none":
             raise ValueError(f"trim = {self.trim} with attachment none: its comparators are tied off")
-        if self.trim and self.macro.transistors:
-            raise ValueError(
-                f"trim = {self.trim} of transistors: must be 0, the model would find other offsets"
-            )
+        check_trim(self.macro, self.trim)
         if self.repair and self.program != "bus":
             raise ValueError(
                 f"repair with program = {self.program!r}: what failed is known only after pulses (bus)"

@@ -65,6 +65,7 @@ def test_the_example():
             {"broken_lines": ["word_open:0:1"], "repair": True, "program": "bus"},
             "broken lines on macro spice",
         ),
+        ({"trim": 4}, "trim = 4 of transistors: must be 0"),
     ],
 )
 def test_what_transistors_cannot_do_is_told(fields, message):

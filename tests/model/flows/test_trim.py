@@ -176,3 +176,13 @@ def test_reading_again_helps_against_what_is_drawn_alone():
     assert (repeated_error(distance, 2.5, 3, "drawn") < once).all()
     assert np.array_equal(repeated_error(distance, 2.5, 9, "fixed"), once)
     assert repeated_error(distance, 2.5, 3, "drawn") == pytest.approx(3 * once**2 - 2 * once**3)
+
+
+def test_transistors_are_not_trimmed(capsys):
+    """Their comparator has another offset than the model's; told before anything is programmed."""
+    assert main(["infer", "--macro", "spice", "--trim", "4", "--images", "1"]) == 2
+    assert "trim = 4 of transistors: must be 0, the model would find other offsets" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="trim = 1 of transistors"):
+        trim.check_trim(MacroParams.of_transistors(), 1)
+    trim.check_trim(MacroParams.of_transistors(), 0)
+    trim.check_trim(MacroParams.real(), 4)
