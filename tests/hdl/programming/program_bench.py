@@ -329,7 +329,7 @@ class Bench:
             command, self.geometry, timing or self.timing, self.row, image, mask, ready_cyc=self.ready_cyc
         )
         before = self.counters()
-        seen = await self.command(command)
+        seen = await self.command(command, cap=want.cycles + 10)
         for n, (got, expected) in enumerate(itertools.zip_longest(seen.events, want.events)):
             assert got == expected, f"event {n}: {got}, expected {expected}"
         for name in ("code", "detail", "cycles"):
