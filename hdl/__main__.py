@@ -53,7 +53,8 @@ def _parser() -> argparse.ArgumentParser:
         "--bus",
         choices=[str(bus) for bus in Bus],
         default=str(Bus.WISHBONE),
-        help="bus in front of the registers (default: wishbone)",
+        help="bus in front of the registers; axi4stream: AXI4-Lite, with input vectors and results as AXI4-Streams "
+        "(default: wishbone)",
     )
     generate.add_argument(
         "--json", type=Path, metavar="FILE", help="description there instead of DIR/geometry.json"

@@ -5,7 +5,7 @@ from amaranth.lib import data
 from amaranth.lib.wiring import In, Member, Out, Signature
 
 from .spec import WORD_WIDTH, Geometry, ProgOp
-from .spec.pins import AXI_PORTS, BUS_PORTS, MACRO_PINS, Flow, Port
+from .spec.pins import AXI_PORTS, BUS_PORTS, MACRO_PINS, STREAM_PORTS, Flow, Port
 from .spec.register_map import WHOLE, Settings, layout, register_map
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "PulseSettings",
     "ReadPins",
     "ReadSettings",
+    "StreamPorts",
     "WindowPort",
     "entry_layout",
     "port_member",
@@ -148,6 +149,13 @@ class AxiPorts(Signature):
 
     def __init__(self):
         super().__init__({p.name.removeprefix(AXI): port_member(p, Geometry()) for p in AXI_PORTS})
+
+
+class StreamPorts(Signature):
+    """The ports of the two AXI4-Streams, seen from the controller: `STREAM_PORTS`."""
+
+    def __init__(self):
+        super().__init__({p.name: port_member(p, Geometry()) for p in STREAM_PORTS})
 
 
 class MacroPins(Signature):

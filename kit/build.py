@@ -38,7 +38,7 @@ PROGRAMMED_ROWS = 64
 """Up to so many rows, the testbench programs them over the bus unless told otherwise; above, it preloads them."""
 
 
-BUS_NAMES = {Bus.WISHBONE: "Wishbone", Bus.AXI4LITE: "AXI4-Lite"}
+BUS_NAMES = {Bus.WISHBONE: "Wishbone", Bus.AXI4LITE: "AXI4-Lite", Bus.AXI4STREAM: "AXI4-Lite and AXI4-Stream"}
 
 TIMESCALE = "`timescale 1ns / 1ps\n\n"
 

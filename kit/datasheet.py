@@ -60,7 +60,11 @@ def datasheets(
     memories = [(m["name"], m["depth"], m["width"], len(m["instances"])) for m in facts["memories"]]
     common = {
         "name": macro.name,
-        "bus": {Bus.WISHBONE: "Wishbone B4 classic", Bus.AXI4LITE: "AXI4-Lite"}[bus],
+        "bus": {
+            Bus.WISHBONE: "Wishbone B4 classic",
+            Bus.AXI4LITE: "AXI4-Lite",
+            Bus.AXI4STREAM: "AXI4-Lite and AXI4-Stream",
+        }[bus],
         "geometry": geometry,
         "period": macro.period_ns,
         "megahertz": round(1e3 / macro.period_ns, 3),

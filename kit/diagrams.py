@@ -270,7 +270,9 @@ def diagrams(files: Mapping[str, str | bytes], name: str, bus: Bus) -> dict[str,
             raise RuntimeError(f"the simulation of the small kit fails: {printed[-200:]}")
         trace = _trace(folder / "a.vcd", f"{name}_tb")
     return {
-        key: _wave(trace, operation) for key, operation in OPERATIONS.items() if operation.bus in (None, bus)
+        key: _wave(trace, operation)
+        for key, operation in OPERATIONS.items()
+        if operation.bus in (None, bus.registers)
     }
 
 

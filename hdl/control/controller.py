@@ -37,6 +37,8 @@ class Controller(wiring.Component):
         Reset values of the timing and programming registers.
     program, layer : Component, optional
         Other sequencers with the ports of ``ProgramSequencer`` and ``LayerSequencer``, for tests.
+    droppable : bool
+        With ``input_drop``.
 
     Members
     -------
@@ -45,19 +47,30 @@ class Controller(wiring.Component):
         Wishbone B4 classic (:class:`~bridgebnn.hdl.bus.wishbone.WishboneResponder`).
     irq : Out(1)
         High while an enabled interrupt is pending.
+    input_drop : In(1)
+        Only with ``droppable``, only while no command runs: forget the input vectors that were pushed.
     row .. verify_ref : Out; cmp, cmp_valid, sl, hv_ready : In
         Macro pins (:class:`~bridgebnn.hdl.signatures.MacroPins`).
     """
 
-    def __init__(self, geometry: Geometry, timing: Timing | None = None, *, program=None, layer=None):
-        self.geometry = geometry
+    def __init__(
+        self,
+        geometry: Geometry,
+        timing: Timing | None = None,
+        *,
+        program=None,
+        layer=None,
+        droppable: bool = False,
+    ):
+        self.geometry, self.droppable = geometry, droppable
         self.registers = register_map(geometry, timing or Timing())
         self.program = ProgramSequencer(geometry) if program is None else program
-        self.layer = LayerSequencer(geometry) if layer is None else layer
+        self.layer = LayerSequencer(geometry, droppable=droppable) if layer is None else layer
         self.gate = SafetyGate(geometry)
         super().__init__(
             {f"{WISHBONE}{name}": member for name, member in BusPorts().members.items()}
             | {"irq": Out(1)}
+            | ({"input_drop": In(1)} if droppable else {})
             | dict(MacroPins(geometry).members.items())
         )
 
@@ -152,6 +165,8 @@ class Controller(wiring.Component):
             bank.result_pop.reject.eq(~self.layer.result_valid),
             self.layer.result_pop.eq(bank.result_pop.strobe & self.layer.result_valid),
         ]
+        if self.droppable:
+            m.d.comb += self.layer.input_drop.eq(self.input_drop)
 
     def _status(self, m: Module, bank, arbiter, unlock, log):
         status = bank.status.value

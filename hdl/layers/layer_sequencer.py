@@ -70,6 +70,8 @@ class LayerSequencer(wiring.Component):
     Parameters
     ----------
     geometry : Geometry
+    droppable : bool
+        With ``input_drop``.
 
     Members
     -------
@@ -90,6 +92,8 @@ class LayerSequencer(wiring.Component):
         Only with ``map_words``. Written only while idle.
     input, input_push, input_ready : In(WindowPort), In(1), Out(1)
         Fill and commit an input bank; the host has one.
+    input_drop : In(1)
+        Only with ``droppable``, only while idle: forget the inputs that were pushed.
     scores, result_bits, result_pop, result_valid, result_class, result_index
         The oldest result.
     perf_rows, perf_read, perf_busy : Out(32)
@@ -98,8 +102,9 @@ class LayerSequencer(wiring.Component):
         included.
     """
 
-    def __init__(self, geometry: Geometry):
-        self.geometry = g = geometry
+    def __init__(self, geometry: Geometry, *, droppable: bool = False):
+        self.geometry, self.droppable = geometry, droppable
+        g = geometry
 
         def window(count):
             return In(WindowPort(max(1, bits_for(count - 1))))
@@ -113,6 +118,7 @@ class LayerSequencer(wiring.Component):
         super().__init__(
             repairs
             | maps
+            | ({"input_drop": In(1)} if droppable else {})
             | {
                 "cmd": In(CommandPort()),
                 "settings": In(ReadSettings),
@@ -257,7 +263,7 @@ class LayerSequencer(wiring.Component):
             adder=ScoreAdder(g),
             columns=ColumnRegisters(g),
             writer=ResultWriter(g),
-            inputs=InputBanks(g),
+            inputs=InputBanks(g, droppable=self.droppable),
             results=ResultBanks(g),
             run=RunCounters(),
         )
@@ -360,6 +366,8 @@ class LayerSequencer(wiring.Component):
             inputs.halt.eq(halt),
             self.input_ready.eq(inputs.ready),
         ]
+        if self.droppable:
+            m.d.comb += inputs.drop.eq(self.input_drop)
 
     def _results(self, m: Module, b: SimpleNamespace, start_layer, halt):
         """Bits and scores of the last layer, and the oldest result for the host."""

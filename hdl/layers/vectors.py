@@ -120,6 +120,8 @@ class InputBanks(wiring.Component):
     Parameters
     ----------
     geometry : Geometry
+    droppable : bool
+        With ``drop``.
 
     Members
     -------
@@ -138,12 +140,15 @@ class InputBanks(wiring.Component):
     loaded : Out(1)
         The older vector is in the back registers.
     write : Out(write_layout(geometry))
+    drop : In(1)
+        Only with ``droppable``, only while nothing is enabled or loaded: forget the vectors that were pushed.
     available : Out(1); address, fetch, word : In, In(1), Out(32)
         Only with ``map_words``: a bank is pushed; its words, one cycle after ``fetch``, while nothing is loaded.
     """
 
-    def __init__(self, geometry: Geometry):
-        self.geometry = g = geometry
+    def __init__(self, geometry: Geometry, *, droppable: bool = False):
+        self.geometry, self.droppable = geometry, droppable
+        g = geometry
         super().__init__(
             {
                 "window": In(WindowPort(max(1, bits_for(g.input_words - 1)))),
@@ -166,6 +171,7 @@ class InputBanks(wiring.Component):
                 if g.map_words
                 else {}
             )
+            | ({"drop": In(1)} if droppable else {})
         )
 
     def elaborate(self, platform):
@@ -181,6 +187,9 @@ class InputBanks(wiring.Component):
         m.d.comb += [self.ready.eq(~pushed[1]), push.eq(self.push & self.ready)]
         m.d.sync += [pushed.eq(pushed + push - self.take), host_bank.eq(host_bank ^ push)]
         m.d.sync += own_bank.eq(own_bank ^ self.take)
+        if self.droppable:
+            with m.If(self.drop):
+                m.d.sync += [pushed.eq(0), own_bank.eq(host_bank)]
         m.d.comb += [
             memory.w_addr.eq(self.window.addr + Mux(host_bank, bank_words, 0)),
             memory.w_data.eq(self.window.w_data),

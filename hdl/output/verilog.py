@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import importlib.metadata
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,7 +142,11 @@ def controller_verilog(
         The name is none, see `controller_name`; no such bus.
     """
     timing = timing or Timing()
-    kinds: dict[Bus, type[Component]] = {Bus.WISHBONE: Controller, Bus.AXI4LITE: AxiController}
+    kinds: dict[Bus, Callable[[Geometry, Timing], Component]] = {
+        Bus.WISHBONE: Controller,
+        Bus.AXI4LITE: AxiController,
+        Bus.AXI4STREAM: functools.partial(AxiController, streams=True),
+    }
     made = component_verilog(kinds[Bus(bus)](geometry, timing), name=name, init=init)
     return dataclasses.replace(made, text=header(geometry, timing, name=name, init=init, bus=bus) + made.text)
 
@@ -315,7 +321,7 @@ def generate(
     init : bool
         False leaves out every initial value of registers and memories.
     bus : Bus
-        In front of the registers: Wishbone, or AXI4-Lite.
+        In front of the registers: Wishbone, or AXI4-Lite; or that and streams.
     preset : str, optional
         Name to record.
     json_file : Path, optional

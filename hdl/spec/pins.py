@@ -22,6 +22,7 @@ __all__ = [
     "MACRO_OUTPUTS",
     "MACRO_PINS",
     "PORTS",
+    "STREAM_PORTS",
     "Bus",
     "Flow",
     "Group",
@@ -39,6 +40,12 @@ class Bus(enum.StrEnum):
 
     WISHBONE = "wishbone"
     AXI4LITE = "axi4lite"
+    AXI4STREAM = "axi4stream"  # registers as AXI4LITE; input vectors and results as streams
+
+    @property
+    def registers(self) -> Bus:
+        """The bus over which the registers are reached."""
+        return Bus.AXI4LITE if self is Bus.AXI4STREAM else self
 
 
 class Flow(enum.StrEnum):
@@ -182,11 +189,36 @@ AXI_PORTS = (
 """In place of the Wishbone ports where the bus is AXI4-Lite; clock and reset are `clk` and `rst`, active high."""
 
 
+STREAM_PORTS = (
+    *_group(
+        Group.BUS,
+        Flow.IN,
+        _TAKEN,
+        s_axis_tdata=(WORD_WIDTH, "a word of the input vector, in the order of window INPUT"),
+        s_axis_tvalid=(1, "input word"),
+        s_axis_tlast=(1, "the last word of the vector"),
+        m_axis_tready=(1, "result word"),
+    ),
+    *_group(
+        Group.BUS,
+        Flow.OUT,
+        _TAKEN,
+        s_axis_tready=(1, "input word"),
+        m_axis_tdata=(WORD_WIDTH, "a word of the result: scores, then the class; or an error"),
+        m_axis_tvalid=(1, "result word"),
+        m_axis_tlast=(1, "the last word of the result"),
+        m_axis_tuser=(1, "the word is an error, as register ERROR; the only one of its frame"),
+    ),
+)
+"""Beside the AXI4-Lite ports where the bus is AXI4STREAM: `bridgebnn.hdl.spec.streams` has the frames."""
+
+
 def host_ports(bus: Bus) -> tuple[Port, ...]:
     """Ports of a controller that are not the macro's: clock, reset, bus, interrupt."""
     if bus is Bus.WISHBONE:
         return (*CLOCK_PORTS, *BUS_PORTS)
-    return (*CLOCK_PORTS, *AXI_PORTS, *(port for port in BUS_PORTS if port.name == "irq"))
+    streams = STREAM_PORTS if bus is Bus.AXI4STREAM else ()
+    return (*CLOCK_PORTS, *AXI_PORTS, *streams, *(port for port in BUS_PORTS if port.name == "irq"))
 
 
 _READ_HOLD = "`precharge` to the end of sense; around a pulse and through a verify"

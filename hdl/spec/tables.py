@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from .pins import PORTS
+from .pins import PORTS, STREAM_PORTS, Port
 from .register_map import WHOLE, Field, Register, Window, layout, register_map
 
 __all__ = ["TABLES", "descriptor_table", "pin_table", "register_table", "renewed"]
 
 
-def pin_table() -> str:
+def pin_table(ports: Sequence[Port] = PORTS) -> str:
     """Every port of the controller, with T tiles, R rows and C columns."""
     head = "| port | dir | width | valid or held | meaning |\n| --- | --- | --- | --- | --- |\n"
     return head + "".join(
-        f"| `{p.name}` | {p.flow} | {p.formula} | {p.valid} | {p.meaning} |\n" for p in PORTS
+        f"| `{p.name}` | {p.flow} | {p.formula} | {p.valid} | {p.meaning} |\n" for p in ports
     )
 
 
@@ -48,6 +48,7 @@ def _register_line(item: Register | Window) -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "pins": pin_table,
+    "streams": lambda: pin_table(STREAM_PORTS),
     "descriptor": descriptor_table,
     "registers": register_table,
 }

@@ -96,11 +96,21 @@ def test_every_pin_belongs_to_a_strobe():
 
 
 @pytest.mark.icarus
-@pytest.mark.parametrize("reset", [False, True], ids=["works", "stays in reset"])
-def test_the_testbench_over_axi4lite(tmp_path, reset):
+@pytest.mark.parametrize(
+    ("bus", "reset"),
+    [
+        pytest.param(Bus.AXI4LITE, False, id="works"),
+        pytest.param(Bus.AXI4LITE, True, id="stays in reset"),
+        pytest.param(Bus.AXI4STREAM, False, id="with streams"),
+    ],
+)
+def test_the_testbench_over_axi4lite(tmp_path, bus, reset):
     """A controller that never answers is a failure, not a simulation without end."""
-    write_kit(request(bus=Bus.AXI4LITE), tmp_path)
-    assert json.loads((tmp_path / "manifest.json").read_text())["bus"] == "axi4lite"
+    write_kit(request(bus=bus), tmp_path)
+    assert json.loads((tmp_path / "manifest.json").read_text())["bus"] == str(bus)
+    assert ("[get_ports {s_axis_tdata}]" in (tmp_path / "constraints" / "chip.sdc").read_text()) == (
+        bus is Bus.AXI4STREAM
+    )
     if reset:
         system = tmp_path / "rtl" / "chip_system.v"
         text = system.read_text()
