@@ -99,6 +99,10 @@ faults: $(READY) ## Put 10,000 seeded faults into chip and controller; none may 
 mutation: $(READY) ## Mutate the generated Verilog 300 times, and see who notices (docs/verification.md)
 	@$(RUN) tb mutation --mutants 300 --json "$(OUT)/mutation.json" --write docs/verification.md $(ARGS)
 
+.PHONY: coverage
+coverage: $(READY) ## Functional coverage of the testbenches against docs/testplan.toml; an unhit point fails
+	@$(RUN) tb coverage --json "$(OUT)/coverage.json" --write docs/verification.md $(ARGS)
+
 .PHONY: formal
 formal: $(READY) ## Prove the rules of pins, programming, spares, bus, protection and log; refute broken designs
 	@$(RUN) proofs --jobs $(JOBS) --json "$(OUT)/formal.json" --out "$(OUT)/formal" --write docs/verification.md $(ARGS)

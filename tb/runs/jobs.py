@@ -36,6 +36,7 @@ from bridgebnn.tb.agents.misbehaviour import MacroFaults
 __all__ = [
     "CampaignJob",
     "ControllerJob",
+    "CoverageJob",
     "InferJob",
     "Job",
     "MutantsJob",
@@ -461,6 +462,25 @@ class MutantsJob(Job, frozen=True, kw_only=True):
     numbers: tuple[int, ...]
     tests: tuple[str, ...]
     outcomes: Path
+
+
+class CoverageJob(Job, frozen=True, kw_only=True):
+    """Testbenches of a controller with functional coverage: ``bridgebnn.tb.testbenches.coverage``.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    tests : tuple of str
+        Names of `bridgebnn.tb.campaign.mutation.TESTS`, in the order in which they run.
+    into : Path
+        Folder that gets the hits of each test as ``TEST.json``.
+    """
+
+    TESTBENCH = "bridgebnn.tb.testbenches.coverage"
+
+    geometry: Geometry
+    tests: tuple[str, ...]
+    into: Path
 
 
 def _network(value: Any) -> Network:

@@ -413,6 +413,18 @@ class ControllerReport(Report, frozen=True, kw_only=True):
     compared: dict[str, int]
 
 
+class CoverageRunReport(Report, frozen=True, kw_only=True):
+    """What the tests took; what each hit is in a file of the job's folder.
+
+    Parameters
+    ----------
+    seconds : dict of float
+        Processor time of each test.
+    """
+
+    seconds: dict[str, float]
+
+
 class MutantsReport(Report, frozen=True, kw_only=True):
     """What the tests took; what became of each mutant is in the job's file of outcomes.
 

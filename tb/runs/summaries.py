@@ -10,7 +10,15 @@ from bridgebnn.records import Document, Record
 
 from .reports import ProgramRunReport, RunReport
 
-__all__ = ["BenchReport", "BenchRun", "CampaignReport", "DemoReport", "MutationReport", "RtlMapReport"]
+__all__ = [
+    "BenchReport",
+    "BenchRun",
+    "CampaignReport",
+    "CoverageReport",
+    "DemoReport",
+    "MutationReport",
+    "RtlMapReport",
+]
 
 
 class BenchRun(Record, frozen=True, kw_only=True):
@@ -103,6 +111,35 @@ class MutationReport(Document, frozen=True, kw_only=True):
     equivalent: int
     killed_by: dict[str, int]
     survived: list[str]
+    records: list[dict[str, Any]]
+    seconds: float = 0.0
+
+
+class CoverageReport(Document, frozen=True, kw_only=True):
+    """Points of functional coverage, and the tests that hit them: ``bridgebnn tb coverage``.
+
+    Parameters
+    ----------
+    geometries : dict of Geometry
+        The controllers, by their names.
+    simulator : str
+    tests : list of str
+        Those that ran, as ``geometry/test``.
+    total : int
+        Points.
+    unhit : list of str
+        Points that no test hit, that are left out but hit, or that are hit but not declared: must be none.
+    records : list of dict
+        One per point: group, name, verdict, tests (how often each hit it), reason (why it is left out).
+    seconds : float
+        Of the whole run.
+    """
+
+    geometries: dict[str, Geometry]
+    simulator: str
+    tests: list[str]
+    total: int
+    unhit: list[str]
     records: list[dict[str, Any]]
     seconds: float = 0.0
 
