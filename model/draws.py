@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import enum
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,13 +55,17 @@ _WORD = 1 << 64
 _TILE = 1 << 32
 
 
-def _key(chip: int, purpose: int, tile: int, counter: tuple[int, ...]) -> tuple[list[int], list[int]]:
+def _check_key(chip: int, tile: int, counter: tuple[int, ...]) -> None:
     if not 0 <= chip < _WORD:
         raise ValueError(f"chip = {chip!r}: must be an integer from 0 to 2**64 - 1")
     if not 0 <= tile < _TILE:
         raise ValueError(f"tile = {tile!r}: must be an integer from 0 to 2**32 - 1")
-    if len(counter) > 3 or not all(0 <= c < _WORD for c in counter):
+    if len(counter) > 3 or (counter and not 0 <= min(counter) <= max(counter) < _WORD):
         raise ValueError(f"counter = {counter!r}: must be at most 3 integers from 0 to 2**64 - 1")
+
+
+def _key(chip: int, purpose: int, tile: int, counter: tuple[int, ...]) -> tuple[list[int], list[int]]:
+    _check_key(chip, tile, counter)
     return [int(chip), int(purpose) << 32 | int(tile)], [0, *map(int, counter), *([0] * (3 - len(counter)))]
 
 
@@ -107,6 +111,20 @@ class _Reused(threading.local):
         self.bits.state = self.state
         return self.generator
 
+    def each(
+        self, chip: int, purpose: int, tile: int, numbers: Sequence[int], rest: tuple[int, ...]
+    ) -> Iterator[np.random.Generator]:
+        """``at`` for the counters ``(number, *rest)`` one after the other: the key is set once, not for each."""
+        if not len(numbers):
+            return
+        for end in (min(numbers), max(numbers)):
+            self.at(chip, purpose, tile, (end, *rest))
+        counter, bits, state = self.state["state"]["counter"], self.bits, self.state
+        for number in numbers:
+            counter[1] = number
+            bits.state = state
+            yield self.generator
+
 
 _reused = _Reused()
 
@@ -127,6 +145,36 @@ def uniform(chip: int, purpose: Purpose, tile: int, *counter: int, size: Any) ->
 def uniform_fine(chip: int, purpose: Purpose, tile: int, *counter: int, size: Any) -> NDArray[np.float64]:
     """Uniform numbers in [0, 1) on a grid of 2**-53: the same as ``draw(...).random(size)``, faster."""
     return _reused.at(chip, purpose, tile, counter).random(size)
+
+
+def many_normal(
+    chip: int, purpose: Purpose, tile: int, numbers: Sequence[int], *rest: int, size: int
+) -> NDArray[np.float64]:
+    """``normal(chip, purpose, tile, number, *rest, size=size)`` of many numbers, (n, size), in half the time."""
+    found = np.empty((len(numbers), size))
+    for out, generator in zip(found, _reused.each(chip, purpose, tile, numbers, rest), strict=True):
+        generator.standard_normal(out=out)
+    return found
+
+
+def many_uniform(
+    chip: int, purpose: Purpose, tile: int, numbers: Sequence[int], *rest: int, size: int
+) -> NDArray[np.float32]:
+    """``uniform(chip, purpose, tile, number, *rest, size=size)`` of many numbers, (n, size), in half the time."""
+    found = np.empty((len(numbers), size), np.float32)
+    for out, generator in zip(found, _reused.each(chip, purpose, tile, numbers, rest), strict=True):
+        generator.random(out=out, dtype=np.float32)
+    return found
+
+
+def many_uniform_fine(
+    chip: int, purpose: Purpose, tile: int, numbers: Sequence[int], *rest: int, size: int
+) -> NDArray[np.float64]:
+    """``uniform_fine(chip, purpose, tile, number, *rest, size=size)`` of many numbers, (n, size), likewise."""
+    found = np.empty((len(numbers), size))
+    for out, generator in zip(found, _reused.each(chip, purpose, tile, numbers, rest), strict=True):
+        generator.random(out=out)
+    return found
 
 
 def uniform_rows(
@@ -167,15 +215,20 @@ def by_read_batch(
 ) -> NDArray[np.float64]:
     """The same for a batch whose input ``i`` has read numbers ``first + i*stride``, (batch, n).
 
-    ``drawn(number, size=k)`` are the draws of the first ``k`` rows of the tile, ``bounds`` the first row and the one
-    past the last.
+    ``drawn(numbers, size=k)`` are the draws of the first ``k`` rows of the tile at each of ``numbers``, (batch, k);
+    ``bounds`` the first row and the one past the last.
     """
     start, stop = bounds
+
+    def at(number: int, size: int) -> NDArray[np.float64]:
+        return drawn([number + i * stride for i in range(batch)], size=size)[:, start:]
+
+    if (first == first[0]).all():
+        return at(int(first[0]), stop)
     out = np.empty((batch, stop - start))
     for number in np.unique(first).tolist():
         here = np.flatnonzero(first == number)
-        size = start + int(here[-1]) + 1  # the beginning of the draw over all rows
-        into: slice | NDArray[np.intp] = slice(None) if len(here) == stop - start else here
-        for i in range(batch):
-            out[i, into] = drawn(number + i * stride, size=size)[start:][into]
+        out[:, here] = at(number, start + int(here[-1]) + 1)[
+            :, here
+        ]  # the beginning of the draw over all rows
     return out

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -340,27 +341,60 @@ class DeviceArray:
         self._check(tile, row)
         index = self._indices(columns)
         ones = np.asarray(bits)
-        if ones.shape != (self.geometry.columns,) or not np.isin(ones, (0, 1)).all():
+        if ones.shape != (self.geometry.columns,) or not ((ones == 0) | (ones == 1)).all():
             raise ValueError(f"bits of shape {ones.shape}: must be ({self.geometry.columns},) of 0 and 1")
-        p = self.params
-        traits = self.traits(tile, row)
-        size = (2, _PRELOAD_TRIES, self.geometry.columns, 2)
-        z = normal(self.chip, Purpose.DEVICE_PRELOAD, tile, row, size=size)
-        lrs_ohm = p.lrs_nominal_ohm * np.exp(p.lrs_sigma_device * traits.lrs + p.lrs_sigma_cycle * z[0])
-        hrs_ohm = p.hrs_nominal_ohm * np.exp(p.hrs_sigma_device * traits.hrs + p.hrs_sigma_cycle * z[1])
-        lrs_ohm = np.minimum(_first(lrs_ohm, lrs_ohm <= p.lrs_max_ohm), p.lrs_max_ohm)
-        hrs_ohm = np.clip(
-            _first(hrs_ohm, (hrs_ohm >= p.hrs_min_ohm) & (hrs_ohm < p.formed_max_ohm)),
-            p.hrs_min_ohm,
-            p.formed_max_ohm * (1 - 2**-20),
-        )
-        lrs = np.stack([ones == 1, ones == 0], axis=1)
-        ohm = np.where(lrs, lrs_ohm, hrs_ohm)[index]
-        free = self.stuck[tile, row, index] == Stuck.NONE
-        self.resistance_ohm[tile, row, index] = np.where(free, ohm, self.resistance_ohm[tile, row, index])
-        self.formed[tile, row, index] |= free
-        self.age_s[tile, row, index] = 0
+        ohm = self._preloaded_ohm(tile, row, index, np.stack([ones == 1, ones == 0], axis=1)[index])
+        where = index if len(index) < self.geometry.columns else slice(None)
+        now, free = self.resistance_ohm[tile, row], self.stuck[tile, row, where] == Stuck.NONE
+        now[where] = np.where(free, ohm, now[where])
+        self.formed[tile, row, where] |= free
+        self.age_s[tile, row, where] = 0
         self.row_version[tile, row] += 1
+
+    def _preloaded_ohm(
+        self, tile: int, row: int, index: NDArray[np.intp], low: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        """Resistances (n, 2) of the devices of columns ``index`` (n,) that verify, in LRS where ``low`` (n, 2).
+
+        A row draws all its tries in LRS, then those in HRS, whatever its bits, (2, tries, C, 2). Only what can be
+        used is worked out: the first tries of the devices asked for, further ones of those that do not verify.
+        """
+        p, size = self.params, 2 * self.geometry.columns
+        place = (2 * index[:, None] + np.arange(2))[low], (2 * index[:, None] + np.arange(2))[~low]
+        found = np.empty(low.shape)
+        if p.lrs_sigma_device == p.lrs_sigma_cycle == p.hrs_sigma_device == p.hrs_sigma_cycle == 0:
+            lrs, hrs = np.zeros((2, size))
+            tries = [iter(np.zeros((1, len(at)))) for at in place]
+        else:
+            names = [field.name for field in dataclasses.fields(Traits)]
+            at_lrs, at_hrs = names.index("lrs"), names.index("hrs")
+            born = normal(  # the beginning of `traits`
+                self.chip, Purpose.DEVICE_TRAITS, tile, row, size=(max(at_lrs, at_hrs) + 1, size)
+            )
+            lrs, hrs = born[at_lrs], born[at_hrs]
+            generator = draw(self.chip, Purpose.DEVICE_PRELOAD, tile, row)
+            first = generator.standard_normal((_PRELOAD_TRIES, size))
+            tries = [
+                (z[place[0]] for z in first),
+                (generator.standard_normal(size)[place[1]] for _ in range(_PRELOAD_TRIES)),
+            ]
+        ohm = _verifying(
+            p.lrs_nominal_ohm,
+            p.lrs_sigma_device * lrs[place[0]],
+            p.lrs_sigma_cycle,
+            tries[0],
+            lambda ohm: ohm <= p.lrs_max_ohm,
+        )
+        found[low] = np.minimum(ohm, p.lrs_max_ohm)
+        ohm = _verifying(
+            p.hrs_nominal_ohm,
+            p.hrs_sigma_device * hrs[place[1]],
+            p.hrs_sigma_cycle,
+            tries[1],
+            lambda ohm: (ohm >= p.hrs_min_ohm) & (ohm < p.formed_max_ohm),
+        )
+        found[~low] = np.clip(ohm, p.hrs_min_ohm, p.formed_max_ohm * (1 - 2**-20))
+        return found
 
     # -- time and reads --------------------------------------------------------------------------------------
 
@@ -426,6 +460,19 @@ class DeviceArray:
         self.row_version += 1
 
 
-def _first(values: NDArray[np.float64], good: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Along axis 0, the first value that is good, else the first value."""
-    return np.take_along_axis(values, good.argmax(axis=0)[None], axis=0)[0]
+def _verifying(
+    nominal_ohm: float,
+    born: NDArray[np.float64],
+    sigma: float,
+    tries: Iterator[NDArray[np.float64]],
+    verifies: Callable[[NDArray[np.float64]], NDArray[np.bool_]],
+) -> NDArray[np.float64]:
+    """Resistances (n,): of each device the first of ``tries`` (n,) that verifies, else the first."""
+    found = nominal_ohm * np.exp(born + sigma * next(tries))
+    left = np.flatnonzero(~verifies(found))
+    while left.size and (z := next(tries, None)) is not None:
+        again = nominal_ohm * np.exp(born[left] + sigma * z[left])
+        good = verifies(again)
+        found[left[good]] = again[good]
+        left = left[~good]
+    return found

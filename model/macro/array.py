@@ -437,7 +437,7 @@ class Array:
         if neuron.quiet:
             return None
         return by_read_batch(
-            partial(neuron.drawn, self.chip, tile),
+            partial(neuron.many_drawn, self.chip, tile),
             rows.indices(self.geometry.rows)[:2],
             batch,
             first,

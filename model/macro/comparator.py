@@ -21,14 +21,15 @@ SPICE gives tau, delay, noise and kickback of the circuit of docs/spice.md, and 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bridgebnn.model.draws import Purpose, normal, uniform
+from bridgebnn.model.draws import Purpose, many_normal, many_uniform
 from bridgebnn.model.parameters.params import NeuronParams
 
-__all__ = ["drawn_counts", "kickback_V", "resolve_s", "undecided_V", "window_V"]
+__all__ = ["drawn_counts", "kickback_V", "many_drawn_counts", "resolve_s", "undecided_V", "window_V"]
 
 
 def undecided_V(params: NeuronParams) -> float:
@@ -69,9 +70,17 @@ def drawn_counts(
     float64, (size,)
         A smaller ``size`` gives the beginning of a larger one.
     """
-    found = noise * normal(chip, Purpose.COMPARATOR_NOISE, tile, number, size=size)
+    return many_drawn_counts(noise, window, chip, tile, (number,), size)[0]
+
+
+def many_drawn_counts(
+    noise: float, window: float, chip: int, tile: int, numbers: Sequence[int], size: int
+) -> NDArray[np.float64]:
+    """``drawn_counts`` at several reads, float64 (n, size)."""
+    found = many_normal(chip, Purpose.COMPARATOR_NOISE, tile, numbers, size=size)
+    found *= noise
     if window > 0:
-        side = uniform(chip, Purpose.COMPARATOR_SIDE, tile, number, size=size) < 0.5
+        side = many_uniform(chip, Purpose.COMPARATOR_SIDE, tile, numbers, size=size) < 0.5
         found += np.where(side, window, -window)
     return found
 

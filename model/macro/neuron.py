@@ -29,6 +29,7 @@ could not decide.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +38,7 @@ from numpy.typing import NDArray
 from bridgebnn.model.draws import Purpose, normal
 from bridgebnn.model.parameters.params import BOLTZMANN_J_PER_K, GRID, NeuronParams
 
-from .comparator import drawn_counts, kickback_V, resolve_s, window_V
+from .comparator import drawn_counts, kickback_V, many_drawn_counts, resolve_s, window_V
 
 _REF_LIMIT = 2**30
 """Beyond any reference: where a signal has vanished, an offset is worth any number of counts."""
@@ -129,6 +130,10 @@ class Neuron:
     def drawn(self, chip: int, tile: int, number: int, *, size: int) -> NDArray[np.float64]:
         """What is drawn in the decisions of rows 0 to ``size - 1`` at read ``number``, in counts."""
         return drawn_counts(self.noise, self.window, chip, tile, number, size)
+
+    def many_drawn(self, chip: int, tile: int, numbers: Sequence[int], *, size: int) -> NDArray[np.float64]:
+        """``drawn`` at several reads, (n, size)."""
+        return many_drawn_counts(self.noise, self.window, chip, tile, numbers, size)
 
     def input_counts(self, x: NDArray[np.float64], drawn: NDArray[np.float64] | None) -> NDArray[np.float64]:
         """What the comparator sees at ``ref`` = 0: dV ``x`` plus offset and what is drawn, in counts.

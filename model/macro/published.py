@@ -26,6 +26,7 @@ reference, so one number per read decides for every ``ref``, as on the pins of a
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -34,7 +35,7 @@ from cachetools import LRUCache, cachedmethod
 from numpy.typing import ArrayLike, NDArray
 
 from bridgebnn.hdl.spec import Geometry
-from bridgebnn.model.draws import Purpose, by_read, by_read_batch, uniform_fine
+from bridgebnn.model.draws import Purpose, by_read, by_read_batch, many_uniform_fine, uniform_fine
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.model.parameters.published import PublishedParams, cells_sigma, comparator_error
 
@@ -42,9 +43,21 @@ from .array import Array, Bits
 
 __all__ = ["DecisionTable", "PublishedArray", "array_of"]
 
-Counts = NDArray[np.int32]
+Counts = NDArray[np.int16]
 
 _KEPT = 256
+
+_FAR = 16000
+"""Counts further from the threshold than any popcount and the reach of every table."""
+
+_MOST_RUNS = 16
+"""Runs of columns up to which they are copied one by one."""
+
+_KEPT_PARTS = 16
+"""Rows beside enabled columns of which a tile keeps the matrices: a layer or two of a tile."""
+
+_KEPT_BYTES = 1 << 25
+"""Popcounts that a tile keeps for the next chip with the same cells: those of 15,000 images at 512 rows."""
 
 
 class DecisionTable:
@@ -80,9 +93,11 @@ class DecisionTable:
     def probability(self, meant: NDArray[Any], stands: NDArray[Any]) -> NDArray[np.float64]:
         """Of a 1, from h and h', arrays of the same shape."""
         at = np.clip(stands, -self.reach, self.reach)
-        at += self.reach
+        at += np.asarray(self.reach, at.dtype)
         at += (meant >= 0) * np.asarray(len(self.one), at.dtype)
-        return self._both[at]
+        return self._both.take(
+            at.astype(np.intp), mode="clip"
+        )  # within it anyway; asking costs more than reading
 
     def least(self, u: NDArray[np.float64], shift: NDArray[Any]) -> NDArray[np.int64]:
         """Smallest h at which the probability exceeds ``u``; ``shift`` = h' - h."""
@@ -91,11 +106,79 @@ class DecisionTable:
         return np.where(below <= -1, below, np.maximum(above, 0))
 
 
-class _Planes(NamedTuple):
-    """Cells of a tile as matrices: popcount = base @ col_en + slope @ (bl & col_en), each float32 (R, C)."""
+class Popcounts(NamedTuple):
+    """Of the programmed cells, and of what they read as: int16 (batch, n) each; the same array where none errs."""
+
+    meant: Counts
+    as_read: Counts
+
+
+class _Part(NamedTuple):
+    """Some rows beside some enabled columns as float32: popcount = constant (n,) + slope (n, m) @ enabled inputs."""
 
     slope: NDArray[np.float32]
-    base: NDArray[np.float32]
+    constant: NDArray[np.float32]
+
+    def popcounts(self, on: NDArray[np.float32]) -> Counts:
+        """(batch, n) from the enabled inputs (batch, m); sums of whole numbers below 2**24 are exact in float32."""
+        found = on @ self.slope.T
+        found += self.constant
+        return found.astype(np.int16)
+
+
+class _Cells:
+    """What the cells of a tile give with input 1 and with input 0, bool (R, C) each, and what was derived from it.
+
+    Parameters
+    ----------
+    state : bytes
+        Of the devices that it follows from.
+    wrong : callable, optional
+        Cells of ``rows`` that give the other bit, (n, C) bool.
+    """
+
+    def __init__(
+        self, state: bytes, ones: Bits, zeros: Bits, wrong: Callable[[slice], Bits] | None = None
+    ) -> None:
+        self.state, self.ones, self.zeros, self._wrong = state, ones, zeros, wrong
+        self._parts: LRUCache[Any, _Part] = LRUCache(_KEPT_PARTS)
+        self._answers: LRUCache[Any, tuple[Bits, Counts] | None] = LRUCache(
+            _KEPT_BYTES, getsizeof=lambda kept: 1 if kept is None else kept[0].nbytes + kept[1].nbytes
+        )
+
+    def part(self, rows: slice, columns: NDArray[np.intp]) -> _Part:
+        """Rows beside the enabled columns."""
+        key = rows.start, rows.stop, columns.tobytes()
+        if key not in self._parts:
+            ones, zeros = self.ones[rows], self.zeros[rows]
+            if self._wrong is not None:
+                wrong = self._wrong(rows)
+                ones, zeros = ones ^ wrong, zeros ^ wrong
+            if len(columns) < ones.shape[1]:
+                ones, zeros = ones.take(columns, axis=1), zeros.take(columns, axis=1)
+            slope = (ones.view(np.int8) - zeros.view(np.int8)).astype(np.float32)
+            self._parts[key] = _Part(slope, np.count_nonzero(zeros, axis=1).astype(np.float32))
+        return self._parts[key]
+
+    def popcounts(self, rows: slice, columns: NDArray[np.intp], on: NDArray[np.float32]) -> Counts:
+        """``_Part.popcounts`` of these rows."""
+        return self.part(rows, columns).popcounts(on)
+
+    def shared_popcounts(
+        self, rows: slice, columns: NDArray[np.intp], on: NDArray[np.float32], number: int, inputs: Bits
+    ) -> Counts:
+        """The same, kept for the next chip with these cells if it gets the same inputs at the same read number."""
+        key = rows.start, rows.stop, columns.tobytes(), number
+        if key not in self._answers:
+            found = self.popcounts(rows, columns, on)
+            if inputs.nbytes + found.nbytes <= self._answers.maxsize:
+                self._answers[key] = inputs.copy(), found
+            return found
+        kept = self._answers[key]
+        if kept is not None and np.array_equal(kept[0], inputs):
+            return kept[1]
+        self._answers[key] = None  # it depends on the chip: not worth another look
+        return self.popcounts(rows, columns, on)
 
 
 class PublishedArray(Array):
@@ -120,10 +203,10 @@ class PublishedArray(Array):
             raise ValueError(f"macro {params.name!r} has no published statistics")
         super().__init__(geometry, params, chip)
         self.statistics: PublishedParams = params.published
-        self._wrong: dict[int, Bits] = {}
+        self._wrong: dict[int, tuple[Bits, Bits]] = {}  # of each tile, and which rows were drawn
         self._tables: dict[int, DecisionTable] = {}
-        self._planes_kept: dict[int, tuple[bytes, _Planes, _Planes | None]] = {}
-        self._programmed: dict[int, tuple[bytes, Bits, Bits, _Planes]] = {}
+        self._programmed: dict[int, _Cells] = {}
+        self._as_read: dict[int, _Cells] = {}
         self._decisions_kept: LRUCache[Any, NDArray[np.float64]] = LRUCache(_KEPT)
 
     def sibling(self, params: MacroParams, chip: int) -> PublishedArray:
@@ -140,20 +223,27 @@ class PublishedArray(Array):
         if params.published.clock_ns != self.statistics.clock_ns:
             twin._tables = {}
         # cells as they read differ, cells as they were programmed do not
-        twin._planes_kept, twin._programmed = {}, self._programmed
+        twin._as_read, twin._programmed = {}, self._programmed
         return twin
 
     # -- what is drawn ---------------------------------------------------------------------------------------
 
-    def wrong_cells(self, tile: int) -> Bits:
-        """Cells that read the wrong bit, (R, C) bool."""
-        if tile not in self._wrong:
-            rate, shape = self.statistics.cell_error_rate, (self.geometry.rows, self.geometry.columns)
-            wrong = np.zeros(shape, bool)
-            for row in range(shape[0] if rate > 0 else 0):
-                wrong[row] = uniform_fine(self.chip, Purpose.CELL_ERROR, tile, row, size=shape[1]) < rate
-            self._wrong[tile] = wrong
-        return self._wrong[tile]
+    def wrong_cells(self, tile: int, rows: slice | None = None) -> Bits:
+        """Cells that read the wrong bit, bool (R, C), or (n, C) of ``rows`` (of step 1) alone."""
+        rows = slice(0, self.geometry.rows) if rows is None else rows
+        wrong, known = self._wrong.get(tile, (None, None))
+        if wrong is None or known is None:
+            shape = self.geometry.rows, self.geometry.columns
+            wrong, known = self._wrong[tile] = np.zeros(shape, bool), np.zeros(shape[0], bool)
+        rate, missing = (
+            self.statistics.cell_error_rate,
+            np.arange(*rows.indices(len(known))[:2])[~known[rows]],
+        )
+        if rate > 0 and len(missing):
+            numbers, size = missing.tolist(), self.geometry.columns
+            wrong[missing] = many_uniform_fine(self.chip, Purpose.CELL_ERROR, tile, numbers, size=size) < rate
+            known[missing] = True
+        return wrong[rows]
 
     @cachedmethod(lambda self: self._decisions_kept)
     def _drawn(self, tile: int, number: int) -> NDArray[np.float64]:
@@ -165,7 +255,7 @@ class PublishedArray(Array):
     ) -> NDArray[np.float64]:
         """The same for a batch, (batch, n)."""
         return by_read_batch(
-            partial(uniform_fine, self.chip, Purpose.DECISION, tile),
+            partial(many_uniform_fine, self.chip, Purpose.DECISION, tile),
             rows.indices(self.geometry.rows)[:2],
             batch,
             first,
@@ -180,26 +270,35 @@ class PublishedArray(Array):
 
     # -- popcounts -------------------------------------------------------------------------------------------
 
-    def _cells(self, tile: int) -> tuple[_Planes, _Planes | None]:
-        """Cells as they were programmed, and as they read; None where that is the same."""
+    def _cells(self, tile: int) -> tuple[_Cells, _Cells]:
+        """Cells as they were programmed, and as they read."""
         state = self.devices.row_version[tile].tobytes()
-        kept = self._planes_kept.get(tile)
-        if kept is None or kept[0] != state:
-            held = self._programmed.get(tile)
-            if held is None or held[0] != state:
-                ones, zeros = super().planes(tile)
-                held = self._programmed[tile] = state, ones, zeros, _matrices(ones, zeros)
-            wrong = self.wrong_cells(tile)
-            as_read = _matrices(held[1] ^ wrong, held[2] ^ wrong) if wrong.any() else None
-            kept = self._planes_kept[tile] = state, held[3], as_read
-        return kept[1:]
+        meant = self._programmed.get(tile)
+        if meant is None or meant.state != state:
+            meant = self._programmed[tile] = _Cells(state, *super().planes(tile))
+        as_read = self._as_read.get(tile)
+        if as_read is None or as_read.state != state:
+            as_read = meant
+            if self.statistics.cell_error_rate > 0:
+                as_read = _Cells(state, meant.ones, meant.zeros, partial(self.wrong_cells, tile))
+            self._as_read[tile] = as_read
+        return meant, as_read
 
-    def counts(self, tile: int, rows: slice, inputs: Bits, col_en: Bits) -> Counts:  # type: ignore[override]
-        """Popcounts of the programmed cells, and of what they read as: int32 (2, batch, n)."""
-        meant, as_read = self._cells(tile)
-        on, enabled = (inputs & col_en).astype(np.float32), col_en.astype(np.float32)
-        first = _popcounts(meant, rows, on, enabled)
-        return np.stack([first, first if as_read is None else _popcounts(as_read, rows, on, enabled)])
+    def counts(  # type: ignore[override]
+        self, tile: int, rows: slice, inputs: Bits, col_en: Bits, number: int | None = None
+    ) -> Popcounts:
+        """Popcounts of the programmed cells, and of what they read as.
+
+        ``number`` is the read number of the first input: with it, what the next chip would compute again is kept.
+        """
+        cells, as_read = self._cells(tile)
+        rows, columns = slice(*rows.indices(self.geometry.rows)[:2]), np.flatnonzero(col_en)
+        on = _taken(inputs, columns)
+        if number is None:
+            meant = cells.popcounts(rows, columns, on)
+        else:
+            meant = cells.shared_popcounts(rows, columns, on, number, inputs)
+        return Popcounts(meant, meant if as_read is cells else as_read.popcounts(rows, columns, on))
 
     def popcounts(
         self,
@@ -210,13 +309,13 @@ class PublishedArray(Array):
         first: NDArray[np.int64],
         stride: int = 1,
     ) -> NDArray[np.int64]:
-        return self.counts(tile, rows, inputs, col_en)[1].astype(np.int64)
+        return self.counts(tile, rows, inputs, col_en).as_read.astype(np.int64)
 
     # -- one read, pin by pin --------------------------------------------------------------------------------
 
     def source_lines(self, tile: int, row: int, bl: Bits, col_en: Bits) -> Bits:
         bits = super().source_lines(tile, row, bl, col_en)
-        return (bits ^ self.wrong_cells(tile)[row]) & np.asarray(col_en, bool)
+        return (bits ^ self.wrong_cells(tile, slice(row, row + 1))[0]) & np.asarray(col_en, bool)
 
     def min_ref(self, tile: int, row: int, bl: Bits, col_en: Bits) -> int:
         rows = slice(row, row + 1)
@@ -224,7 +323,9 @@ class PublishedArray(Array):
 
     def analog(self, tile: int, row: int, bl: Bits, col_en: Bits, ref: int = 0) -> dict[str, Any]:
         """As the ideal circuit with these cells would show; the comparator's errors are in no voltage."""
-        return super().analog(tile, row, np.asarray(bl, bool) ^ self.wrong_cells(tile)[row], col_en, ref)
+        return super().analog(
+            tile, row, np.asarray(bl, bool) ^ self.wrong_cells(tile, slice(row, row + 1))[0], col_en, ref
+        )
 
     # -- all rows of a tile, and batches ---------------------------------------------------------------------
 
@@ -245,7 +346,7 @@ class PublishedArray(Array):
         col_en: Bits,
         first: NDArray[np.int64],
         stride: int = 1,
-        counts: NDArray[Any] | None = None,
+        counts: Popcounts | None = None,  # type: ignore[override]
     ) -> NDArray[np.int32]:
         meant, as_read = self.counts(tile, rows, inputs, col_en) if counts is None else counts
         u = self._drawn_batch(tile, rows, len(inputs), first, stride)
@@ -267,8 +368,9 @@ class PublishedArray(Array):
     ) -> Bits:
         """As ``refs >= min_refs_batch(...)``, in half of its time."""
         cells = int(np.count_nonzero(col_en))
-        meant, as_read = self.counts(tile, rows, inputs, col_en)
-        offset = (np.asarray(refs) - (cells + 1) // 2).astype(np.int32)
+        meant, as_read = self.counts(tile, rows, inputs, col_en, int(first[0]))
+        # a reference beyond every popcount decides as any other beyond it, and int16 holds the sum
+        offset = np.clip(np.asarray(refs) - (cells + 1) // 2, -_FAR, _FAR).astype(np.int16)
         probability = self.table(cells).probability(meant + offset, as_read + offset)
         return self._drawn_batch(tile, rows, len(inputs), first, stride) < probability
 
@@ -284,13 +386,11 @@ def array_of(geometry: Geometry, params: MacroParams, chip: int) -> Array:
     return kind(geometry, params, chip)
 
 
-def _matrices(ones: Bits, zeros: Bits) -> _Planes:
-    base = zeros.astype(np.float32)
-    return _Planes(ones.astype(np.float32) - base, base)
-
-
-def _popcounts(cells: _Planes, rows: slice, on: NDArray[np.float32], enabled: NDArray[np.float32]) -> Counts:
-    """(batch, n); sums of whole numbers below 2**24 are exact in float32."""
-    found = on @ cells.slope[rows].T
-    found += cells.base[rows] @ enabled
-    return found.astype(np.int32)
+def _taken(inputs: Bits, columns: NDArray[np.intp]) -> NDArray[np.float32]:
+    """``inputs[:, columns]`` as float32; ascending columns are mostly few runs, which are copied faster than picked."""
+    if not len(columns):
+        return np.zeros((len(inputs), 0), np.float32)
+    runs = np.split(columns, np.flatnonzero(np.diff(columns) != 1) + 1)
+    if len(runs) > _MOST_RUNS:
+        return inputs.take(columns, axis=1).astype(np.float32)
+    return np.concatenate([inputs[:, run[0] : run[-1] + 1] for run in runs], axis=1, dtype=np.float32)

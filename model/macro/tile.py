@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bridgebnn.hdl.spec import Geometry
 from bridgebnn.model.devices.device import DeviceArray
-from bridgebnn.model.draws import Purpose, uniform, uniform_rows
+from bridgebnn.model.draws import Purpose, many_uniform, uniform, uniform_rows
 from bridgebnn.model.parameters.params import MacroParams
 
 from .bridge import Decisions, OperatingPoints, Voltages, decide, operating_points, source_line_bounds
@@ -381,7 +381,9 @@ class Tile:
         """
         plane = self.plane(col_en, row)
         bl = inputs[:, cells.columns]
-        drawn = np.stack([self._drawn(row, cells, b, n) for b, n in zip(bl, numbers, strict=True)])
+        size = int(cells.columns[-1]) + 1  # the beginning of the draw over all columns
+        u = many_uniform(self.chip, Purpose.CELL_NOISE, self.tile, numbers, row, size=size)[:, cells.columns]
+        drawn = u < np.where(bl, cells.p1, cells.p0)
         likely = np.where(bl, plane.s1[row, cells.columns], plane.s0[row, cells.columns])
         change = drawn.astype(np.int64) - likely
         return change @ self._w[cells.columns].astype(np.float64), change.sum(axis=1)

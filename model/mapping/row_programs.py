@@ -37,7 +37,8 @@ class TileRead(RowRead):
     levels : bool, (C,)
         Column data beside the inputs: bias columns at 1, whether enabled or not.
     wiring : int64, (2, w)
-        Every column that carries an input bit, and which bit of the slice; a replaced column keeps its data.
+        Every column that carries an input bit, and which bit of the slice: first the m columns from 0 on, of bits 0, 1,
+        ..., then the spares that stand in; a replaced column keeps its data.
     """
 
     inputs: slice
@@ -48,9 +49,13 @@ class TileRead(RowRead):
 
     def column_data(self, bits: NDArray[Any]) -> NDArray[np.bool_]:
         """Levels of the tile's columns, bool (batch, C), for a batch {0, 1} (batch, n_in) of the program's inputs."""
-        data = np.tile(self.levels, (len(bits), 1))
-        columns, numbers = self.wiring
-        data[:, columns] = bits[:, self.inputs][:, numbers]
+        data = np.empty((len(bits), len(self.levels)), bool)
+        data[:] = self.levels
+        size, mine = len(self.columns), bits[:, self.inputs]
+        data[:, :size] = mine
+        if self.wiring.shape[1] > size:  # spares that stand in
+            columns, numbers = self.wiring[:, size:]
+            data[:, columns] = mine[:, numbers]
         return data
 
 
@@ -132,10 +137,12 @@ class RowProgram:
 
     def combined(self, answers: Sequence[NDArray[Any]]) -> NDArray[Any]:
         """Scores from the tiles' decisions (SIGN) or popcounts, each (batch, n), as the controller combines them."""
-        total = np.sum(
-            [answer if answer.dtype.kind == "f" else answer.astype(np.int64) for answer in answers], axis=0
-        )
-        return 2 * total - len(self.reads) if self.mode is ReadMode.SIGN else 2 * total + self.entries
+        total = np.array(answers[0], np.float64 if answers[0].dtype.kind == "f" else np.int64)
+        for answer in answers[1:]:
+            total += answer
+        total *= 2
+        total += -len(self.reads) if self.mode is ReadMode.SIGN else self.entries
+        return total
 
 
 def row_program(

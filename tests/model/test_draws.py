@@ -5,7 +5,18 @@ import threading
 import numpy as np
 import pytest
 
-from bridgebnn.model.draws import Purpose, draw, normal, uniform, uniform_rows
+from bridgebnn.model.draws import (
+    Purpose,
+    by_read_batch,
+    draw,
+    many_normal,
+    many_uniform,
+    many_uniform_fine,
+    normal,
+    uniform,
+    uniform_fine,
+    uniform_rows,
+)
 
 KEYS = [
     (0, Purpose.CAPACITOR, 0),
@@ -49,6 +60,35 @@ def test_many_rows_at_once_are_the_rows_one_by_one():
         uniform(3, Purpose.CELL_NOISE, 2, 1, size=2).tolist()
         == uniform(3, Purpose.CELL_NOISE, 2, 1, size=9)[:2].tolist()
     )
+
+
+@pytest.mark.parametrize(
+    ("many", "single"), [(many_normal, normal), (many_uniform, uniform), (many_uniform_fine, uniform_fine)]
+)
+def test_many_numbers_at_once_are_the_numbers_one_by_one(many, single):
+    numbers = [5, 2**40, 0, 5]
+    for rest in ((), (7,), (7, 9)):
+        found = many(3, Purpose.CELL_NOISE, 2, numbers, *rest, size=37)
+        expected = np.stack([single(3, Purpose.CELL_NOISE, 2, number, *rest, size=37) for number in numbers])
+        assert found.dtype == expected.dtype
+        assert found.tobytes() == expected.tobytes()
+    assert many(3, Purpose.CELL_NOISE, 2, [], size=37).shape == (0, 37)
+    with pytest.raises(ValueError, match="counter"):
+        many(3, Purpose.CELL_NOISE, 2, [4, -1], size=37)
+
+
+@pytest.mark.parametrize("first", [[3, 3, 3, 3], [3, 1, 3, 2]])
+def test_draws_of_a_batch_are_those_of_each_read(first):
+    """Rows 2 to 5 at reads ``first + 4*i``; the draw of a row does not hang on those asked for beside it."""
+
+    def drawn(numbers, size):
+        return many_uniform_fine(3, Purpose.DECISION, 1, numbers, size=size)
+
+    found = by_read_batch(drawn, (2, 6), 5, np.array(first), 4)
+    for i in range(5):
+        for row in range(4):
+            number = first[row] + 4 * i
+            assert found[i, row] == uniform_fine(3, Purpose.DECISION, 1, number, size=9)[2 + row]
 
 
 def test_every_part_of_the_key_matters():

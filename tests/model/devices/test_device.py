@@ -7,6 +7,7 @@ import pytest
 
 from bridgebnn.hdl.spec import DAC_LSB_V, Geometry, ProgOp, ProgSide, VerifyRef
 from bridgebnn.model.devices.device import DeviceArray, DeviceParams, Stuck
+from bridgebnn.model.draws import Purpose, normal
 
 WIDE = Geometry(tiles=1, rows=8, inputs=4000, bias=0)
 ALL = np.ones(WIDE.columns, bool)
@@ -263,6 +264,37 @@ def test_retention_adds_up_and_is_faster_when_hot():
     hrs = fresh > 100e3
     assert np.median(hot[hrs]) < np.median(year[hrs]) < np.median(fresh[hrs])
     assert np.median(hot[~hrs]) > np.median(year[~hrs]) > np.median(fresh[~hrs])
+
+
+@pytest.mark.parametrize("columns", ["all", "some"])
+def test_a_preloaded_row_is_the_first_try_that_verifies_of_the_whole_draw(columns):
+    """Bit for bit what the whole draw of (2, tries, C, 2) gives, though no more of it is worked out than is used."""
+    params = quiet(hrs_sigma_cycle=2.0, lrs_sigma_cycle=1.0, hrs_sigma_device=1.0)  # many tries fail
+    devices, width = DeviceArray(WIDE, params, 9), WIDE.columns
+    rng = np.random.default_rng(1)
+    bits, mask = rng.integers(0, 2, width), np.ones(width, bool)
+    if columns == "some":
+        mask = rng.random(width) < 0.3
+    before = devices.resistance_ohm[0, 1].copy()
+    devices.set_state(0, 1, mask, bits)
+    z, born = normal(9, Purpose.DEVICE_PRELOAD, 0, 1, size=(2, 8, width, 2)), devices.traits(0, 1)
+    low = params.lrs_nominal_ohm * np.exp(params.lrs_sigma_device * born.lrs + params.lrs_sigma_cycle * z[0])
+    high = params.hrs_nominal_ohm * np.exp(params.hrs_sigma_device * born.hrs + params.hrs_sigma_cycle * z[1])
+    good_low = low <= params.lrs_max_ohm
+    good_high = (high >= params.hrs_min_ohm) & (high < params.formed_max_ohm)
+    assert not good_low[0].all()
+    assert not good_high[:3].any(axis=0).all()
+    assert not good_high.any(axis=0).all()  # what never verifies keeps its first try, cut to the limits
+    low = np.minimum(np.take_along_axis(low, good_low.argmax(axis=0)[None], axis=0)[0], params.lrs_max_ohm)
+    high = np.clip(
+        np.take_along_axis(high, good_high.argmax(axis=0)[None], axis=0)[0],
+        params.hrs_min_ohm,
+        params.formed_max_ohm * (1 - 2**-20),
+    )
+    expected = np.where(np.stack([bits == 1, bits == 0], axis=1), low, high)
+    found = devices.resistance_ohm[0, 1]
+    assert found[mask].tobytes() == expected[mask].tobytes()
+    assert found[~mask].tobytes() == before[~mask].tobytes()
 
 
 def test_switching_starts_retention_anew():

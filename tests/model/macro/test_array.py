@@ -308,16 +308,16 @@ def test_a_broken_draw_is_noticed(broken, monkeypatch):
 
     inputs, col_en = vectors(6)
     expected = chip().min_refs_batch(0, ALL, inputs, col_en, np.ones(12, int))
-    rng, real = np.random.default_rng(0), module.normal
+    rng, real = np.random.default_rng(0), module.many_normal
 
-    def normal(chip, purpose, tile, number, size):
+    def many_normal(chip, purpose, tile, numbers, size):
         if broken == "order":
-            return rng.standard_normal(size)
+            return rng.standard_normal((len(numbers), size))
         if broken == "offset":
-            return real(chip, purpose, tile, number + 1, size=size)
-        return real(chip, purpose, tile, number, size=size)[::-1]
+            return real(chip, purpose, tile, [number + 1 for number in numbers], size=size)
+        return real(chip, purpose, tile, numbers, size=size)[:, ::-1]
 
-    monkeypatch.setattr(module, "normal", normal)
+    monkeypatch.setattr(module, "many_normal", many_normal)
     array = chip()
     rows = [array.min_refs(0, bl, col_en, reads=np.full(12, i + 1)) for i, bl in enumerate(inputs)]
     assert not np.array_equal(rows, expected)

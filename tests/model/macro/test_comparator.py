@@ -126,16 +126,16 @@ def test_one_row_one_vector_and_a_batch_are_the_same():
 def test_a_side_drawn_wrongly_is_noticed(broken, monkeypatch):
     inputs, col_en = vectors(6)
     expected = chip().min_refs_batch(0, ALL, inputs, col_en, np.ones(12, int))
-    rng, real = np.random.default_rng(0), comparator.uniform
+    rng, real = np.random.default_rng(0), comparator.many_uniform
 
-    def uniform(chip, purpose, tile, number, size):
+    def many_uniform(chip, purpose, tile, numbers, size):
         if broken == "order":
-            return rng.random(size)
+            return rng.random((len(numbers), size))
         if broken == "offset":
-            return real(chip, purpose, tile, number + 1, size=size)
-        return real(chip, purpose, tile, number, size=size)[::-1]
+            return real(chip, purpose, tile, [number + 1 for number in numbers], size=size)
+        return real(chip, purpose, tile, numbers, size=size)[:, ::-1]
 
-    monkeypatch.setattr(comparator, "uniform", uniform)
+    monkeypatch.setattr(comparator, "many_uniform", many_uniform)
     array = chip()
     rows = [array.min_refs(0, bl, col_en, reads=np.full(12, i + 1)) for i, bl in enumerate(inputs)]
     assert not np.array_equal(rows, expected)
