@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from bridgebnn.hdl.spec import Combine, Geometry, ProgOp, ProgSide, ReadMode, Repairs, Timing
 from bridgebnn.model.macro.array import Array
@@ -129,6 +128,8 @@ def repair(
     RepairError
         More remain.
     """
+    from scipy.optimize import linear_sum_assignment  # slow to load, and each simulation is a process
+
     repairs = repairs or Repairs()
     stuck = needed_weights(failures)
     fixed = {plain: stuck[cell] for cell, plain in to_plain(stuck, repairs, geometry).items()}

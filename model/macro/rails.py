@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack
 
 from bridgebnn.model.parameters.params import BridgeParams
 
@@ -62,6 +61,8 @@ def rail_voltages(load_S: FloatArray, params: BridgeParams) -> tuple[FloatArray,
         total = np.add.accumulate(load_S, axis=1)[:, -1:]
         high = np.broadcast_to(supply / (1.0 + p.r_feed_ohm * total), load_S.shape)
         return high.copy(), np.zeros_like(load_S)
+    from scipy.linalg import lapack  # slow to load, and each simulation is a process
+
     weight = wire * load_S
     diagonal = weight + 2.0
     diagonal[:, -1] -= 1.0

@@ -22,7 +22,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import RectBivariateSpline
 
 from .select_transistor import SelectTransistorParams, bridge_operating_point
 
@@ -100,6 +99,8 @@ def select_table(v_line_V: float, v_wl_V: float, params: SelectTransistorParams)
     params : SelectTransistorParams
         Of both transistors.
     """
+    from scipy.interpolate import RectBivariateSpline  # slow to load, and each simulation is a process
+
     high_V = max(v_line_V, _LEAST_V)
     solved, fine = np.linspace(_LOW, _HIGH, _SOLVED), np.linspace(_LOW, _HIGH, _READ)
     ohm = np.exp(solved)

@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr
 
 from bridgebnn.hdl.spec import bias_columns
 from bridgebnn.model.macro.neuron import Neuron
@@ -117,6 +116,8 @@ def decision_error(left: NDArray[np.integer], cells: int, sigma: float, window: 
     at = left + cells % 2 / 2
     if sigma == 0:
         return ((at - window < 0).astype(float) + (at + window < 0)) / 2
+    from scipy.special import ndtr  # slow to load
+
     return (ndtr(-(at - window) / sigma) + ndtr(-(at + window) / sigma)) / 2
 
 

@@ -13,7 +13,6 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from bridgebnn.model.flows import inference
 from bridgebnn.model.flows.trim import SelfTest, measured, self_tests, trimmed
@@ -192,7 +191,8 @@ def repeated_error(distance: NDArray[np.integer], sigma: float, reads: int, kind
     reads : int, odd
         Of a fixed offset the number changes nothing.
     """
-    from scipy.stats import binom  # slow to load
+    from scipy.special import ndtr  # slow to load
+    from scipy.stats import binom
 
     once = ndtr(-(np.asarray(distance) + 0.5) / sigma)
     return once if kind == "fixed" else np.asarray(binom.sf(reads // 2, reads, once), np.float64)
