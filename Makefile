@@ -34,9 +34,13 @@ demo: $(READY) ## The main job: program a fresh array and classify MNIST digits 
 test: $(READY) ## Run every test (hardware, model, co-simulation) on both simulators
 	@$(PY) -m pytest -n $(JOBS) --dist worksteal --durations=20 $(ARGS)
 
+.PHONY: test-long
+test-long: $(READY) ## Run the long forms of tests that `make test` runs in a short form: weekly
+	@$(PY) -m pytest -n $(JOBS) --dist worksteal --durations=20 -m long $(ARGS)
+
 .PHONY: check
 check: lint ## Lint, types and the tests that need no simulator: before every commit
-	@$(PY) -m pytest -q -n $(JOBS) --dist worksteal -m "not (icarus or verilator or spice or formal or slow)" $(ARGS)
+	@$(PY) -m pytest -q -n $(JOBS) --dist worksteal -m "not (icarus or verilator or spice or formal or slow or long)" $(ARGS)
 
 .PHONY: lint
 lint: $(READY) ## Check style, format, types, and who imports whom

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from bridgebnn.hdl.spec import Geometry
+from bridgebnn.tb.__main__ import main
 from bridgebnn.tb.runs.runner import infer
 from bridgebnn.tb.simulators import Simulation, SimulationError, run
 from tests import ROOT
@@ -49,14 +50,25 @@ def call(*arguments: str, **env: str) -> subprocess.CompletedProcess:
         (["frobnicate"], "invalid choice"),
     ],
 )
-def test_bad_input_is_one_line_and_status_2(arguments, message, tmp_path):
+def test_bad_input_is_one_line_and_status_2(arguments, message, tmp_path, capsys):
     (tmp_path / "unknown.json").write_text('{"bridge": {"r_rail": 1}}')
     (tmp_path / "range.json").write_text('{"bridge": {"r_feed_ohm": -1}}')
-    done = call("-m", "bridgebnn", "tb", *(argument.format(tmp_path) for argument in arguments))
+    try:
+        status = main([argument.format(tmp_path) for argument in arguments])
+    except SystemExit as end:
+        status = end.code
+    assert status == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert len(said.strip().splitlines()) == 1
+    assert "Traceback" not in said
+
+
+def test_bad_input_of_a_whole_command():
+    done = call("-m", "bridgebnn", "tb", "infer", "--preset", "nope")
     assert done.returncode == 2
-    assert message in done.stderr
+    assert "unknown preset 'nope'" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
-    assert "Traceback" not in done.stderr
 
 
 def test_help():

@@ -15,6 +15,9 @@ SIM_ATTACH = [
     for sim in small.SIMS
     for attach in small.ATTACHMENTS
 ]
+OTHER = Timing(precharge_cyc=2, evaluate_cyc=3, sense_cyc=1, max_parallel=7)
+"""A timing that is not the default: one, because each is a build."""
+TIMINGS = (Timing(), OTHER, Timing(sense_cyc=4))
 SAME = ("classes", "scores", "cycles_per_image", "row_reads", "read_cycles", "golden_mismatches")
 
 
@@ -42,7 +45,7 @@ def test_ideal_macro_is_golden(sim, attach, final, combine):
 
 @pytest.mark.parametrize(("sim", "attach"), SIM_ATTACH)
 def test_unformed_array_over_the_bus(sim, attach):
-    result = small.run(sim, attach, program="bus", timing=Timing(max_parallel=7))
+    result = small.run(sim, attach, program="bus", timing=OTHER)
     clean(result)
     assert result["programming"]["pulses"] == result["agent"]["pulses"] > 0
     assert result["programming"]["verify_reads"] == result["agent"]["verifies"] > 0
@@ -74,10 +77,27 @@ def test_the_baselines_of_the_bench_do_the_same_work(sim):
         assert bare[name] == shell[name] == attached[name]
 
 
-@pytest.mark.parametrize(("sim", "attach"), SIM_ATTACH)
-@pytest.mark.parametrize("phases", [(1, 1, 1), (2, 3, 1), (1, 1, 4)], ids=str)
-def test_phase_lengths(sim, attach, phases):
-    timing = Timing(**dict(zip(("precharge_cyc", "evaluate_cyc", "sense_cyc"), phases, strict=True)))
+def phases_of(timing: Timing) -> tuple[int, int, int]:
+    return timing.precharge_cyc, timing.evaluate_cyc, timing.sense_cyc
+
+
+@pytest.mark.parametrize(
+    ("sim", "attach", "timing"),
+    [
+        pytest.param(
+            sim,
+            attach,
+            timing,
+            id=f"{sim}-{attach}-{phases_of(timing)}",
+            marks=[getattr(pytest.mark, sim), *[pytest.mark.long] * (sim == "verilator" and n == 2)],
+        )
+        for sim in small.SIMS
+        for attach in small.ATTACHMENTS
+        for n, timing in enumerate(TIMINGS)
+    ],
+)
+def test_phase_lengths(sim, attach, timing):
+    phases = phases_of(timing)
     result = small.run(sim, attach, timing=timing)
     clean(result)
     # docs/architecture.md section 3: 9 rows COUNT, 7 rows SIGN, 5 rows COUNT.
@@ -107,10 +127,14 @@ def test_layers_of_any_shape():
 @pytest.mark.parametrize(
     ("name", "combine", "images"),
     [
-        ("mnist", Combine.ADD, 20),
-        ("paper23", Combine.ADD, 10),
-        ("split", Combine.ADD, 10),
-        ("split", Combine.VOTE, 10),
+        ("mnist", Combine.ADD, 4),
+        ("paper23", Combine.ADD, 3),
+        ("split", Combine.ADD, 3),
+        ("split", Combine.VOTE, 3),
+        pytest.param("mnist", Combine.ADD, 100, marks=pytest.mark.long),
+        pytest.param("paper23", Combine.ADD, 50, marks=pytest.mark.long),
+        pytest.param("split", Combine.ADD, 20, marks=pytest.mark.long),
+        pytest.param("split", Combine.VOTE, 20, marks=pytest.mark.long),
     ],
 )
 def test_preset_on_verilator(name, combine, images):

@@ -40,11 +40,17 @@ def test_bit_for_bit(sim, attach, request):
     assert report.cycles_per_image == pytest.approx(cycles(GEOMETRY), abs=3)
 
 
-@pytest.mark.verilator
 @pytest.mark.parametrize("combine", Combine)
-def test_filters_over_several_tiles(combine):
+@pytest.mark.parametrize(
+    "sim",
+    [
+        pytest.param("icarus", marks=pytest.mark.icarus),
+        pytest.param("verilator", marks=[pytest.mark.verilator, pytest.mark.long]),
+    ],
+)
+def test_filters_over_several_tiles(sim, combine):
     geometry = dataclasses.replace(GEOMETRY, inputs=20)
-    report = run("verilator", "prefetch", geometry=geometry, combine=combine)
+    report = run(sim, "prefetch", geometry=geometry, combine=combine)
     assert (report.golden_mismatches, report.model_mismatches) == (0, 0)
 
 

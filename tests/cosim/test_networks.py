@@ -19,14 +19,16 @@ def test_digits_programmed_over_the_bus() -> None:
 
 @pytest.mark.slow
 @pytest.mark.verilator
+@pytest.mark.parametrize("images", [3, pytest.param(10, marks=pytest.mark.long)])
 @pytest.mark.parametrize("macro", ["ideal", "real"])
 @pytest.mark.parametrize("preset", ["fashion-conv", "mnist1025"])
-def test_large_networks(preset: str, macro: str) -> None:
+def test_large_networks(preset: str, macro: str, images: int) -> None:
     report = infer(
-        InferJob(preset=preset, sim="verilator", images=10, program="preload", macro=macro), timeout_s=1800.0
+        InferJob(preset=preset, sim="verilator", images=images, program="preload", macro=macro),
+        timeout_s=1800.0,
     )
     assert report.model_mismatches == 0
     assert macro == "real" or report.golden_mismatches == 0
     assert report.accuracy is not None
-    assert report.accuracy >= 0.7
+    assert report.accuracy >= (0.7 if images >= 10 else 0.6)
     assert len(report.host_layers) == (2 if preset == "mnist1025" else 0)

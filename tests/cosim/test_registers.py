@@ -32,7 +32,6 @@ GEOMETRIES = {
         spare_rows=5,
     ),
 }
-EACH_SIMULATOR = [pytest.param(s, marks=getattr(pytest.mark, s)) for s in SIMULATORS]
 
 
 def walk(simulator: str, geometry: Geometry, source: Path) -> RegistersReport:
@@ -41,8 +40,21 @@ def walk(simulator: str, geometry: Geometry, source: Path) -> RegistersReport:
     return walk_registers(RegistersJob(sim=simulator, geometry=geometry), simulation)
 
 
-@pytest.mark.parametrize("simulator", EACH_SIMULATOR)
-@pytest.mark.parametrize("name", GEOMETRIES)
+@pytest.mark.parametrize(
+    ("name", "simulator"),
+    [
+        pytest.param(
+            name,
+            simulator,
+            marks=[
+                getattr(pytest.mark, simulator),
+                *[pytest.mark.long] * ((name, simulator) == ("default", "verilator")),
+            ],
+        )
+        for name in GEOMETRIES
+        for simulator in SIMULATORS
+    ],
+)
 def test_register_walk(simulator, name, tmp_path):
     result = walk(simulator, GEOMETRIES[name], generate(tmp_path, GEOMETRIES[name]))
     assert result["compared"] == result["sent"] == result["terminations"] > 1000

@@ -21,6 +21,8 @@ RUNS = (("icarus", "one_word"), ("icarus", "three_words"), ("verilator", "three_
 
 
 SLOW_ON_ICARUS = ("longest_times",)
+LONG = ("icarus", "three_words")
+"""Left to `make test-long`: its parts are in the other two runs."""
 
 
 @functools.cache
@@ -39,7 +41,13 @@ def outcomes(sim: str, name: str) -> dict[str, dict[str, str]]:
 @pytest.mark.parametrize(
     ("sim", "name", "group"),
     [
-        pytest.param(sim, name, group, marks=getattr(pytest.mark, sim), id=f"{sim}-{name}-{group}")
+        pytest.param(
+            sim,
+            name,
+            group,
+            marks=[getattr(pytest.mark, sim), *[pytest.mark.long] * ((sim, name) == LONG)],
+            id=f"{sim}-{name}-{group}",
+        )
         for sim, name in RUNS
         for group in GROUPS
         if sim != "icarus" or group not in SLOW_ON_ICARUS
