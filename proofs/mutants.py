@@ -372,7 +372,7 @@ MUTANTS: dict[str, tuple[str, tuple[Patch, ...]]] = {
         (
             Patch(
                 GROUPS,
-                "self.hold.eq(partly & self.singly)",
+                "self.hold.eq(self.valid & self.singly & several(fresh))",
                 "self.hold.eq(self.valid & self.singly)",
             ),
         ),

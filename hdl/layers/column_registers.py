@@ -11,7 +11,18 @@ from .descriptor_table import plan_layout
 from .repair_table import RepairEntry
 from .vectors import write_layout
 
-__all__ = ["ColumnRegisters"]
+__all__ = ["ColumnRegisters", "lowest_ones"]
+
+
+def lowest_ones(count, width: int):
+    """``width`` bits of which the lowest ``count`` are 1: one gate a bit, from a word and a place in it."""
+    place, word = count[:5], count[5:] if len(count) > 5 else Const(0)
+    below = Cat(place > bit for bit in range(WORD_WIDTH))
+    parts = [
+        (word > index).replicate(WORD_WIDTH) | ((word == index).replicate(WORD_WIDTH) & below)
+        for index in range(words(width))
+    ]
+    return Cat(*parts)[:width]
 
 
 class ColumnRegisters(wiring.Component):
@@ -74,19 +85,22 @@ class ColumnRegisters(wiring.Component):
         m = Module()
         plan, write = self.plan, self.write
 
-        def mask(cols, bias):
-            inputs = ~(Const((1 << g.inputs) - 1, g.inputs) << cols)[: g.inputs]
-            return Cat(inputs, ~(Const((1 << g.bias) - 1, g.bias) << bias)[: g.bias])
-
-        # of a tile, of the last tile
+        # how many inputs and bias columns are enabled, and which: of a tile, of the last tile
+        cols = Signal.like(plan.cols, name="cols"), Signal.like(plan.cols_last, name="cols_last")
+        bias = Signal.like(plan.bias, name="bias"), Signal.like(plan.bias_last, name="bias_last")
         masks = Signal(g.plain_columns), Signal(g.plain_columns)
+        m.d.comb += [
+            mask.eq(Cat(lowest_ones(c, g.inputs), lowest_ones(b, g.bias)))
+            for mask, c, b in zip(masks, cols, bias, strict=True)
+        ]
         roles = Signal(g.tiles), Signal(g.tiles)  # which tiles are the one, the other
         with m.If(self.clear):
             m.d.sync += [role.eq(0) for role in roles]
         with m.Elif(self.move):
-            m.d.sync += [roles[1].eq(plan.last), masks[1].eq(mask(plan.cols_last, plan.bias_last))]
+            m.d.sync += [roles[1].eq(plan.last), cols[1].eq(plan.cols_last), bias[1].eq(plan.bias_last)]
             if g.tiles > 1:
-                m.d.sync += [roles[0].eq(plan.used & ~plan.last), masks[0].eq(mask(plan.cols, plan.bias))]
+                m.d.sync += roles[0].eq(plan.used & ~plan.last)
+                m.d.sync += [cols[0].eq(plan.cols), bias[0].eq(plan.bias)]
 
         for tile in range(g.tiles):
             front = Signal(g.inputs, name=f"front_{tile}")

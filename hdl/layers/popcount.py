@@ -58,16 +58,16 @@ class SliceCounter(wiring.Component):
         g = self.geometry
         m = Module()
         for tile in range(g.tiles):
+            answers = Signal(g.columns, name=f"answers_{tile}")
             ones = Signal(g.count_width, name=f"ones_{tile}")
-            mask = Signal(g.count_width, name=f"mask_{tile}")
+            columns = slice(tile * g.columns, (tile + 1) * g.columns)
             with m.If(self.enable):
-                with m.Switch(self.slice):
-                    for index in range(count_slices(g)):
-                        low = tile * g.columns + index * g.count_width
-                        high = min(low + g.count_width, (tile + 1) * g.columns)
-                        with m.Case(index):
-                            m.d.comb += [ones.eq(self.sl[low:high]), mask.eq(self.col_en[low:high])]
-            m.d.comb += self.counts[tile].eq(adder_tree(ones & mask))
+                m.d.comb += answers.eq(self.sl[columns] & self.col_en[columns])
+            with m.Switch(self.slice):
+                for index in range(count_slices(g)):
+                    with m.Case(index):
+                        m.d.comb += ones.eq(answers[index * g.count_width : (index + 1) * g.count_width])
+            m.d.comb += self.counts[tile].eq(adder_tree(ones))
         return m
 
 

@@ -6,7 +6,7 @@ from amaranth.utils import bits_for
 
 from bridgebnn.hdl.spec import WORD_WIDTH
 
-from .group_scan import LowestBits
+from .group_scan import LowestBits, several
 
 __all__ = ["GroupChoice"]
 
@@ -80,28 +80,31 @@ class GroupChoice(Component):
         budget = Signal(16)
         cut = Signal()
         partly, counting, in_cursor = Signal(), Signal(), Signal()
+        fresh = Signal(WORD_WIDTH)
+        m.d.comb += fresh.eq(self.offered & ~done)
         m.d.comb += in_cursor.eq(self.index == cursor)
         with m.If(self.after_group):
             with m.If(in_cursor):
-                m.d.comb += lowest.offered.eq(self.offered & ~done)
+                m.d.comb += lowest.offered.eq(fresh)
             with m.Elif(self.index > cursor):
                 m.d.comb += lowest.offered.eq(self.offered)
         with m.Elif(self.singly):
-            m.d.comb += lowest.offered.eq(self.offered & ~done)
+            m.d.comb += lowest.offered.eq(fresh)
         with m.Else():
             m.d.comb += lowest.offered.eq(self.offered)
         m.d.comb += [
             lowest.budget.eq(Mux(self.grouping, budget, 1)),
             self.taken.eq(lowest.taken),
             self.column.eq(Cat(lowest.position, self.index)),
-            partly.eq(self.valid & (lowest.taken != lowest.offered)),
+            partly.eq(self.valid & lowest.short),
             counting.eq(self.valid & self.grouping),
-            self.hold.eq(partly & self.singly),
+            # As ``partly``, without the way through the budget: the walk waits for this one.
+            self.hold.eq(self.valid & self.singly & several(fresh)),
         ]
         with m.If(~counting):
             m.d.sync += [budget.eq(Mux(self.max_parallel == 0, 1, self.max_parallel)), cut.eq(0)]
         with m.Else():
-            m.d.sync += budget.eq(budget - lowest.count)
+            m.d.sync += budget.eq(lowest.left)
             with m.If(partly & ~cut):  # the group ends in this word, or before it
                 already = Mux(self.after_group & in_cursor, done, 0)
                 m.d.sync += [cut.eq(1), cursor.eq(self.index), done.eq(already | lowest.taken)]

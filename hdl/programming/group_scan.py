@@ -1,12 +1,26 @@
 """Word-serial walk over a row's columns, and the choice of the lowest set bits within a budget."""
 
-from amaranth.hdl import Const, Module
+from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import bits_for
 
 from bridgebnn.hdl.spec import WORD_WIDTH
 
-__all__ = ["LowestBits", "WordScan"]
+__all__ = ["LowestBits", "WordScan", "several"]
+
+
+def several(bits):
+    """Whether two bits or more are set, as a tree of depth log2(len(bits))."""
+
+    def any_and_two(part):
+        if len(part) == 1:
+            return part[0], Const(0, 1)
+        (low, low_two), (high, high_two) = (
+            any_and_two(half) for half in (part[: len(part) // 2], part[len(part) // 2 :])
+        )
+        return low | high, low_two | high_two | (low & high)
+
+    return any_and_two(bits)[1]
 
 
 def _prefix_counts(bits):
@@ -21,7 +35,7 @@ def _prefix_counts(bits):
 class LowestBits(Component):
     """Takes the lowest set bits of a word, at most as many as the budget allows.
 
-    Taking from one word after the other, with the budget reduced by ``count`` each time, takes exactly the
+    Taking from one word after the other, with the budget reduced to ``left`` each time, takes exactly the
     lowest ``budget`` set bits of the whole vector.
 
     Latency: 0 cycles (combinational). Throughput: one word a cycle.
@@ -41,8 +55,10 @@ class LowestBits(Component):
         Most bits to take; 0 takes none.
     taken : Out(width)
         The lowest ``min(budget, ones(offered))`` set bits of ``offered``.
-    count : Out(range(width + 1))
-        Number of bits taken.
+    left : Out(budget_width)
+        What is left of the budget, ``budget`` less the number of bits taken.
+    short : Out(1)
+        The budget is less than the bits offered, so ``taken`` is not ``offered``.
     position : Out(range(width))
         Position of the taken bit; meaningful only when exactly one is taken.
 
@@ -62,7 +78,8 @@ class LowestBits(Component):
                 "offered": In(width),
                 "budget": In(budget_width),
                 "taken": Out(width),
-                "count": Out(range(width + 1)),
+                "left": Out(budget_width),
+                "short": Out(1),
                 "position": Out(range(width)),
             }
         )
@@ -71,13 +88,17 @@ class LowestBits(Component):
         m = Module()
         width = len(self.offered)
         counts = _prefix_counts(list(self.offered))
+        few = bits_for(width)  # bits of a count: a budget with a higher bit is above all of them
+        budget, more = self.budget[:few], self.budget[few:]
         for taken, offered, count in zip(self.taken, self.offered, counts, strict=True):
-            m.d.comb += taken.eq(offered & (count <= self.budget))
+            m.d.comb += taken.eq(offered & (more.any() | (count <= budget)))
         total = counts[-1]
-        with m.If(total <= self.budget):
-            m.d.comb += self.count.eq(total)
-        with m.Else():
-            m.d.comb += self.count.eq(self.budget)  # smaller than ``total``, so it fits
+        rest = Signal(few + 1)  # its top bit: a borrow
+        m.d.comb += [rest.eq(budget - total), self.short.eq(rest[few] & ~more.any())]
+        with m.If(~rest[few]):
+            m.d.comb += self.left.eq(Cat(rest[:few], more))
+        with m.Elif(more.any()):
+            m.d.comb += self.left.eq(Cat(rest[:few], (more - 1)[: len(more)]))
         # An OR of positions instead of a priority encoder: only asked when one bit is taken.
         for b in range(len(self.position)):
             column = Const(sum(1 << i for i in range(width) if i >> b & 1), width)

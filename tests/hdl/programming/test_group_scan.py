@@ -31,7 +31,8 @@ def test_lowest_bits(width):
                 ctx.set(dut.budget, budget)
                 taken = lowest(word, budget)
                 assert ctx.get(dut.taken) == taken, (word, budget)
-                assert ctx.get(dut.count) == taken.bit_count()
+                assert ctx.get(dut.left) == budget - taken.bit_count()
+                assert ctx.get(dut.short) == (taken != word)
                 if taken.bit_count() == 1:
                     assert ctx.get(dut.position) == bits(taken)[0]
 
