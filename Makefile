@@ -49,7 +49,7 @@ lint: $(READY) ## Check style, format, types, and who imports whom
 
 .PHONY: verilog
 verilog: $(READY) ## Generate the Verilog and geometry.json of every array of the presets under build/verilog
-	@for p in paper23 mnist mnist-spares split digits fashion-conv mnist-conv mnist1025; do $(RUN) hdl generate --preset $$p --out "$(OUT)/verilog/$$p" || exit $$?; done
+	@for p in paper23 mnist mnist-spares split digits fashion-conv mnist-conv cifar-conv mnist1025; do $(RUN) hdl generate --preset $$p --out "$(OUT)/verilog/$$p" || exit $$?; done
 
 .PHONY: kit
 kit: $(READY) ## Write the tape-out kit of preset digits under build/kit (docs/kit.md)

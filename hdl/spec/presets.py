@@ -87,6 +87,12 @@ PRESETS: dict[str, Preset] = {
             summary="MNIST, three convolutions and a dense layer on one small tile",
         ),
         Preset(
+            name="cifar-conv",
+            geometry=Geometry(rows=272, inputs=2048, bias=bias_columns(2048), thresholds=272, map_words=768),
+            network="cifar-conv.npz",
+            summary="CIFAR-10, three convolutions and a dense layer on one tile; its images have to be given (--data)",
+        ),
+        Preset(
             name="mnist1025",
             geometry=Geometry(tiles=2, rows=1025, inputs=1025, bias=bias_columns(1025), thresholds=2064),
             network="mnist1025.npz",

@@ -18,7 +18,7 @@ from bridgebnn.hdl.spec import PRESETS, Geometry, Timing
 from bridgebnn.hdl.spec.register_map import register_map
 
 ROOT = Path(__file__).resolve().parents[3]
-ALIKE = ("digits", "mnist1025", "mnist-conv")
+ALIKE = ("digits", "mnist1025", "mnist-conv", "cifar-conv")
 """Presets whose hardware is that of another shape here, of another size."""
 SHAPES = {"default": Geometry(), **{n: p.geometry for n, p in PRESETS.items() if n not in ALIKE}}
 SHAPES["spares"] = Geometry(tiles=2, spare_columns=2, spare_rows=3)

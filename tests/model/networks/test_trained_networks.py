@@ -13,6 +13,7 @@ from bridgebnn.model.networks import golden
 from bridgebnn.model.networks.convolution import Convolution
 from bridgebnn.model.networks.data import load_data
 from bridgebnn.model.networks.host import HostDense
+from bridgebnn.model.networks.idx import DatasetError
 from bridgebnn.model.networks.network import Network
 from bridgebnn.model.networks.test_sets import load_test_set
 from bridgebnn.paths import DATA
@@ -30,6 +31,7 @@ LEAST_ACCURACY = {
     "fashion-conv": 0.87,
     "mnist-conv": 0.97,
     "digits": 0.94,
+    "cifar-conv": 0.72,
 }
 LARGE = ("fashion-conv", "mnist-conv", "mnist1025")
 NAMES = sorted(name for name, recipe in RECIPES.items() if (DATA / recipe.file).exists())
@@ -63,6 +65,13 @@ def test_shape_is_the_recipe_s(network: Network) -> None:
 
 
 def test_accuracy_is_as_stated(network: Network) -> None:
+    if network.name == "cifar-conv":
+        assert network.meta["test_accuracy"] >= LEAST_ACCURACY[network.name]
+        with pytest.raises(
+            DatasetError, match="cifar-conv takes images of 32 x 32 x 3 values: no test images"
+        ):
+            load_data(None, network)
+        return  # its images do not come with the package
     data = load_data(None, network)
     assert data.labels is not None
     stated = network.meta["test_accuracy"]
@@ -121,7 +130,7 @@ def test_score_layer_has_no_offset(network: Network) -> None:
 
 def test_meta_says_how_to_make_it_again(network: Network) -> None:
     recipe = RECIPES[network.name]
-    source = "" if recipe.dataset == "digits" else " --fetch"
+    source = {"digits": "", "cifar-10-jpeg": " --data FILE"}.get(recipe.dataset, " --fetch")
     expected = f"train {recipe.name}{source} --seed {network.meta['seed']} --epochs {recipe.epochs}"
     made_by = ("bridgebnn ", "python -m ")  # the latter before 0.2.0
     assert network.meta["command"].startswith(tuple(prefix + expected for prefix in made_by))
@@ -133,7 +142,7 @@ def test_presets_name_these_files() -> None:
     assert {p.network for p in PRESETS.values()} == {RECIPES[name].file for name in NAMES} - studied
 
 
-@pytest.mark.parametrize("name", ["digits", "fashion-conv", "mnist-conv", "mnist1025"])
+@pytest.mark.parametrize("name", ["digits", "fashion-conv", "mnist-conv", "cifar-conv", "mnist1025"])
 def test_presets_are_no_larger_than_their_networks_ask(name: str) -> None:
     preset = PRESETS[name]
     network = Network.load(DATA / preset.network)

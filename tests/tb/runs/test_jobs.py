@@ -100,12 +100,18 @@ def test_what_is_left_out():
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_presets(name):
-    chosen, made = preset(name), InferJob(preset=name, images=3)
+def test_presets(name, tmp_path):
+    images = {}
+    if name == "cifar-conv":  # no images of its own
+        with pytest.raises(ValueError, match="no test images of that shape come with the package, say data"):
+            InferJob(preset=name, images=3)
+        np.savez(tmp_path / "d.npz", images=np.full((3, 32, 32, 3), 9, np.uint8), labels=[0, 1, 2])
+        images = {"data": tmp_path / "d.npz"}
+    chosen, made = preset(name), InferJob(preset=name, images=3, **images)
     assert (made.geometry, made.timing, made.combine) == (chosen.geometry, chosen.timing, chosen.combine)
     assert made.images.shape == (3, made.network.n_in)
     assert len(made.labels) == 3
-    other = InferJob(preset=name, images=1, combine="vote", final_mode=ReadMode.SEARCH)
+    other = InferJob(preset=name, images=1, combine="vote", final_mode=ReadMode.SEARCH, **images)
     assert (other.combine, other.final_mode) == (Combine.VOTE, ReadMode.SEARCH)
 
 
