@@ -190,7 +190,8 @@ def test_bad_walk(name):
     bench.run(scenario)
 
 
-def test_abort_anywhere_and_again():
+@pytest.mark.parametrize("stride", [131, pytest.param(41, marks=pytest.mark.long)])
+def test_abort_anywhere_and_again(stride):
     """The vector under way is dropped, wherever it is, its bank is free; the next one comes out right."""
     rng = random.Random(7)
     net = network(rng, *GOOD)
@@ -205,7 +206,7 @@ def test_abort_anywhere_and_again():
 
     async def scenario(bench):
         await bench.load_network()
-        for cycle in range(10, took, 41):
+        for cycle in range(10, took, stride):
             lost, kept = (random_bits(rng, FIRST.map_bits) for _ in range(2))
             await bench.push(lost)
             bench.monitor.reads.clear()
