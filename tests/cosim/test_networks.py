@@ -19,9 +19,18 @@ def test_digits_programmed_over_the_bus() -> None:
 
 @pytest.mark.slow
 @pytest.mark.verilator
-@pytest.mark.parametrize("images", [3, pytest.param(10, marks=pytest.mark.long)])
-@pytest.mark.parametrize("macro", ["ideal", "real"])
-@pytest.mark.parametrize("preset", ["fashion-conv", "mnist1025"])
+@pytest.mark.parametrize(
+    ("preset", "macro", "images"),
+    [
+        ("fashion-conv", "ideal", 3),
+        ("fashion-conv", "real", 3),
+        ("mnist1025", "ideal", 3),
+        pytest.param("fashion-conv", "ideal", 10, marks=pytest.mark.long),
+        pytest.param("fashion-conv", "real", 10, marks=pytest.mark.long),
+        pytest.param("mnist1025", "ideal", 10, marks=pytest.mark.long),
+        pytest.param("mnist1025", "real", 10, marks=pytest.mark.long),
+    ],
+)
 def test_large_networks(preset: str, macro: str, images: int) -> None:
     report = infer(
         InferJob(preset=preset, sim="verilator", images=images, program="preload", macro=macro),
