@@ -22,6 +22,7 @@ def test_a_bench_is_judged_by_what_the_physics_costs(seconds, status, monkeypatc
 
     monkeypatch.setattr(bench, "infer", infer)
     monkeypatch.setattr(bench, "_models", lambda chosen, images: {"golden_over_float32": 2.5})
+    monkeypatch.setattr(bench, "_chips", lambda chosen, images: {"chip_real_over_products": 187.0})
     parser = argparse.ArgumentParser()
     bench.add_arguments(parser)
     file = tmp_path / "bench.json"
