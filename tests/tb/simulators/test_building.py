@@ -1,6 +1,7 @@
 """Builds: cached whole or not at all, in any folder; what is missing or wrong is one line."""
 
 import dataclasses
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -15,7 +16,10 @@ OURS = "tests.tb.simulators.counting"
 def test_any_path_will_do(counter, name, monkeypatch, tmp_path):
     """Build folder, source and run folder."""
     before = set(verilator.plain_folder().glob("part-*"))  # what others have left
+    shared = building._runtime()
     monkeypatch.setenv("BRIDGEBNN_BUILD", str(tmp_path / name))
+    if counter.sim == "verilator" and name == "a b" and shared.is_dir():  # once is enough to compile it
+        shutil.copytree(shared, building._runtime())
     source = tmp_path / f"{name}.d" / f"{name}.v"
     source.parent.mkdir()
     source.write_bytes(counter.sources[0].read_bytes())

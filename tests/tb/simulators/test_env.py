@@ -16,7 +16,7 @@ import pytest
 from bridgebnn.tb.simulators import environment, verilator
 from tests import ROOT
 
-from .conftest import EACH, HERE
+from .conftest import EACH, HERE, QUICK_BUILD
 
 BENCH = """\
 import cocotb
@@ -70,7 +70,7 @@ def project(tmp_path):
 def shell(project: Path, script: str) -> subprocess.CompletedProcess:
     """Run a script in a shell that knows nothing of this virtual environment."""
     env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(project)}
-    env |= {n: os.environ[n] for n in ("BRIDGEBNN_BUILD",) if n in os.environ}
+    env |= {n: os.environ[n] for n in ("BRIDGEBNN_BUILD",) if n in os.environ} | QUICK_BUILD
     command = ["bash", "-c", f"set -e\n{script}"]
     return subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, timeout=600)
 
