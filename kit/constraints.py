@@ -9,7 +9,10 @@ from bridgebnn.hdl.spec.pins import Bus, Flow, host_ports
 from .macro import STROBES, Macro
 from .verilog import render
 
-__all__ = ["constraints"]
+__all__ = ["CLOCK_SKEW_NS", "constraints"]
+
+CLOCK_SKEW_NS = 0.1
+"""What hold sets aside for the skew of the clock tree to come [ours]."""
 
 
 def constraints(macro: Macro, bus: Bus) -> str:
@@ -20,6 +23,7 @@ def constraints(macro: Macro, bus: Bus) -> str:
         "constraints.sdc.j2",
         name=macro.name,
         period=macro.period_ns,
+        skew_of_clock=CLOCK_SKEW_NS,
         skew=macro.delay_ns("SETTLE_NS"),
         rails=rails_ns,
         rail_cycles=math.ceil(rails_ns / macro.period_ns * 1.1) + 1,  # the slowest corner

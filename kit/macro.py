@@ -38,7 +38,7 @@ class Delay:
 
 DELAYS = (
     Delay(parameter="SETTLE_NS", periods=0.25, meaning="pins may move so long after the rise of a strobe"),
-    Delay(parameter="SL_NS", periods=0.75, meaning="evaluate to SL"),
+    Delay(parameter="SL_NS", periods=0.5, meaning="evaluate to SL"),
     Delay(parameter="COMPARE_NS", periods=0.5, meaning="sense to cmp and cmp_valid"),
     Delay(parameter="VERIFY_NS", periods=0.5, meaning="verify to SL"),
     Delay(parameter="RAILS_NS", periods=10.0, meaning="hv_en to hv_ready"),

@@ -1,11 +1,12 @@
 """The kit, read by the tools that it is for; and each tool is seen to refuse a broken one.
 
-A check runs on a kit's folder and gives one line of what it found, or raises `Refused`. Each names a way to break a
+A check runs on a kit's folder and gives one line of what it found, or raises `Refused`. Each names ways to break a
 copy of the kit, which it must refuse. Tools that are absent are said to be; that is no success.
 """
 
 from __future__ import annotations
 
+import resource
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from bridgebnn.records import Record
 
 from . import controller, gate_level, librelane, macro_views, pages, registers
 from .kit import Kit, Missing, Refused
+from .tools import version
 
 __all__ = ["CHECKS", "Check", "CheckReport", "Kit", "KitReport", "Missing", "Refused", "check_kit"]
 
@@ -27,11 +29,13 @@ class Check:
 
     Parameters
     ----------
-    name, tool : str
+    name : str
+    tool : str
+        Names of `bridgebnn.kit.checks.tools`, separated by commas.
     run : callable
         Gives what was found, or raises `Refused` or `Missing`.
-    spoil : callable
-        Breaks a copy of a kit so that ``run`` must refuse it.
+    spoils : tuple of callables
+        Each breaks a copy of a kit so that ``run`` must refuse it.
     bus : Bus, optional
         The check is for kits of this bus alone.
     """
@@ -39,7 +43,7 @@ class Check:
     name: str
     tool: str
     run: Callable[[Kit], str]
-    spoil: Callable[[Kit], None]
+    spoils: tuple[Callable[[Kit], None], ...]
     bus: Bus | None = None
 
     @property
@@ -49,33 +53,51 @@ class Check:
 
 
 CHECKS = (
-    Check("simulation", "Icarus Verilog", controller.simulate, controller.one_weight),
-    Check("lint", "Verilator", controller.lint, controller.a_narrow_wire),
-    Check("elaboration", "Yosys", controller.elaborate, controller.a_latch),
-    Check("wrapper", "Icarus Verilog", controller.wrapper, controller.a_lost_port, Bus.WISHBONE),
-    Check("fusesoc", "FuseSoC, Icarus Verilog", controller.fusesoc, controller.one_weight),
-    Check("liberty", "Yosys", macro_views.liberty, macro_views.a_pin_of_liberty),
-    Check("lef", "KLayout", macro_views.lef, macro_views.a_pin_of_the_lef),
-    Check("gds", "KLayout", macro_views.gds, macro_views.a_pin_of_the_gds),
-    Check("ip-xact", "lxml, schema of IEEE 1685-2014", registers.ip_xact, registers.an_element_of_ipxact),
-    Check("systemrdl", "systemrdl-compiler", registers.systemrdl, registers.an_offset),
-    Check("html", "Chromium", pages.register_pages, pages.a_script_error),
-    Check("librelane", "LibreLane", librelane.librelane, librelane.a_lost_file),
-    Check("datasheet", "Chromium", pages.datasheets, pages.a_lost_pin),
-    Check("gate level", "Yosys, Icarus Verilog", gate_level.gates, gate_level.two_wires),
-    Check("timing", "Yosys, OpenSTA", gate_level.timing, gate_level.an_arc),
+    Check("simulation", "Icarus Verilog", controller.simulate, (controller.one_weight,)),
+    Check("lint", "Verilator", controller.lint, (controller.a_narrow_wire,)),
+    Check("elaboration", "Yosys", controller.elaborate, (controller.a_latch,)),
+    Check("wrapper", "Icarus Verilog", controller.wrapper, (controller.a_lost_port,), Bus.WISHBONE),
+    Check("fusesoc", "FuseSoC, Icarus Verilog", controller.fusesoc, (controller.one_weight,)),
+    Check("liberty", "Yosys", macro_views.liberty, (macro_views.a_pin_of_liberty,)),
+    Check("lef", "KLayout", macro_views.lef, (macro_views.a_pin_of_the_lef,)),
+    Check("gds", "KLayout", macro_views.gds, (macro_views.a_pin_of_the_gds,)),
+    Check("ip-xact", "lxml, schema of IEEE 1685-2014", registers.ip_xact, (registers.an_element_of_ipxact,)),
+    Check("systemrdl", "systemrdl-compiler", registers.systemrdl, (registers.an_offset,)),
+    Check("html", "Chromium", pages.register_pages, (pages.a_script_error,)),
+    Check("librelane", "LibreLane", librelane.librelane, (librelane.a_lost_file,)),
+    Check("datasheet", "Chromium", pages.datasheets, (pages.a_lost_pin,)),
+    Check("gate level", "Yosys, Icarus Verilog", gate_level.gates, (gate_level.two_wires,)),
+    Check("timing", "Yosys, OpenSTA", gate_level.timing, gate_level.TIMING_SPOILS),
 )
 
 
 class CheckReport(Record, frozen=True, kw_only=True):
-    """What one check found: ``passed``, ``refused`` or ``missing``; and whether it refused the broken kit."""
+    """What one check found.
+
+    Parameters
+    ----------
+    name, tool : str
+    versions : tuple of str
+        Of the tools, in their order; "" where a tool is not installed.
+    result : str
+        ``passed``, ``refused`` or ``missing``.
+    found : str
+    refuses_broken : bool, optional
+        It refused every broken kit; None where that was not tried.
+    broken : str
+        What it said of each.
+    cpu_s : float
+        Processor time, broken kits included.
+    """
 
     name: str
     tool: str
+    versions: tuple[str, ...]
     result: str
     found: str
     refuses_broken: bool | None
     broken: str
+    cpu_s: float
 
 
 class KitReport(Record, frozen=True, kw_only=True):
@@ -127,28 +149,38 @@ def check_kit(
         for check in CHECKS:
             if (only and check.name not in only) or check.bus not in (None, kit.bus):
                 continue
-            progress(check.name)
-            result, found = _outcome(check, kit)
-            refuses, text = None, ""
-            if broken and result != "missing":
-                progress(f"{check.name}, broken")
-                copy = Path(scratch) / f"broken-{check.name.replace(' ', '-')}"
-                shutil.copytree(kit.folder, copy)
-                spoiled = Kit.open(copy, Path(scratch))
-                check.spoil(spoiled)
-                outcome, text = _outcome(check, spoiled)
-                refuses = outcome == "refused"
-            reports.append(
-                CheckReport(
-                    name=check.name,
-                    tool=check.tool,
-                    result=result,
-                    found=found,
-                    refuses_broken=refuses,
-                    broken=text,
-                )
-            )
+            reports.append(_judged(check, kit, broken, progress))
     return KitReport(kit=kit.name, checks=tuple(reports))
+
+
+def _judged(check: Check, kit: Kit, broken: bool, progress: Callable[[str], None]) -> CheckReport:
+    start = _cpu_s()
+    progress(check.name)
+    result, found = _outcome(check, kit)
+    outcomes = []
+    for number, spoil in enumerate(check.spoils if broken and result != "missing" else ()):
+        progress(f"{check.name}, broken")
+        copy = kit.work / f"broken-{check.name.replace(' ', '-')}-{number}"
+        shutil.copytree(kit.folder, copy)
+        spoiled = Kit.open(copy, kit.work)
+        spoil(spoiled)
+        outcomes.append(_outcome(check, spoiled))
+    return CheckReport(
+        name=check.name,
+        tool=check.tool,
+        versions=tuple(version(tool) for tool in check.tool.split(", ")),
+        result=result,
+        found=found,
+        refuses_broken=all(how == "refused" for how, _ in outcomes) if outcomes else None,
+        broken="; ".join(text for _, text in outcomes),
+        cpu_s=round(_cpu_s() - start, 1),
+    )
+
+
+def _cpu_s() -> float:
+    """Processor time of this process and of all that it has waited for, s."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(u.ru_utime + u.ru_stime for u in used)
 
 
 def _outcome(check: Check, kit: Kit) -> tuple[str, str]:

@@ -38,6 +38,9 @@ __all__ = [
 
 Show = Callable[[dict[str, Any]], None]
 
+SILENCE_S = 120.0
+"""For so long a run may show no progress, unless told otherwise."""
+
 
 def perform(
     job: Job,
@@ -106,6 +109,7 @@ def infer(
     testbench: str | None = None,
     show: Show | None = None,
     timeout_s: float = 3600.0,
+    silence_s: float = SILENCE_S,
 ) -> RunReport:
     """Run a network on the RTL with the macro attached, as the job says.
 
@@ -119,8 +123,8 @@ def infer(
         Another module to run over the job; it must give a `RunReport`.
     show : callable, optional
         Gets progress records.
-    timeout_s : float
-        Wall-clock limit, of each process.
+    timeout_s, silence_s : float
+        Wall-clock limits of each process, of all of it and without a sign of progress.
 
     Raises
     ------
@@ -137,7 +141,9 @@ def infer(
         find_tools()  # what is missing is told before anything is built
     parts = split(job, jobs)
     if len(parts) == 1:
-        return _described(job, _part(job, testbench=testbench, show=show, timeout_s=timeout_s))
+        return _described(
+            job, _part(job, testbench=testbench, show=show, timeout_s=timeout_s, silence_s=silence_s)
+        )
     _, build_s = build(_simulation(job))  # once, not by whoever comes first
     together = None if show is None else Together(show, parts)
     with workers(len(parts)) as pool:
@@ -148,6 +154,7 @@ def infer(
                 testbench=testbench,
                 show=None if together is None else together.of(number),
                 timeout_s=timeout_s,
+                silence_s=silence_s,
             ): part
             for number, part in enumerate(parts)
         }
@@ -182,9 +189,9 @@ def _ended(future: Future[RunReport], part: InferJob) -> RunReport:
         raise SimulationError(error.kind, f"{where}: {error.message}", error.log) from None
 
 
-def _part(job: InferJob, *, testbench: str | None, show: Show | None, timeout_s: float) -> RunReport:
+def _part(job: InferJob, **options: Any) -> RunReport:
     """One process of a run, or the whole of it."""
-    report = RunReport.from_dict(_infer(job, testbench=testbench, show=show, timeout_s=timeout_s))
+    report = RunReport.from_dict(_infer(job, **options))
     if job.attach != "none":
         # what the stimulus owes, whatever the far end counted
         owed = observations(len(job.images), job.mapping.programs)
@@ -196,10 +203,10 @@ def _part(job: InferJob, *, testbench: str | None, show: Show | None, timeout_s:
 
 
 def run_scenarios(
-    job: ScenariosJob, *, show: Show | None = None, timeout_s: float = 3600.0
+    job: ScenariosJob, *, show: Show | None = None, timeout_s: float = 3600.0, silence_s: float = SILENCE_S
 ) -> ScenariosReport:
     """Put bad input and bad hardware to a programmed chip."""
-    return ScenariosReport.from_dict(_infer(job, show=show, timeout_s=timeout_s))
+    return ScenariosReport.from_dict(_infer(job, show=show, timeout_s=timeout_s, silence_s=silence_s))
 
 
 def program(job: ProgramJob, *, show: Show | None = None, timeout_s: float = 3600.0) -> ProgramRunReport:
@@ -209,9 +216,11 @@ def program(job: ProgramJob, *, show: Show | None = None, timeout_s: float = 360
     return report.replace(versions=versions())
 
 
-def walk_registers(job: RegistersJob, built: Simulation, *, timeout_s: float = 300.0) -> RegistersReport:
+def walk_registers(
+    job: RegistersJob, built: Simulation, *, timeout_s: float = 300.0, silence_s: float = SILENCE_S
+) -> RegistersReport:
     """Walk over the register map of a controller."""
-    return RegistersReport.from_dict(perform(job, built, timeout_s=timeout_s))
+    return RegistersReport.from_dict(perform(job, built, timeout_s=timeout_s, silence_s=silence_s))
 
 
 def check_controller(

@@ -301,12 +301,12 @@ async def devices_that_do_not_converge(b: Bench) -> None:
     await b.host.unlock()
     await b.host.run(Command.CLEAR_LOG)
     b.agent.misbehave(MacroFaults(pulses_lost=True))
-    row = b.mapping.geometry.rows - 2
-    await b.host.load_row(1, row, *spare(b))
+    tile, row = b.mapping.geometry.tiles - 1, b.mapping.geometry.rows - 2
+    await b.host.load_row(tile, row, *spare(b))
     await b.ends(b.host.run(Command.PROGRAM_ROW), ErrorCode.NOT_CONVERGED)
     counters, log = await b.host.program_counters(), await b.host.failure_log()
     check(counters["failures"] > 0 and len(log) > 0, f"{counters} with {len(log)} lines of log")
-    check(all((e.tile, e.row) == (1, row) for e in log), "the log names another row")
+    check(all((e.tile, e.row) == (tile, row) for e in log), "the log names another row")
     await b.host.run(Command.CLEAR_LOG)
     check(not await b.host.failure_log(), "CLEAR_LOG left something")
     await b.safe()
