@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bridgebnn.hdl.spec import preset
 from bridgebnn.tb.runs import runner
+from bridgebnn.tb.runs.jobs import InferJob
 from bridgebnn.tb.simulators import build
 from tests import ROOT
 
@@ -60,10 +60,15 @@ def tree(root: Path) -> list[str]:
 
 @pytest.fixture
 def warm(tmp_path, request) -> Path:
-    """A build root that holds the controller's Verilog and the simulator, as a finished run leaves them."""
-    sim, geometry = request.node.callspec.params["sim"], preset("paper23").geometry
-    verilog = runner.generated(geometry, preset("paper23").timing)
-    folder, _ = build(runner.simulation(sim, "strobe", geometry, verilog))
+    """A build root that holds the controller's Verilog and the simulator, as a finished run leaves them.
+
+    The build is that of ``tests/cosim/test_infer.py``.
+    """
+    job = InferJob(preset="paper23", sim=request.node.callspec.params["sim"], images=1, program="preload")
+    verilog = runner.generated(job.geometry, job.timing)
+    folder, _ = build(
+        runner.simulation(job.sim, job.attach, job.geometry, verilog, comparisons=job.most_comparisons)
+    )
     root = tmp_path / "root"
     shutil.copytree(folder, root / "sim" / folder.name)
     shutil.copytree(verilog.parent, root / "generated" / verilog.parent.name)
@@ -78,11 +83,11 @@ def warm(tmp_path, request) -> Path:
 @pytest.mark.parametrize("sim", EACH)
 def test_a_signal_in_mid_run_leaves_no_process_and_no_file(sim, number, word, warm):
     # a first run, to its end: what it leaves (a cache of Verilator's tools, a log) may be there before
-    first = command(warm, *INFER, sim, "--attach", "strobe", "--images", "1")
+    first = command(warm, *INFER, sim, "--images", "1")
     first.communicate(timeout=300)
     assert first.returncode == 0
     before, target = tree(warm), warm / "result.json"
-    running = command(warm, *INFER, sim, "--attach", "strobe", "--images", "10000", "--json", str(target))
+    running = command(warm, *INFER, sim, "--images", "1000", "--json", str(target))
     until(lambda: len(processes(warm)) >= 3)  # the command, its lifeline, the simulator
     until(lambda: list(warm.glob("runs/*/progress.json")))
     for _ in range(3):  # service managers and terminals do not send only one
@@ -97,7 +102,7 @@ def test_a_signal_in_mid_run_leaves_no_process_and_no_file(sim, number, word, wa
 
 @pytest.mark.parametrize("sim", EACH)
 def test_a_killed_command_takes_the_simulator_along(sim, warm):
-    running = command(warm, *INFER, sim, "--attach", "strobe", "--images", "10000")
+    running = command(warm, *INFER, sim, "--images", "1000")
     until(lambda: list(warm.glob("runs/*/progress.json")))
     running.kill()
     running.communicate(timeout=60)
