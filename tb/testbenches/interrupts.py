@@ -126,7 +126,7 @@ async def vectors(b: Bench) -> None:
     await b.pending(["result", "input_ready"], "two vectors ran, one is missing")
     await b.bus.write("RESULT_POP")
     await b.pending(["result"], "one result taken, another there")
-    await b.bus.write("RESULT_POP")
+    await b.bus.write("RESULT_POP", 0xFFFF_FFFF)
     await b.pending((), "both results taken")
     await b.host.push([1])
     await b.idle()

@@ -27,6 +27,8 @@ from bridgebnn.tb.runs.reports import ControllerReport
 
 __all__ = ["reads"]
 
+EARLY_CYC = 200
+"""INFER begins to read a vector that waits for it within so many cycles."""
 STROBES = ("precharge", "evaluate", "sense", "wl_en")
 
 
@@ -82,17 +84,28 @@ class Bench:
         await self.env.bus.write("INPUT_PUSH")
 
     async def run(
-        self, chip: Chip, table: Sequence[Raw], late: Sequence[int] = (0,), vectors: int = 2
+        self,
+        chip: Chip,
+        table: Sequence[Raw],
+        late: Sequence[int] = (0,),
+        vectors: int = 2,
+        pushed: Sequence[int] | None = None,
     ) -> None:
-        """Vectors that wait before INFER starts; their whole course on the pins, their results, the counters."""
+        """Vectors that wait before INFER starts; their whole course on the pins, their results, the counters.
+
+        ``pushed``: the one vector that is there already.
+        """
         bus, macro, d = self.env.bus, self.macro, table[0]
         inputs = d["cols"] * (d["tile_count"] - 1) + d["cols_last"]
         sent = [[self.rng.getrandbits(1) for _ in range(inputs)] for _ in range(vectors)]
+        if pushed is not None:
+            sent, vectors = [list(pushed)], 1
         macro.late, turn = late, 0
         found: list[Cycle | None] = []
         wanted: list[Vector] = []
         for bits in sent:
-            await self.push(d, bits)
+            if pushed is None:
+                await self.push(d, bits)
             course = run_vector(chip, table, bits, macro.phases, [*late[turn:], *late[:turn]])
             turn = (turn + course.comparisons) % len(late)
             # Section 5: the next vector is loaded beside the last layer; what outlasts that is not hidden.
@@ -361,11 +374,68 @@ async def aborts(b: Bench, chip: Chip) -> None:
         for name in STROBES:
             if Pin(getattr(b.env.dut, name)).int():
                 raise Differs(f"{name} is not 0 after an abort in cycle {wait} of a vector")
-        print("WAIT", wait, status, await b.env.bus.read("IRQ_PENDING"), flush=True)
         if status["result_valid"]:  # the vector was through
             await bus.write("RESULT_POP")
         await b.run(chip, table, vectors=1)
         b.aborts += 1
+
+
+async def early_aborts(b: Bench, chip: Chip) -> None:
+    """ABORT in every cycle before the first read: no read comes, and the vector stays until an INFER takes it."""
+    env, host = b.env, b.env.host
+    base = {"row_first": 0, "bias": 0, "bias_last": 1, "threshold_base": 0, "combine": 0, "use_threshold": 1}
+    table = [
+        base
+        | {
+            "tile_first": 0,
+            "tile_count": 2,
+            "row_count": 3,
+            "cols": 2,
+            "cols_last": 3,
+            "mode": SEARCH,
+            "score": 0,
+        },
+        base
+        | {
+            "tile_first": 1,
+            "tile_count": 1,
+            "row_count": 4,
+            "cols": 1,
+            "cols_last": 3,
+            "mode": COUNT,
+            "score": 1,
+        },
+    ]
+    await b.timing(1, 2, 1, limit=4)
+    await b.load(chip, table)
+    bits = [1, 0, 1, 1, 0]
+    await b.push(table[0], bits)
+    await env.bus.write("INFER_COUNT", 1)
+    for wait in range(EARLY_CYC):
+        b.macro.late = (0,)
+        b.macro.begin()
+        await host.start(Command.INFER)
+        await host.cycles(wait)
+        await host.start(Command.ABORT)
+        while (await host.status())["busy"]:
+            pass
+        error = await env.bus.fields("ERROR")
+        if error != {"code": ErrorCode.ABORTED, "detail": 0}:
+            raise Differs(f"an abort {wait} cycles after INFER ended in {error}")
+        b.aborts += 1
+        if any(b.macro.trace):  # the vector was under way, and is dropped
+            break
+    else:
+        raise Differs(f"no read within {EARLY_CYC} cycles of INFER")
+    await b.push(table[0], bits)
+    for again in range(2):  # an INFER that is aborted at once, and one that runs
+        if again:
+            await b.run(chip, table, pushed=bits)
+        else:
+            await host.start(Command.INFER)
+            await host.start(Command.ABORT)
+            while (await host.status())["busy"]:
+                pass
 
 
 @testbench(ControllerJob)
@@ -382,6 +452,7 @@ async def reads(dut: Any, job: ControllerJob, progress: Progress) -> ControllerR
         await patience(bench)
         env.spawn(macro.run())
         await narrow(bench, chips[0])
+        await early_aborts(bench, chips[0])
         await aborts(bench, chips[0])
         await networks(bench, chips)
         await lengths(bench, chips[0])

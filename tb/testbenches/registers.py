@@ -218,8 +218,9 @@ async def check_events(dut: Any, bus: Bus, regs: RegisterMap) -> None:
     await bus.write(command, Command.PROGRAM_ROW, "COMMAND")
     await bus.read(error.offset, error.pack(code=ErrorCode.LOCKED), "ERROR while locked")
 
-    for _ in range(2):
-        await bus.write(regs.address("INPUT_PUSH"), 0, "INPUT_PUSH")
+    for word in (WORD_MASK, 0):
+        await bus.write(regs.address("INPUT"), word, "INPUT")
+        await bus.write(regs.address("INPUT_PUSH"), word, "INPUT_PUSH")
     await bus.refused(regs.address("INPUT_PUSH"), 0, "INPUT_PUSH with no bank free")
     await bus.refused(regs.address("INPUT"), 0, "INPUT with no bank free")
     await bus.refused(regs.address("RESULT_POP"), 0, "RESULT_POP with no result")
@@ -281,6 +282,8 @@ async def check_locks(dut: Any, bus: Bus, regs: RegisterMap) -> None:
         ((UNLOCK_KEYS[0], 0, UNLOCK_KEYS[1]), False),
         (UNLOCK_KEYS, True),
         ((0,), False),
+        (UNLOCK_KEYS, True),
+        ((WORD_MASK,), False),
         ((UNLOCK_KEYS[0], *UNLOCK_KEYS), True),
     ):
         for key in keys:

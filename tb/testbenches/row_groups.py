@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from bridgebnn.hdl.spec import Command, ErrorCode, ProgOp, ProgSide, PulseConditions
+from bridgebnn.tb.checks.row_pins import expected
 from bridgebnn.tb.checks.row_reference import HRS, LRS, NEVER, PRISTINE, Device, Row
 from bridgebnn.tb.host.driver import UNLOCK_KEYS
 
@@ -13,6 +14,8 @@ from .row_script import COUNTERS, TIMING, Script, Stop, conditions
 
 __all__ = ["GROUPS"]
 
+BUS_CYC = 5
+"""A write of the host is through by then."""
 ROW_COMMANDS = (Command.PROGRAM_ROW, Command.REFRESH_ROW, Command.VERIFY_ROW, Command.READ_ROW)
 
 
@@ -304,6 +307,32 @@ def stops(s: Script) -> None:
                 locked = reason == "LOCK"  # until reset
 
 
+def late_stops(s: Script) -> None:
+    """ABORT in every cycle from the last verify read to the end, and from the precharge of a READ_ROW."""
+    columns = s.geometry.columns
+    image = sum(1 << column for column in range(0, columns, 2))
+    everything = (1 << columns) - 1
+    for command, pin in ((Command.PROGRAM_ROW, "verify"), (Command.READ_ROW, "precharge")):
+        row = Row(columns)
+        for column, pair in enumerate(row.devices):
+            for side, device in enumerate(pair):
+                device.state = LRS if (image >> column & 1) ^ side else HRS
+        outcome = s.run_row(f"{command.name} to its end", command, row, image, everything)
+        s.clear()
+        strobes = expected(command, s.geometry, TIMING, image, everything, outcome, 2)
+        rises = [strobe[1] for strobe in strobes if strobe[0] == pin]
+        end = next(strobe[1] for strobe in strobes if strobe[0] == "irq")
+        for delay in range(end - rises[-1] - BUS_CYC):
+            stop = Stop(
+                at=(pin, len(rises)),
+                delay=delay,
+                code=ErrorCode.ABORTED,
+                writes=[("COMMAND", int(Command.ABORT))],
+            )
+            name = f"{command.name}, ABORT {delay} cycles after the last {pin}"
+            s.run_row(name, command, row, image, everything, stop=stop)
+
+
 def counters(s: Script) -> None:
     """PROG_PULSES, PROG_VERIFIES, PROG_FAILURES carry into every bit, stop at their largest value, and are cleared."""
     for n, value in enumerate((0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF, 0xFFFFFFFE, 0x7FFFFFFE, 0xFFFEFFFF)):
@@ -352,6 +381,6 @@ GROUPS = {
             refresh,
             reading_back,
         ),
-        *(rails, longest_times, bad_addresses, stops, counters, failure_log),
+        *(rails, longest_times, bad_addresses, stops, late_stops, counters, failure_log),
     )
 }
