@@ -383,6 +383,8 @@ async def aborts(b: Bench, chip: Chip) -> None:
 async def early_aborts(b: Bench, chip: Chip) -> None:
     """ABORT in every cycle before the first read: no read comes, and the vector stays until an INFER takes it."""
     env, host = b.env, b.env.host
+    g = env.geometry
+    most = min(g.scores, g.rows - g.spare_rows, g.thresholds)
     base = {"row_first": 0, "bias": 0, "bias_last": 1, "threshold_base": 0, "combine": 0, "use_threshold": 1}
     table = [
         base
@@ -399,7 +401,7 @@ async def early_aborts(b: Bench, chip: Chip) -> None:
         | {
             "tile_first": 1,
             "tile_count": 1,
-            "row_count": 4,
+            "row_count": most,
             "cols": 1,
             "cols_last": 3,
             "mode": COUNT,
@@ -451,15 +453,14 @@ async def reads(dut: Any, job: ControllerJob, progress: Progress) -> ControllerR
         await env.start()
         await patience(bench)
         env.spawn(macro.run())
-        await narrow(bench, chips[0])
-        await early_aborts(bench, chips[0])
-        await aborts(bench, chips[0])
-        await networks(bench, chips)
-        await lengths(bench, chips[0])
+        parts = [narrow(bench, chips[0]), early_aborts(bench, chips[0]), aborts(bench, chips[0])]
+        parts += [networks(bench, chips), lengths(bench, chips[0])]
         for chip in chips:
-            await late_answers(bench, chip)
-            await who_does_not_answer(bench, chip)
-            await networks(bench, [chip])  # the chip works on
+            parts += [late_answers(bench, chip), who_does_not_answer(bench, chip)]
+            parts.append(networks(bench, [chip]))  # the chip works on
+        for done, part in enumerate(parts):
+            progress("parts", done, len(parts))
+            await part
 
     await env.run(main())
     seen = {
