@@ -112,6 +112,8 @@ formal: $(READY) ## Prove the rules of pins, programming, spares, bus, protectio
 	@$(RUN) proofs --jobs $(JOBS) --json "$(OUT)/formal.json" --out "$(OUT)/formal" --write docs/verification.md $(ARGS)
 	@$(RUN) proofs --subject maps --jobs $(JOBS) --json "$(OUT)/formal-maps.json" --out "$(OUT)/formal-maps" \
 		--write docs/verification.md $(ARGS)
+	@for s in axi streams; do $(RUN) proofs --subject $$s --jobs $(JOBS) --json "$(OUT)/formal-$$s.json" \
+		--out "$(OUT)/formal-$$s" --write docs/verification.md $(ARGS) || exit $$?; done
 
 .PHONY: clean
 clean: ## Remove build products (the virtual environment stays)

@@ -36,7 +36,8 @@ def _parser() -> argparse.ArgumentParser:
         choices=SUBJECTS,
         default="plain",
         help="which controller: the small one (plain), or the same with activation maps, of which the rules of windows "
-        "are proven and the others once more (maps)",
+        "are proven and the others once more (maps); or behind AXI4-Lite (axi), and with streams (streams), with the "
+        "rules of these buses",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results")
     parser.add_argument(
@@ -77,7 +78,7 @@ def _run(arguments: argparse.Namespace, subject: Subject, chosen: list[Check], s
     """Prove, reach and refute; each result is printed as it comes."""
     begin = time.monotonic()
     geometry = subject.geometry
-    design = generate(arguments.out, geometry)
+    design = generate(arguments.out, geometry, "design", (), subject.bus)
     model = Model(arguments.out, geometry, chosen, design)
     print(f"{len(chosen)} properties and cover points of {design.verilog}, {time.monotonic() - begin:.0f} s")
     work = []
@@ -89,7 +90,9 @@ def _run(arguments: argparse.Namespace, subject: Subject, chosen: list[Check], s
             if check.name in subject.mutants:
                 text, patches = subject.mutants[check.name]
                 work.append(
-                    functools.partial(refute, arguments.out, geometry, check, text, patches, arguments.limit)
+                    functools.partial(
+                        refute, arguments.out, geometry, check, text, patches, arguments.limit, subject.bus
+                    )
                 )
     finished: list[Result] = []
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from bridgebnn.hdl.output.verilog import TOP
 from bridgebnn.hdl.spec import Geometry
+from bridgebnn.hdl.spec.pins import Bus
 from bridgebnn.paths import PACKAGE
 from bridgebnn.processes import captured
 
-__all__ = ["GEOMETRY", "WITH_MAPS", "Design", "Patch", "generate"]
+__all__ = ["GEOMETRY", "TINY", "WITH_MAPS", "Design", "Patch", "generate"]
 
 GEOMETRY = Geometry(
     tiles=2,
@@ -34,6 +35,11 @@ GEOMETRY = Geometry(
 WITH_MAPS = replace(GEOMETRY, map_words=1)
 """The same with activation maps: the input bank has a word more than they."""
 
+TINY = Geometry(
+    tiles=1, rows=2, inputs=3, bias=0, thresholds=2, layers=2, scores=2, count_width=4, log_depth=2
+)
+"""For the rules of buses, which see nothing of what is behind the registers."""
+
 SHORT = {"rail_settle_cyc": 1, "wl_setup_cyc": 1, "verify_cyc": 1, "max_parallel": 1}
 """Reset values that make runs to a pulse short. The proofs hold for all values: the host may write any."""
 
@@ -50,23 +56,28 @@ from bridgebnn.hdl.layers.vectors import InputBanks
 from bridgebnn.hdl.layers.walk_table import WalkCheck
 from bridgebnn.hdl.layers.window_gather import WindowGather
 from bridgebnn.hdl.output.verilog import verilog_text
+from bridgebnn.hdl.bus.axi4lite import AxiLiteBridge
+from bridgebnn.hdl.bus.frames import FrameRunner
 from bridgebnn.hdl.bus.wishbone import WishboneResponder
+from bridgebnn.hdl.spec.pins import Bus
 
 geometry, text, states = Geometry(**json.loads(sys.argv[1])), sys.argv[2], sys.argv[3]
 usual = Timing()
 ops = {op: dataclasses.replace(getattr(usual, op), width_cyc=2, attempts=1) for op in ("form", "set", "reset")}
 timing = dataclasses.replace(usual, **ops, **json.loads(sys.argv[4]))
-open(text, "w").write(verilog_text(geometry, timing))
+bus = Bus(sys.argv[5])
+open(text, "w").write(verilog_text(geometry, timing, bus=bus))
 blocks = {
     "layer.fsm_state": LayerSequencer(geometry),
     "layer.reader.fsm_state": ReadSequencer(geometry),
     "layer.check.fsm_state": DescriptorCheck(geometry),
     "layer.inputs.fsm_state": InputBanks(geometry),
-    "layer.repairs.fsm_state": RepairTable(geometry),
     "arbiter.arbiter_state": CommandArbiter(),
     "unlock.unlock_state": UnlockSequence(),
     "wishbone.responder_state": WishboneResponder(),
 }
+if geometry.repair_entries:
+    blocks["layer.repairs.fsm_state"] = RepairTable(geometry)
 if geometry.map_words:
     blocks |= {
         "layer.walk_check.fsm_state": WalkCheck(geometry),
@@ -74,6 +85,11 @@ if geometry.map_words:
     }
 for name, block in BLOCKS.items():
     blocks[".".join(filter(None, ("program", name, "fsm_state")))] = block(geometry)
+if bus is not Bus.WISHBONE:
+    blocks = {f"controller.{path}": block for path, block in blocks.items()}
+    blocks["bridge.bridge_state"] = AxiLiteBridge()
+if bus is Bus.AXI4STREAM:
+    blocks["frames.frames_state"] = FrameRunner(geometry)
 machines = {}
 for path, block in blocks.items():
     machine, = block.elaborate(None)._generated.values()
@@ -104,7 +120,11 @@ class Design:
 
 
 def generate(
-    folder: Path, geometry: Geometry, name: str = "design", patches: tuple[Patch, ...] = ()
+    folder: Path,
+    geometry: Geometry,
+    name: str = "design",
+    patches: tuple[Patch, ...] = (),
+    bus: Bus = Bus.WISHBONE,
 ) -> Design:
     """Write ``<name>.v`` into ``folder``, from the sources of the checkout with ``patches`` applied.
 
@@ -133,6 +153,7 @@ def generate(
             *(sys.executable, "-W", "ignore", "-c", GENERATE, json.dumps(asdict(geometry))),
             *(str((folder / f"{name}{suffix}").resolve()) for suffix in (".v", ".states.json")),
             json.dumps(SHORT),
+            str(bus),
         ],
         cwd=sources,
     )

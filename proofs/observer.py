@@ -130,7 +130,8 @@ class View:
         self.started = Signal(reset_less=True)
         self.rst = ResetSignal()
         self.m.d.sync += self.started.eq(self.started | self.rst)
-        self._follow_bus()
+        if hasattr(self.pin, "wb_cyc"):
+            self._follow_bus()
 
     def tap(self, path: str) -> Signal:
         """A signal of the generated design, by instance path and name."""

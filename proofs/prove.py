@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridgebnn.hdl.spec import Geometry
+from bridgebnn.hdl.spec.pins import Bus
 from bridgebnn.processes import workers
 
 from .aiger import Aiger, Trace, read_witness, replay
@@ -162,7 +163,13 @@ def reach(model: Model, check: Check, limit_s: float) -> Result:
 
 
 def refute(
-    folder: Path, geometry: Geometry, check: Check, text: str, patches: tuple[Patch, ...], limit_s: float
+    folder: Path,
+    geometry: Geometry,
+    check: Check,
+    text: str,
+    patches: tuple[Patch, ...],
+    limit_s: float,
+    bus: Bus = Bus.WISHBONE,
 ) -> Result:
     """Break the design, find the counterexample to the property by itself, and see that no proof goes through.
 
@@ -170,10 +177,11 @@ def refute(
     or what it takes for granted must fail there.
     """
     folder = folder / "mutants" / check.name
-    design = generate(folder, geometry, "broken", patches)
+    design = generate(folder, geometry, "broken", patches, bus)
     alone = dataclasses.replace(check.bare, name=f"bare_{check.name}", text=text)
     (structure,) = STRUCTURE
-    checks = [alone] if check.name == structure.name else [alone, check, structure]
+    assumed_too = [] if check.given is None else [structure]
+    checks = [alone] if check.name == structure.name else [alone, check, *assumed_too]
     model = Model(folder, geometry, checks, design)
     only = model.circuit.only(alone.name)
     file = folder / f"{alone.name}.aig"
@@ -188,10 +196,12 @@ def refute(
         step = _inductive(model, check, limit_s)
         seconds += step.seconds
         if _holds(step):
-            model.circuit.only(structure.name).write(file)
-            assumed = run_abc(file, f"bmc3 -F {trace.cycles + 1}", limit_s)
-            seconds += assumed.seconds
-            good = check.given is not None and assumed.status == "violated"
+            good = False
+            if assumed_too:
+                model.circuit.only(structure.name).write(file)
+                assumed = run_abc(file, f"bmc3 -F {trace.cycles + 1}", limit_s)
+                seconds += assumed.seconds
+                good = assumed.status == "violated"
     method = f"BMC, {trace.cycles} cycles" if good else "PROVEN NEVERTHELESS"
     return _result("mutant", shown, verdict, good, method, seconds=seconds, files=(str(vcd),))
 

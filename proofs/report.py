@@ -6,6 +6,7 @@ import textwrap
 from dataclasses import asdict
 from pathlib import Path
 
+from bridgebnn.hdl.spec.pins import Bus
 from bridgebnn.sections import write_section
 
 from .prove import Result
@@ -52,6 +53,30 @@ reset is shown to a read that waits for a window: it needs two layers, and is to
 """
 
 
+HEAD_AXI = """{properties} properties proven without bound, {covers} cover points reached, {mutants} broken designs
+refuted: `bridgebnn proofs --subject axi`, part of `make formal`; {minutes} minutes for one process at a time.
+
+The controller behind AXI4-Lite (`--bus axi4lite`), with arbitrary values on every pin in every cycle, masters that
+break the rules included: {geometry}. Together with the rules of the Wishbone above: a transfer is one access
+there, and is answered once, in time, with what that access gave.
+"""
+
+
+HEAD_STREAMS = """{properties} properties proven without bound, {covers} cover points reached, {mutants} broken designs
+refuted: `bridgebnn proofs --subject streams`, part of `make formal`; {minutes} minutes for one process at a time.
+
+The controller with streams (`--bus axi4stream`), with arbitrary values on every pin in every cycle: {geometry}. The
+rules of AXI4-Lite are proven here once more, but for the two bounds: the registers wait for the runner of frames, which
+keeps the bus from its look at STATUS to COMMAND. How long that is, and that every frame has its answer in the end, is
+not proven: `tests/cosim/test_streams.py` looks for it.
+"""
+
+
+def _head(subject: Subject) -> str:
+    of_bus = {Bus.AXI4LITE: HEAD_AXI, Bus.AXI4STREAM: HEAD_STREAMS}
+    return of_bus.get(subject.bus, HEAD_MAPS if subject.geometry.map_words else HEAD)
+
+
 def section(subject: Subject, results: list[Result], seconds: float) -> str:
     """Markdown; ``seconds`` took the run. ``ValueError`` when something is not as it should be."""
     if bad := [result.name for result in results if not result.good]:
@@ -59,7 +84,7 @@ def section(subject: Subject, results: list[Result], seconds: float) -> str:
     kinds = {kind: [r for r in results if r.kind == kind] for kind in ("property", "cover", "mutant")}
     broken = {result.name: result for result in kinds["mutant"]}
     geometry = ", ".join(f"{name} {value}" for name, value in asdict(subject.geometry).items())
-    head = (HEAD_MAPS if subject.geometry.map_words else HEAD).format(
+    head = _head(subject).format(
         geometry=geometry,
         properties=len(kinds["property"]),
         covers=len(kinds["cover"]),

@@ -5,19 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bridgebnn.hdl.spec import Geometry
+from bridgebnn.hdl.spec.pins import Bus
 
 from . import (
+    rules_axi,
     rules_log,
     rules_pins,
     rules_programming,
     rules_protection,
     rules_repair,
+    rules_streams,
     rules_termination,
     rules_windows,
     structure,
 )
-from .design import GEOMETRY, WITH_MAPS, Patch
+from .design import GEOMETRY, TINY, WITH_MAPS, Patch
 from .mutants import MUTANTS, WINDOW_MUTANTS
+from .mutants_axi import AXI_MUTANTS, STREAM_MUTANTS
 from .observer import Check
 
 __all__ = ["COVERS", "PROPERTIES", "QUICK", "SLOW", "SUBJECTS", "Subject"]
@@ -47,6 +51,7 @@ class Subject:
 
     section: str
     geometry: Geometry
+    bus: Bus = Bus.WISHBONE
     properties: tuple[Check, ...]
     covers: tuple[Check, ...]
     mutants: dict[str, tuple[str, tuple[Patch, ...]]]
@@ -70,5 +75,21 @@ SUBJECTS = {
         covers=tuple(rules_windows.COVERS),
         mutants=WINDOW_MUTANTS,
     ),
+    "axi": Subject(
+        section="proofs-axi",
+        geometry=TINY,
+        bus=Bus.AXI4LITE,
+        properties=tuple(rules_axi.CHECKS),
+        covers=tuple(rules_axi.COVERS),
+        mutants=AXI_MUTANTS,
+    ),
+    "streams": Subject(
+        section="proofs-streams",
+        geometry=TINY,
+        bus=Bus.AXI4STREAM,
+        properties=tuple(rules_streams.CHECKS),
+        covers=tuple(rules_streams.COVERS),
+        mutants=STREAM_MUTANTS,
+    ),
 }
-"""By name: the small controller, and the same with activation maps."""
+"""By name: the small controller, the same with activation maps, and the same behind the other buses."""

@@ -35,7 +35,8 @@ class SharedBus(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         first, second, wb = self.first, self.second, self.wb
-        turn, ended = Signal(), Signal()  # 1: of the second
+        turn = Signal()  # 1: of the second
+        ended = Signal()
         m.d.comb += [
             ended.eq(wb.ack | wb.err),
             wb.cyc.eq(Mux(turn, second.cyc, first.cyc)),

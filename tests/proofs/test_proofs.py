@@ -2,10 +2,12 @@
 
 import pytest
 
+from bridgebnn.hdl.spec.pins import Bus
 from bridgebnn.paths import PACKAGE
 from bridgebnn.proofs.aiger import Aiger, read_witness, replay
 from bridgebnn.proofs.design import GEOMETRY, Patch, generate
 from bridgebnn.proofs.mutants import MUTANTS, WINDOW_MUTANTS
+from bridgebnn.proofs.mutants_axi import AXI_MUTANTS, STREAM_MUTANTS
 from bridgebnn.proofs.observer import Observer
 from bridgebnn.proofs.prove import Model, prove, reach, refute
 from bridgebnn.proofs.rules import COVERS, PROPERTIES, QUICK, SUBJECTS
@@ -13,6 +15,7 @@ from bridgebnn.proofs.rules import COVERS, PROPERTIES, QUICK, SUBJECTS
 pytestmark = pytest.mark.formal
 
 LIMIT_S = 300
+ALL_MUTANTS = MUTANTS | WINDOW_MUTANTS | AXI_MUTANTS | STREAM_MUTANTS
 CHOSEN = [check for check in PROPERTIES + COVERS if check.name in QUICK]
 
 
@@ -38,6 +41,14 @@ def test_windows_hold(tmp_path):
         assert result.good, f"{check.name}: {result.status}, {result.method}\n{result.summary}"
 
 
+def test_axi_rules_hold(tmp_path):
+    axi = SUBJECTS["axi"]
+    model = Model(tmp_path, axi.geometry, list(axi.properties), generate(tmp_path, axi.geometry, bus=axi.bus))
+    for check in axi.properties:
+        result = prove(model, check, LIMIT_S)
+        assert result.good, f"{check.name}: {result.status}, {result.method}\n{result.summary}"
+
+
 def test_broken_design_is_refuted(tmp_path):
     (check,) = (check for check in PROPERTIES if check.name == "ack_err_apart")
     result = refute(tmp_path, GEOMETRY, check, *MUTANTS[check.name], LIMIT_S)
@@ -53,22 +64,25 @@ def test_every_property_has_a_broken_design():
     assert set(QUICK) <= set(names)
     of_windows = {check.name for check in SUBJECTS["maps"].properties} - set(names)
     assert of_windows == set(WINDOW_MUTANTS)
+    assert {check.name for check in SUBJECTS["axi"].properties} == set(AXI_MUTANTS)
+    of_streams = {check.name for check in SUBJECTS["streams"].properties}
+    assert of_streams - set(AXI_MUTANTS) == set(STREAM_MUTANTS)
 
 
 @pytest.mark.parametrize("subject", SUBJECTS.values(), ids=SUBJECTS)
 def test_every_check_finds_the_signals_it_names(subject, tmp_path):
-    design = generate(tmp_path, subject.geometry)
+    design = generate(tmp_path, subject.geometry, bus=subject.bus)
     checks = [*subject.properties, *subject.covers]
     observer = Observer(subject.geometry, design, checks)
     assert set(observer.outputs) == {check.name for check in checks}
-    assert len(observer.taps) > 100
+    assert len(observer.taps) > (100 if subject.bus is Bus.WISHBONE else 7)
     assert "module observer" in observer.verilog()
 
 
-@pytest.mark.parametrize("name", MUTANTS | WINDOW_MUTANTS)
+@pytest.mark.parametrize("name", ALL_MUTANTS)
 def test_patches_of_every_broken_design_fit(name):
     texts = {}
-    for patch in (MUTANTS | WINDOW_MUTANTS)[name][1]:
+    for patch in ALL_MUTANTS[name][1]:
         text = texts.get(patch.file) or (PACKAGE / patch.file).read_text()
         assert text.count(patch.old) == 1, f"{patch.file}: {patch.old!r}"
         texts[patch.file] = text.replace(patch.old, patch.new)
