@@ -23,6 +23,10 @@ ROOMS = {
         "datasheets of a kit with measured figures, and as PDF",
     ),
     "kit-check": ("bridgebnn.kit.check_command", "let the tools that a kit is for read it"),
+    "kit-quality": (
+        "bridgebnn.kit.quality_command",
+        "cells, area and longest path of controllers, with history",
+    ),
     "report": ("bridgebnn.report.__main__", "write one page from the JSON files of commands"),
     "proofs": ("bridgebnn.proofs.__main__", "prove the rules of the controller, refute broken designs"),
 }

@@ -1,0 +1,63 @@
+"""Quality of a controller: what the flow is given, and the table with its history."""
+
+import pytest
+
+from bridgebnn.hdl.output.verilog import controller_verilog
+from bridgebnn.hdl.spec import Geometry
+from bridgebnn.kit.quality import History, Quality, Snapshot, flow_input, table
+from bridgebnn.kit.quality_command import geometry_of, main
+
+ONE = Quality(
+    name="small", tiles=2, columns=10, bus="wishbone", cells=1000, flip_flops=100, memory_bits=64, area_um2=2e4,
+    path_ns=10.0, path_from="a", path_to="b", modules_um2={"all": 3e4},
+)  # fmt: skip
+
+
+def test_memories_become_black_boxes_with_times():
+    made = controller_verilog(Geometry(), init=False)
+    files = flow_input(made.text, made.memories)
+    assert files["controller.v"].count("(* blackbox *)") == len(made.memories) > 0
+    for memory in made.memories:
+        assert files["memories.lib"].count(f"cell ({memory.name}) {{") == 1
+    assert files["memories.lib"].count("{") == files["memories.lib"].count("}")
+
+
+def test_the_table_shows_the_figures_before():
+    later = ONE.replace(cells=900, path_ns=8.0)
+    snapshots = [
+        Snapshot(change="first", controllers=[ONE]),
+        Snapshot(change="other", controllers=[ONE.replace(name="x")]),
+        Snapshot(change="second", controllers=[later]),
+    ]
+    text = table(History(snapshots=snapshots))
+    assert "second" in text
+    assert "first" not in text
+    assert "| 900 (1,000) |" in text
+    assert "| 8.00 (10.00) | 125 (100) |" in text
+    assert "| 1000 (1000) |" in text
+    assert table(History()).startswith("Nothing")
+
+
+def test_a_history_comes_back(tmp_path):
+    history = History(snapshots=[Snapshot(change="first", controllers=[ONE])])
+    assert History.from_dict(history.as_dict()) == history
+
+
+def test_geometries():
+    assert geometry_of("tiles=3,inputs=128") == Geometry(tiles=3, inputs=128)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "nothing to do"),
+        (["--geometry", "tile=3"], "did you mean 'tiles'"),
+        (["--geometry", "tiles"], "must be NAME=N"),
+        (["--geometry", "tiles=65"], "Geometry.tiles = 65"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(arguments, said, capsys):
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
