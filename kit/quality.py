@@ -17,9 +17,9 @@ from bridgebnn.hdl.output.verilog import MemoryModule, controller_verilog
 from bridgebnn.hdl.spec import Geometry
 from bridgebnn.hdl.spec.pins import Bus
 from bridgebnn.records import Document, Record
+from bridgebnn.synthesis import CONSTRAINT, OSU018, area_mm2, cells_of
 from bridgebnn.yosys import command
 
-from .checks.gate_level import CONSTRAINT, OSU018
 from .checks.kit import Missing, call, tool
 from .verilog import modules
 
@@ -136,7 +136,7 @@ def measure(
         said = _yosys(work, " -flatten", "stat")
         progress(f"{name}: timing")
         path = _timing(work)
-    cells = {kind: int(count) for count, kind in re.findall(r"^\s*(\d+)\s+[\d.e+]+\s+(\w+X\d+)$", said, re.M)}
+    cells = cells_of(said)
     return Quality(
         name=name,
         tiles=geometry.tiles,
@@ -145,7 +145,7 @@ def measure(
         cells=sum(cells.values()),
         flip_flops=sum(count for kind, count in cells.items() if kind.startswith("DFF")),
         memory_bits=sum(m.shape.depth * m.shape.width * len(m.instances) for m in made.memories),
-        area_um2=float(re.findall(r"Chip area for (?:top )?module '\\\w+': ([\d.]+)", said)[-1]),
+        area_um2=round(area_mm2(said) * 1e6, 1),
         modules_um2=areas,
         **path,
     )
