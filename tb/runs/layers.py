@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -56,7 +57,7 @@ def run_layers(
     verilog: str | Path | None = None,
     jobs: int = 1,
     show: Callable[[dict[str, Any]], None] | None = None,
-    timeout_s: float = 3600.0,
+    timeout_s: float = math.inf,
 ) -> RunReport:
     """Run layers given as arrays on the RTL, and compare with golden and with the model.
 
@@ -84,7 +85,7 @@ def run_layers(
     show : callable, optional
         Gets progress records.
     timeout_s : float
-        Wall-clock limit.
+        Wall-clock limit. Without one, a run ends when it shows no progress for 120 s.
 
     Returns
     -------

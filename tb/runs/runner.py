@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import Future, as_completed
@@ -48,7 +49,7 @@ def perform(
     *,
     testbench: str | None = None,
     show: Show | None = None,
-    timeout_s: float = 3600.0,
+    timeout_s: float = math.inf,
     plus_args: tuple[str, ...] = (),
     **limits: Any,
 ) -> dict[str, Any]:
@@ -63,7 +64,7 @@ def perform(
     show : callable, optional
         Gets progress records.
     timeout_s : float
-        Wall-clock limit.
+        Wall-clock limit. Without one, a run ends when it shows no progress for 120 s.
     plus_args : tuple of str
     **limits
         As `bridgebnn.tb.simulators.run` takes them.
@@ -108,7 +109,7 @@ def infer(
     jobs: int = 1,
     testbench: str | None = None,
     show: Show | None = None,
-    timeout_s: float = 3600.0,
+    timeout_s: float = math.inf,
     silence_s: float = SILENCE_S,
 ) -> RunReport:
     """Run a network on the RTL with the macro attached, as the job says.
@@ -203,13 +204,13 @@ def _part(job: InferJob, **options: Any) -> RunReport:
 
 
 def run_scenarios(
-    job: ScenariosJob, *, show: Show | None = None, timeout_s: float = 3600.0, silence_s: float = SILENCE_S
+    job: ScenariosJob, *, show: Show | None = None, timeout_s: float = math.inf, silence_s: float = SILENCE_S
 ) -> ScenariosReport:
     """Put bad input and bad hardware to a programmed chip."""
     return ScenariosReport.from_dict(_infer(job, show=show, timeout_s=timeout_s, silence_s=silence_s))
 
 
-def program(job: ProgramJob, *, show: Show | None = None, timeout_s: float = 3600.0) -> ProgramRunReport:
+def program(job: ProgramJob, *, show: Show | None = None, timeout_s: float = math.inf) -> ProgramRunReport:
     """Program a fresh chip through the RTL."""
     built = simulation(job.sim, "strobe", job.geometry, generated(job.geometry, job.timing))
     report = ProgramRunReport.from_dict(perform(job, built, show=show, timeout_s=timeout_s))

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import gc
 import time
+from functools import partial
 from typing import Any
 
 import numpy as np
+from cocotb.triggers import Timer
 
 from bridgebnn.model.flows import inference
 from bridgebnn.model.flows.ledger import ReadLedger, inference_events
@@ -104,7 +106,10 @@ async def infer(dut: Any, job: InferJob, progress: Progress) -> RunReport:
             ledger = ReadLedger(alone, mapping.programs, job.timing)
             references = {
                 "golden": Reference.of(golden.forward(mapping.network, images), job.before),
-                "model": Reference.of(inference.run(mapping, alone, images, ledger=ledger), job.before),
+                "model": Reference.of(
+                    inference.run(mapping, alone, images, ledger=ledger, progress=partial(progress, "model")),
+                    job.before,
+                ),
             }
             expected = inference_events(ledger, mapping, len(images))
         scoreboard = InferenceScoreboard(images, references, mapping.programs, mapping.behind)
@@ -121,7 +126,15 @@ async def infer(dut: Any, job: InferJob, progress: Progress) -> RunReport:
             if energy is not None and running:
                 energy.accessed(address, write)
 
+        async def reading() -> None:
+            """An image may take minutes: row reads are a sign of life, too."""
+            while env.agent is not None:
+                await Timer(1000 * env.period_ns, "ns")
+                if running:
+                    progress("infer", len(scoreboard.seen), len(images), row_reads=env.agent.row_reads)
+
         env.spawn(WishboneMonitor(dut, accessed).run())
+        env.spawn(reading())
         await env.host.load_network(mapping.descriptors, mapping.thresholds, mapping.repairs)
         vectors = mapping.pack_inputs(images)
         if trace is not None and not job.waves_program:

@@ -150,4 +150,8 @@ def test_preset_on_verilator(name, combine, images):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["mnist", "paper23", "split"])
 def test_preset_on_icarus(name):
-    clean(infer(InferJob(preset=name, images=1, sim="icarus", program="preload")))
+    records = []
+    clean(infer(InferJob(preset=name, images=1, sim="icarus", program="preload"), show=records.append))
+    reads = [record["row_reads"] for record in records if "row_reads" in record]
+    assert sorted(set(reads)) == reads  # an image that takes long shows that it goes on
+    assert len(reads) >= 1
