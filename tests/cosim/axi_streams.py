@@ -220,9 +220,11 @@ async def leftovers(streams: Streams, host: HostDriver) -> None:
 
 async def taken(streams: Streams, host: HostDriver) -> None:
     """A host that takes a frame's result away: the frame is answered all the same."""
+    rng = random.Random(streams.job.seed)
     for _ in range(30):
         streams.image()
         for _ in range(4000):
+            await ClockCycles(streams.dut.clk, rng.randrange(1, 8))
             try:
                 await host.bus.write("RESULT_POP")
             except BusError:
