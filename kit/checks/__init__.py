@@ -187,6 +187,6 @@ def _outcome(check: Check, kit: Kit) -> tuple[str, str]:
     try:
         return "passed", check.run(kit)
     except Refused as error:
-        return "refused", str(error)
+        return "refused", str(error).replace(f"{kit.work}/", "")  # the same in every run
     except Missing as error:
         return "missing", str(error)
