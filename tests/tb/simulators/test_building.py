@@ -1,6 +1,7 @@
 """Builds: cached whole or not at all, in any folder; what is missing or wrong is one line."""
 
 import dataclasses
+import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
@@ -93,3 +94,13 @@ def test_a_folder_that_may_not_be_used_is_refused(monkeypatch, tmp_path):
     (tmp_path / f"bridgebnn-{verilator.os.getuid()}").symlink_to(tmp_path / "else")
     assert verilator.plain_folder().parent != tmp_path
     assert build_root() == tmp_path / "a b"
+
+
+@pytest.mark.verilator
+def test_no_program_but_those_that_debian_has():
+    """The package's makefile names its tools twice, the second time `python`, which Debian has not."""
+    makefile = (verilator.root() / "include" / "verilated.mk").read_text()
+    for name, value in verilator._CORRECTED.items():
+        assert {line.split("=", 1)[1].strip() for line in re.findall(rf"(?m)^{name} *=.*$", makefile)} == {
+            value
+        }
