@@ -20,8 +20,8 @@ TEST = "interrupts"
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A controller with four mutants."""
-    return mutated(TINY, 4, 2, tmp_path_factory.mktemp("mutants"))
+    """A controller with ten mutants."""
+    return mutated(TINY, 10, 2, tmp_path_factory.mktemp("mutants"))
 
 
 def run(verilog, numbers, file):
@@ -34,7 +34,7 @@ def test_each_mutant_is_told_and_none_reaches_the_next(made, tmp_path):
     verilog, changes = made
     numbers = tuple(change.number for change in changes)
     told = run(verilog, numbers, tmp_path / "all.jsonl")
-    assert [record["number"] for record in told] == list(numbers) == [1, 2, 3, 4]
+    assert [record["number"] for record in told] == list(numbers) == [*range(1, 11)]
     assert all(bool(record["how"]) == (record["test"] == TEST) for record in told)
     killed = {record["number"]: record["how"] for record in told if record["test"]}
     assert 0 < len(killed) < len(told)
@@ -55,7 +55,7 @@ def test_each_mutant_is_told_and_none_reaches_the_next(made, tmp_path):
 
 def test_changes_are_those_of_the_seed(made, tmp_path):
     verilog, changes = made
-    same, again = mutated(TINY, 4, 2, tmp_path / "same")
+    same, again = mutated(TINY, 10, 2, tmp_path / "same")
     assert again == changes
     assert same.read_text() == verilog.read_text()
     assert all("-cell" in change.text and str(tmp_path) not in change.text for change in changes)

@@ -167,8 +167,8 @@ MUTANTS = {
     "levels wrap": (step_levels, "Signal(9,", "Signal(8,"),
     "group too large": (
         group_scan,
-        "count <= self.budget)",
-        "count <= self.budget + 1)",
+        "(count <= budget)",
+        "(count <= budget + 1)",
     ),
     "passed devices stay": (
         column_walk,
