@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["CELL_MODELS", "OSU018", "area_mm2", "cells_of", "model_passes", "synthesis_passes"]
+__all__ = ["CELL_MODELS", "OSU018", "area_mm2", "cells_of", "flip_flops", "model_passes", "synthesis_passes"]
 
 OSU018 = Path("/usr/share/qflow/tech/osu018/osu018_stdcells.lib")
 """Standard cells of Debian's qflow-tech-osu018."""
@@ -79,3 +79,8 @@ def cells_of(printed: str) -> dict[str, int]:
         kind: int(n)
         for n, kind in re.findall(r"^\s+(\d+)\s+[\d.e+]+\s+([A-Z][A-Z0-9]+)$", table, re.MULTILINE)
     }
+
+
+def flip_flops(cells: dict[str, int]) -> int:
+    """How many of ``cells_of`` are flip-flops."""
+    return sum(count for kind, count in cells.items() if kind.startswith("DFF"))

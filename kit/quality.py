@@ -17,7 +17,7 @@ from bridgebnn.hdl.output.verilog import MemoryModule, controller_verilog
 from bridgebnn.hdl.spec import Geometry
 from bridgebnn.hdl.spec.pins import Bus
 from bridgebnn.records import Document, Record
-from bridgebnn.synthesis import CONSTRAINT, OSU018, area_mm2, cells_of
+from bridgebnn.synthesis import CONSTRAINT, OSU018, area_mm2, cells_of, flip_flops
 from bridgebnn.yosys import command
 
 from .checks.kit import Missing, call, tool
@@ -143,7 +143,7 @@ def measure(
         columns=geometry.columns,
         bus=str(bus),
         cells=sum(cells.values()),
-        flip_flops=sum(count for kind, count in cells.items() if kind.startswith("DFF")),
+        flip_flops=flip_flops(cells),
         memory_bits=sum(m.shape.depth * m.shape.width * len(m.instances) for m in made.memories),
         area_um2=round(area_mm2(said) * 1e6, 1),
         modules_um2=areas,

@@ -21,10 +21,12 @@ from bridgebnn.progress import shown
 from bridgebnn.sections import read_section, write_section
 from bridgebnn.tb.campaign import coverage_report
 from bridgebnn.tb.campaign.coverage import ON_ICARUS, Hits, Point, collect, excluded, judged, tests_of
-from bridgebnn.tb.campaign.mutation import GEOMETRIES, TESTS
+from bridgebnn.tb.campaign.mutation import GEOMETRIES
 from bridgebnn.tb.runs.jobs import Sim
 from bridgebnn.tb.runs.summaries import CoverageReport
 from bridgebnn.tb.simulators import SIMULATORS
+
+from ._subjects import add_subjects, asked_tests
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,20 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="F",
         help="test plan (default %(default)s)",
     )
-    add(
-        "--geometry",
-        action="append",
-        choices=GEOMETRIES,
-        metavar="NAME",
-        help=f"controller; all when none is named; of: {', '.join(GEOMETRIES)}",
-    )
-    add(
-        "--test",
-        action="append",
-        choices=TESTS,
-        metavar="NAME",
-        help=f"all when none is named; of: {', '.join(TESTS)}",
-    )
+    add_subjects(parser)
     add(
         "--sim",
         choices=SIMULATORS,
@@ -106,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _plan(name: str, arguments: argparse.Namespace) -> list[tuple[Sim, tuple[str, ...]]]:
     """Simulators, and the tests that each shall run over a controller."""
-    asked = [test for test in TESTS if test in (arguments.test or TESTS)]
+    asked = asked_tests(arguments)
     first = tests_of(GEOMETRIES[name], asked, arguments.sim)
     left = tuple(test for test in tests_of(GEOMETRIES[name], asked, "icarus") if test not in first)
     plans: list[tuple[Sim, tuple[str, ...]]] = [(arguments.sim, first), ("icarus", left)]

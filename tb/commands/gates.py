@@ -19,6 +19,7 @@ from bridgebnn.command_line import output_file, told_to, write_json
 from bridgebnn.model.mapping.fit import DEFAULT_PRESET
 from bridgebnn.model.options import add_inference, given_macro
 from bridgebnn.progress import shown
+from bridgebnn.synthesis import flip_flops
 from bridgebnn.tb.runs.gates import PARTS, GateReport, check_netlist
 from bridgebnn.tb.runs.jobs import InferJob
 from bridgebnn.tb.runs.netlists import netlist
@@ -87,9 +88,10 @@ def run(arguments: argparse.Namespace) -> int:
         if (verilog := arguments.netlist) is None:
             made = netlist(job.geometry, job.timing)
             verilog = made.verilog[job.sim]
-            flops = sum(n for kind, n in made.cells.items() if kind.startswith("DFF"))
             report = report.replace(
-                cells=sum(made.cells.values()), flip_flops=flops, area_mm2=round(made.area_mm2, 3)
+                cells=sum(made.cells.values()),
+                flip_flops=flip_flops(made.cells),
+                area_mm2=round(made.area_mm2, 3),
             )
         if arguments.out:
             shutil.copyfile(verilog, arguments.out)

@@ -21,9 +21,11 @@ from bridgebnn.progress import shown
 from bridgebnn.sections import read_section, write_section
 from bridgebnn.tb.campaign import mutation_report
 from bridgebnn.tb.campaign.measure import Outcome, measure
-from bridgebnn.tb.campaign.mutation import GEOMETRIES, TESTS
+from bridgebnn.tb.campaign.mutation import GEOMETRIES
 from bridgebnn.tb.runs.summaries import MutationReport
 from bridgebnn.tb.simulators import SIMULATORS
+
+from ._subjects import add_subjects, asked_tests
 
 KEEP_S = 20.0
 """The file of outcomes is written at least so often."""
@@ -46,20 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="seed of the choice (default %(default)s)",
     )
-    add(
-        "--geometry",
-        action="append",
-        choices=GEOMETRIES,
-        metavar="NAME",
-        help=f"controller; all when none is named; of: {', '.join(GEOMETRIES)}",
-    )
-    add(
-        "--test",
-        action="append",
-        choices=TESTS,
-        metavar="NAME",
-        help=f"all when none is named; of: {', '.join(TESTS)}",
-    )
+    add_subjects(parser)
     add("--sim", choices=SIMULATORS, default="verilator", help="simulator (default %(default)s)")
     add(
         "--first",
@@ -134,7 +123,7 @@ def run(arguments: argparse.Namespace) -> int:
                 share,
                 arguments.seed,
                 sim=arguments.sim,
-                tests=tuple(test for test in TESTS if test in (arguments.test or TESTS)),
+                tests=asked_tests(arguments),
                 proofs=arguments.solver > 0,
                 limit_s=arguments.solver,
                 known=known,
@@ -175,7 +164,7 @@ def _report(arguments: argparse.Namespace, outcomes: dict[str, Outcome], seconds
     return MutationReport(
         geometries={name: GEOMETRIES[name] for name in names},
         seed=arguments.seed,
-        tests=[test for test in TESTS if test in (arguments.test or TESTS)],
+        tests=list(asked_tests(arguments)),
         simulator=arguments.sim,
         total=len(kept),
         killed=counts["killed"],

@@ -12,13 +12,13 @@ import numpy as np
 
 from bridgebnn.hdl.spec import Command, ErrorCode
 from bridgebnn.model.networks import golden
-from bridgebnn.tb.pins import Pin
 from bridgebnn.tb.runs.job import Progress, testbench
 from bridgebnn.tb.runs.jobs import InferJob
 from bridgebnn.tb.runs.reports import ControllerReport
 
 from .bring_up import program_chip
 from .infer import environment, fresh_chip
+from .reads import Differs, strobes_are_low
 
 __all__ = ["map_aborts"]
 
@@ -26,11 +26,6 @@ MOST_CYC = 2000
 """A vector is through within so many cycles of INFER: descriptors and walk are checked before its first read."""
 EACH = 3
 """A vector runs to its end after so many aborts."""
-STROBES = ("precharge", "evaluate", "sense", "wl_en")
-
-
-class Differs(AssertionError):
-    """The pins, an error, or a result are not what the specification says."""
 
 
 @testbench(InferJob)
@@ -50,9 +45,7 @@ async def map_aborts(dut: Any, job: InferJob, progress: Progress) -> ControllerR
         await host.start(Command.ABORT)
         while (status := await host.status())["busy"]:
             pass
-        for name in STROBES:
-            if Pin(getattr(dut, name)).int():
-                raise Differs(f"{name} is not 0 after an abort {wait} cycles after INFER")
+        strobes_are_low(dut, f"an abort {wait} cycles after INFER")
         if status["error"]:
             if (error := await bus.fields("ERROR")) != {"code": ErrorCode.ABORTED, "detail": 0}:
                 raise Differs(f"an abort {wait} cycles after INFER ended in {error}")

@@ -25,7 +25,7 @@ from bridgebnn.tb.runs.job import Progress, testbench
 from bridgebnn.tb.runs.jobs import ControllerJob
 from bridgebnn.tb.runs.reports import ControllerReport
 
-__all__ = ["reads"]
+__all__ = ["Differs", "reads", "strobes_are_low"]
 
 EARLY_CYC = 200
 """INFER begins to read a vector that waits for it within so many cycles."""
@@ -34,6 +34,13 @@ STROBES = ("precharge", "evaluate", "sense", "wl_en")
 
 class Differs(AssertionError):
     """The pins, or a result, are not what the specification says."""
+
+
+def strobes_are_low(dut: Any, end: str) -> None:
+    """Or `Differs`, after ``end`` of a command."""
+    for name in STROBES:
+        if Pin(getattr(dut, name)).int():
+            raise Differs(f"{name} is not 0 after {end}")
 
 
 @dataclass
@@ -167,9 +174,7 @@ class Bench:
                 raise Differs(f"{error}: not word line {line}, tile {tile}, for {d}") from None
         else:
             raise Differs(f"DONE, though tile {tile} never answers on word line {line}")
-        for name in STROBES:
-            if Pin(getattr(self.env.dut, name)).int():
-                raise Differs(f"{name} is not 0 after the timeout")
+        strobes_are_low(self.env.dut, "the timeout")
         self.timeouts += 1
 
 
@@ -371,9 +376,7 @@ async def aborts(b: Bench, chip: Chip) -> None:
         await host.start(Command.ABORT)
         while (status := await host.status())["busy"]:
             pass
-        for name in STROBES:
-            if Pin(getattr(b.env.dut, name)).int():
-                raise Differs(f"{name} is not 0 after an abort in cycle {wait} of a vector")
+        strobes_are_low(b.env.dut, f"an abort in cycle {wait} of a vector")
         if status["result_valid"]:  # the vector was through
             await bus.write("RESULT_POP")
         await b.run(chip, table, vectors=1)
