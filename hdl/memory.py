@@ -1,27 +1,18 @@
-"""The one kind of memory in the controller: synchronous, one write port, one or two read ports."""
+"""The one kind of memory in the controller: synchronous, one write port, one read port."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from amaranth.hdl import ClockSignal, Instance, Module, Signal, unsigned
+from amaranth.hdl import ClockSignal, Instance, Module, unsigned
 from amaranth.lib import memory
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import bits_for
 
-__all__ = ["MemoryModules", "MemoryShape", "ReadPort", "SyncMemory"]
+__all__ = ["MemoryModules", "MemoryShape", "SyncMemory"]
 
 LATENCY_CYC = 1
 """From ``r_en`` to ``r_data``."""
-
-
-class ReadPort(NamedTuple):
-    """One read port of a :class:`SyncMemory`."""
-
-    en: Signal
-    addr: Signal
-    data: Signal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +27,6 @@ class MemoryShape:
         Bits of a word.
     lanes : int
         Parts of a word that are written on their own, all of the same width, part 0 in the lowest bits.
-    reads : int, 1 or 2
-        Read ports.
 
     Raises
     ------
@@ -48,7 +37,6 @@ class MemoryShape:
     depth: int
     width: int
     lanes: int = 1
-    reads: int = 1
 
     def __post_init__(self):
         if self.depth < 2:
@@ -57,14 +45,12 @@ class MemoryShape:
             raise ValueError(f"MemoryShape.width = {self.width}: must be at least 1")
         if self.lanes < 1 or self.width % self.lanes:
             raise ValueError(f"MemoryShape.lanes = {self.lanes}: must divide the width, {self.width}")
-        if self.reads not in (1, 2):
-            raise ValueError(f"MemoryShape.reads = {self.reads}: must be 1 or 2")
 
     @property
     def name(self) -> str:
         """Name of the module, without the prefix of the controller: ``mem_<depth>x<width>`` and what is special."""
         lanes = f"_{self.lanes}lanes" if self.lanes > 1 else ""
-        return f"mem_{self.depth}x{self.width}{lanes}" + ("_2reads" if self.reads > 1 else "")
+        return f"mem_{self.depth}x{self.width}{lanes}"
 
     @property
     def addr_width(self) -> int:
@@ -72,42 +58,35 @@ class MemoryShape:
         return bits_for(self.depth - 1)
 
     @property
-    def read_prefixes(self) -> tuple[str, ...]:
-        """What the names of each read port start with."""
-        return ("r",) if self.reads == 1 else ("r0", "r1")
-
-    @property
     def inputs(self) -> dict[str, int]:
         """Input ports and their widths, without the clock."""
-        found = {"w_en": self.lanes, "w_addr": self.addr_width, "w_data": self.width}
-        for prefix in self.read_prefixes:
-            found |= {f"{prefix}_en": 1, f"{prefix}_addr": self.addr_width}
-        return found
+        write = {"w_en": self.lanes, "w_addr": self.addr_width, "w_data": self.width}
+        return write | {"r_en": 1, "r_addr": self.addr_width}
 
     @property
     def outputs(self) -> dict[str, int]:
         """Output ports and their widths."""
-        return {f"{prefix}_data": self.width for prefix in self.read_prefixes}
+        return {"r_data": self.width}
 
 
 class SyncMemory(Component):
-    """Memory with one write port and one or two read ports, all on the rising edge of one clock.
+    """Memory with one write port and one read port, both on the rising edge of one clock.
 
     Nothing is reset. A word that was not written yet is undefined, and so is ``r_data`` before the first
     read. A read of the word that is written in the same cycle gives the old word here; no user relies on it, so
-    that a compiled memory may answer anything. The same holds for reads on both read ports in one cycle: both answer.
+    that a compiled memory may answer anything.
 
     In the generated Verilog it is a module of its own with exactly these ports and ``clk``, see
     `MemoryModules`; docs/integration.md is its contract for those who put a compiled memory there.
 
-    *Latency*: 1 cycle from ``r_en`` to ``r_data``, which then holds until the next ``r_en`` of that port; a
-    write is seen by reads from the next cycle on. *Throughput*: one write, and one read per read port, per cycle.
+    *Latency*: 1 cycle from ``r_en`` to ``r_data``, which then holds until the next ``r_en``; a
+    write is seen by reads from the next cycle on. *Throughput*: one write and one read per cycle.
 
     Parameters
     ----------
     depth : int, at least 1
         Words asked for; at least two are there, so that there is an address.
-    width, lanes, reads : int
+    width, lanes : int
         As in :class:`MemoryShape`.
 
     Members
@@ -117,23 +96,14 @@ class SyncMemory(Component):
     w_addr, w_data : In
         Below ``depth``; valid with any bit of ``w_en``.
     r_en, r_addr : In
-        Read; the address is below ``depth``. With two read ports ``r0_en``, ``r0_addr``, ``r1_en``, ``r1_addr``.
+        Read; the address is below ``depth``.
     r_data : Out(width)
-        With two read ports ``r0_data``, ``r1_data``.
     """
 
-    def __init__(self, *, depth: int, width: int, lanes: int = 1, reads: int = 1):
-        self.shape = shape = MemoryShape(depth=max(2, depth), width=width, lanes=lanes, reads=reads)
+    def __init__(self, *, depth: int, width: int, lanes: int = 1):
+        self.shape = shape = MemoryShape(depth=max(2, depth), width=width, lanes=lanes)
         ports = {name: In(bits) for name, bits in shape.inputs.items()}
         super().__init__(ports | {name: Out(bits) for name, bits in shape.outputs.items()})
-
-    @property
-    def reads(self) -> tuple[ReadPort, ...]:
-        """The read ports."""
-        return tuple(
-            ReadPort(*(getattr(self, f"{prefix}_{name}") for name in ReadPort._fields))
-            for prefix in self.shape.read_prefixes
-        )
 
     def elaborate(self, platform):
         shape = self.shape
@@ -143,10 +113,11 @@ class SyncMemory(Component):
         m.submodules.words = words = memory.Memory(shape=unsigned(shape.width), depth=shape.depth, init=[])
         lane = shape.width // shape.lanes if shape.lanes > 1 else None
         write = words.write_port(granularity=lane)
-        m.d.comb += [write.en.eq(self.w_en), write.addr.eq(self.w_addr), write.data.eq(self.w_data)]
-        for port in self.reads:
-            read = words.read_port()
-            m.d.comb += [read.en.eq(port.en), read.addr.eq(port.addr), port.data.eq(read.data)]
+        read = words.read_port()
+        m.d.comb += [
+            *(write.en.eq(self.w_en), write.addr.eq(self.w_addr), write.data.eq(self.w_data)),
+            *(read.en.eq(self.r_en), read.addr.eq(self.r_addr), self.r_data.eq(read.data)),
+        ]
         return m
 
 

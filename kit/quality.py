@@ -47,7 +47,7 @@ class Quality(Record, frozen=True, kw_only=True):
     cells, flip_flops : int
         Standard cells, flip-flops among them, without memories.
     memory_bits : int
-        Of all memories; one with two read ports counts once.
+        Of all memories.
     area_um2 : float
         Of the cells.
     path_ns : float

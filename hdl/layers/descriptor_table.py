@@ -284,14 +284,15 @@ class DescriptorCheck(wiring.Component):
 
 
 class ThresholdMemory(wiring.Component):
-    """Thresholds, signed 16 bit: one for the host, and the next row's, read ahead.
+    """Thresholds, signed 16 bit: for the host between commands, and the next row's, read ahead, in INFER.
 
-    Latency: ``value`` is valid 1 cycle after ``fetch`` and holds until the next one. Throughput: one a cycle.
+    Latency: ``value`` is valid 1 cycle after ``fetch`` and holds until the next read, the host's included.
+    Throughput: one per cycle.
 
     Members
     -------
     window : In(WindowPort)
-        Host access; reads are sign-extended.
+        Host access, while ``fetch`` is low: the bank refuses others. Reads are sign-extended.
     fetch, restart, base : In
         Read the entry ``base`` (with ``restart``), else the one after the last.
     value : Out(signed(16))
@@ -312,8 +313,7 @@ class ThresholdMemory(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = memory = SyncMemory(width=16, depth=self.geometry.thresholds, reads=2)
-        host, own = memory.reads
+        m.submodules.memory = memory = SyncMemory(width=16, depth=self.geometry.thresholds)
         after = Signal.like(self.base)
         address = Mux(self.restart, self.base, after)
         with m.If(self.fetch):
@@ -322,11 +322,9 @@ class ThresholdMemory(wiring.Component):
             memory.w_addr.eq(self.window.addr),
             memory.w_data.eq(self.window.w_data),
             memory.w_en.eq(self.window.w_en),
-            host.addr.eq(self.window.addr),
-            host.en.eq(self.window.r_en),
-            self.window.r_data.eq(host.data.as_signed()),
-            own.addr.eq(address),
-            own.en.eq(self.fetch),
-            self.value.eq(own.data),
+            memory.r_addr.eq(Mux(self.fetch, address, self.window.addr)),
+            memory.r_en.eq(self.fetch | self.window.r_en),
+            self.window.r_data.eq(memory.r_data.as_signed()),
+            self.value.eq(memory.r_data),
         ]
         return m

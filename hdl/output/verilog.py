@@ -278,7 +278,6 @@ def _memory(module: MemoryModule) -> dict[str, object]:
         "depth": shape.depth,
         "width": shape.width,
         "lanes": shape.lanes,
-        "reads": shape.reads,
         "latency_cyc": LATENCY_CYC,
         "ports": {n: {"direction": way, "width": width} for n, (way, width) in ports.items()},
         "instances": list(module.instances),

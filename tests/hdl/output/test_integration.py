@@ -264,7 +264,6 @@ def test_memories_are_listed_with_their_ports(tmp_path):
         ({"depth": 1, "width": 8}, "MemoryShape.depth = 1: must be at least 2"),
         ({"depth": 4, "width": 0}, "MemoryShape.width = 0: must be at least 1"),
         ({"depth": 4, "width": 9, "lanes": 2}, "MemoryShape.lanes = 2: must divide the width, 9"),
-        ({"depth": 4, "width": 8, "reads": 3}, "MemoryShape.reads = 3: must be 1 or 2"),
     ],
 )
 def test_shapes_that_cannot_be_are_refused(fields, message):
@@ -274,7 +273,7 @@ def test_shapes_that_cannot_be_are_refused(fields, message):
 
 def test_names_of_memories():
     assert MemoryShape(depth=2, width=32).name == "mem_2x32"
-    assert MemoryShape(depth=4, width=128, lanes=4, reads=2).name == "mem_4x128_4lanes_2reads"
+    assert MemoryShape(depth=4, width=128, lanes=4).name == "mem_4x128_4lanes"
 
 
 # --- a read-only installation --------------------------------------------------------------------
