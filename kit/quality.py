@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bridgebnn import __version__
 from bridgebnn.hdl.output.verilog import MemoryModule, controller_verilog
 from bridgebnn.hdl.spec import Geometry
@@ -23,7 +25,7 @@ from bridgebnn.yosys import command
 from .checks.kit import Missing, call, tool
 from .verilog import modules
 
-__all__ = ["MEMORY_NS", "History", "Quality", "Snapshot", "flow_input", "measure", "table"]
+__all__ = ["MEMORY_NS", "History", "Law", "Quality", "Snapshot", "area_law", "flow_input", "measure", "table"]
 
 MEMORY_NS = {"output": 2.0, "setup": 0.5, "hold": 0.1}
 """Times of a memory [ours]: from the clock to its output, and before and after the clock at its inputs, ns."""
@@ -97,6 +99,39 @@ class Snapshot(Record, frozen=True, kw_only=True):
     version: str = __version__
     change: str
     controllers: list[Quality]
+
+
+class Law(Record, frozen=True, kw_only=True):
+    """Area of controllers, memories left out: ``fixed + wide * C + each * T * C``.
+
+    Parameters
+    ----------
+    fixed_um2, wide_um2, each_um2 : float
+        Of the controller, of a column of the widest row (C), of a column of a tile (T*C).
+    worst : float
+        Largest deviation from it, as a part of the area.
+    """
+
+    fixed_um2: float
+    wide_um2: float
+    each_um2: float
+    worst: float
+
+
+def area_law(controllers: Sequence[Quality]) -> Law | None:
+    """The law that fits best, by least squares of the relative deviations; none for fewer than five controllers.
+
+    With as many shapes as coefficients every law fits; five leave two to judge it by.
+    """
+    shapes = {(q.tiles, q.columns) for q in controllers}
+    terms = np.array([[1.0, q.columns, q.tiles * q.columns] for q in controllers])
+    if len(shapes) < 5 or np.linalg.matrix_rank(terms) < 3:
+        return None
+    areas = np.array([q.area_um2 for q in controllers])
+    found = np.linalg.lstsq(terms / areas[:, None], np.ones(len(areas)), rcond=None)[0]
+    worst = float(np.abs(terms @ found / areas - 1).max())
+    fixed, wide, each = (float(value) for value in found)
+    return Law(fixed_um2=fixed, wide_um2=wide, each_um2=each, worst=worst)
 
 
 class History(Document, frozen=True, kw_only=True):
@@ -306,6 +341,12 @@ def table(history: History) -> str:
             f"`{q.path_from}`, `{q.path_to}`",
         ]
         lines.append(f"| {' | '.join(columns)} |")
+    law = area_law(newest.controllers)
+    if law:
+        lines.append(
+            f"\nArea of these, fitted: {law.fixed_um2 / 1e6:.2f} mm2 + {law.wide_um2:.0f} um2 x C + "
+            f"{law.each_um2:.0f} um2 x T x C, at most {law.worst:.1%} off."
+        )
     for q in newest.controllers:
         if q.modules_um2:
             parts = [f"{n} {a / 1e6:.3f}" for n, a in list(q.modules_um2.items())[:12]]

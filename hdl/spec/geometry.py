@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from .codes import check_range, words
 
+MOST_COLUMNS = 65_536
+"""Columns of all tiles together, beyond which the Verilog is not generated: it takes time and memory with each."""
+
 
 def bias_columns(inputs: int) -> int:
     """Bias columns of the published rule, B = 2*floor(0.05*N) [data]."""
@@ -20,7 +23,7 @@ class Geometry:
     Parameters
     ----------
     tiles : int, 1..64
-        Macros driven by this controller.
+        Macros driven by this controller; with at most 65,536 columns N + B + K in all of them together.
     rows : int, 1..4096
         Word lines of a tile; one row is one output neuron.
     inputs : int, 1..4064
@@ -85,10 +88,11 @@ class Geometry:
             raise ValueError(
                 f"Geometry.spare_rows = {self.spare_rows}: must be below the {self.rows} rows, of which they are"
             )
-        if self.tiles * self.row_words > 8192:
+        if self.tiles * self.columns > MOST_COLUMNS:
             raise ValueError(
-                f"Geometry of {self.tiles} tiles with {self.columns} columns: the input buffer would need "
-                f"{self.tiles * self.row_words} words, at most 8192 are addressable"
+                f"Geometry of {self.tiles} tiles with {self.columns} columns: {self.tiles * self.columns} columns in "
+                f"all, at most {MOST_COLUMNS} are generated; {MOST_COLUMNS // self.columns} tiles of {self.columns} "
+                f"columns would fit, or {self.tiles} of {MOST_COLUMNS // self.tiles}"
             )
 
     @property
