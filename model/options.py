@@ -13,9 +13,11 @@ from bridgebnn.model.networks.encoding import RULES
 from bridgebnn.model.networks.network import Network
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.model.parameters.published import CLOCKS_NS
+from bridgebnn.model.products import BACKENDS, check_backend
 from bridgebnn.model.studies.measured_devices import macro_of
 
 __all__ = [
+    "add_backend",
     "add_chip",
     "add_data",
     "add_inference",
@@ -46,6 +48,25 @@ def add_chip(parser: argparse.ArgumentParser) -> None:
         metavar="SEED",
         help=f"seed of the chip (default {CHIP})",
     )
+
+
+def add_backend(parser: argparse.ArgumentParser) -> None:
+    """``--backend``."""
+    parser.add_argument(
+        "--backend",
+        type=_backend,
+        default=BACKENDS[0],
+        metavar="B",
+        help=f"what computes the products of whole numbers, of {', '.join(BACKENDS)}: the results are the same; torch "
+        "takes a GPU where there is one (default %(default)s)",
+    )
+
+
+def _backend(name: str) -> str:
+    try:
+        return check_backend(name)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def add_work(parser: argparse.ArgumentParser) -> None:

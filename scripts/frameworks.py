@@ -1,4 +1,4 @@
-"""The tests of imports beside the frameworks themselves: PyTorch and Brevitas, in an environment of their own.
+"""The tests of imports, and of products on PyTorch, beside PyTorch and Brevitas in an environment of their own.
 
     python scripts/frameworks.py FOLDER [pytest's arguments]
 
@@ -14,7 +14,7 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-TESTS = ("tests/model/networks/imports", "tests/test_bring_your_own.py")
+TESTS = ("tests/model/networks/imports", "tests/model/test_products.py", "tests/test_bring_your_own.py")
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1]).absolute()

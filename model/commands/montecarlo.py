@@ -34,7 +34,7 @@ from bridgebnn.model.macro.events import Events
 from bridgebnn.model.mapping.fit import choose
 from bridgebnn.model.mapping.mapping import map_network
 from bridgebnn.model.networks.golden import Golden
-from bridgebnn.model.options import SEEDS, add_chip, add_data, add_network, given_data
+from bridgebnn.model.options import SEEDS, add_backend, add_chip, add_data, add_network, given_data
 from bridgebnn.model.studies.montecarlo import Condition, Plan, evaluate, products_s
 from bridgebnn.model.studies.montecarlo_report import (
     ChipEnergy,
@@ -87,6 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CHIP",
         help="evaluate this chip of the run alone",
     )
+    add_backend(parser)
     add("--json", type=output_file, metavar="F", help="also write the results as JSON")
 
 
@@ -108,6 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
         conditions=tuple(Condition.parse(name) for name in names),
         energy=arguments.energy,
         timing=chosen.timing,
+        backend=arguments.backend,
     )
     map_network(
         network, plan.geometry, combine=plan.combine, final_mode=plan.final_mode

@@ -22,8 +22,9 @@ from bridgebnn.hdl.spec import preset
 from bridgebnn.model.mapping.fit import DEFAULT_PRESET
 from bridgebnn.model.networks.golden import Golden
 from bridgebnn.model.networks.imports import load_network
-from bridgebnn.model.options import SEEDS, add_data, add_network, given_data
+from bridgebnn.model.options import SEEDS, add_backend, add_data, add_network, given_data
 from bridgebnn.model.parameters.published import CLOCKS_NS
+from bridgebnn.model.products import use_backend
 from bridgebnn.model.studies.error_sweep import PUBLISHED, SweepReport, circuit_layers, sweep
 from bridgebnn.paths import network_file
 from bridgebnn.progress import counted, shown
@@ -71,6 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="mnist",
         help="published curve shown beside it (default %(default)s)",
     )
+    add_backend(parser)
     add("--json", type=output_file, metavar="F", help="also write the results as JSON")
     add("--csv", type=output_file, metavar="F", help="also write one line a point as CSV")
     add("--png", type=output_file, metavar="F", help="also draw them")
@@ -79,6 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Do it; the exit status."""
     start_s = time.perf_counter()
+    use_backend(arguments.backend)
     file = arguments.network or network_file(preset(arguments.preset or DEFAULT_PRESET).network)
     network = load_network(file)
     layers = circuit_layers(network, arguments.layers)

@@ -38,6 +38,7 @@ from bridgebnn.hdl.spec import Geometry
 from bridgebnn.model.draws import Purpose, by_read, by_read_batch, many_uniform_fine, uniform_fine
 from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.model.parameters.published import PublishedParams, cells_sigma, comparator_error
+from bridgebnn.model.products import whole_product
 
 from .array import Array, Bits
 
@@ -121,7 +122,7 @@ class _Part(NamedTuple):
 
     def popcounts(self, on: NDArray[np.float32]) -> Counts:
         """(batch, n) from the enabled inputs (batch, m); sums of whole numbers below 2**24 are exact in float32."""
-        found = on @ self.slope.T
+        found = whole_product(on, self.slope.T)
         found += self.constant
         return found.astype(np.int16)
 

@@ -25,6 +25,7 @@ from bridgebnn.model.networks.convolution import Convolution
 from bridgebnn.model.networks.dense import Dense
 from bridgebnn.model.networks.golden import EVALUATIONS, check_bits, pooled, windows
 from bridgebnn.model.networks.network import Network
+from bridgebnn.model.products import whole_product
 from bridgebnn.records import Document, Record
 
 from .statistics import neuron_error
@@ -198,7 +199,7 @@ class _Group:
 
     def places(self, bits: NDArray[np.float32]) -> NDArray[np.intp]:
         """h + half + 1, within the table."""
-        x = bits[:, self.columns] @ self.weights
+        x = whole_product(bits[:, self.columns], self.weights)
         x += self.offset
         return np.clip(x, 0, 2 * self.half + 1, out=x).astype(np.intp)
 

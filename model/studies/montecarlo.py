@@ -38,6 +38,7 @@ from bridgebnn.model.mapping.mapping import Mapping, map_network
 from bridgebnn.model.networks.network import Network
 from bridgebnn.model.npz import npz_bytes
 from bridgebnn.model.parameters.params import MacroParams
+from bridgebnn.model.products import check_backend, use_backend
 from bridgebnn.names import check_names, nearest
 
 from .circuits import Circuit, Sample, Setting
@@ -159,6 +160,14 @@ class Plan:
         Count what the inferences cost, too, where an array answers.
     timing : Timing
         Of the controller; it matters for what they cost alone.
+    backend : str
+        Of the products of whole numbers (``bridgebnn.model.products``); the results are the same, so it is no part
+        of what the run is.
+
+    Raises
+    ------
+    ValueError
+        A backend that is not there.
     """
 
     network: Network
@@ -170,9 +179,11 @@ class Plan:
     conditions: tuple[Condition, ...]
     energy: bool = False
     timing: Timing = field(default_factory=Timing)
+    backend: str = "numpy"
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
+        check_backend(self.backend)
         about = {
             "format": [FORMAT, VERSION],
             "geometry": self.geometry.as_dict(),
@@ -273,6 +284,7 @@ def evaluate(plan: Plan, number: int, chips: range) -> Part:
     images) in the smallest unsigned type, and ``right`` int32 (conditions, k). With energy also ``events``: a JSON list
     by condition and chip of `Events`, null where no array answers; whole numbers, which are priced when they are told.
     """
+    use_backend(plan.backend)
     prepared = _prepared(plan)
     classes = np.zeros((len(plan.conditions), len(chips), len(plan.labels)), np.int64)
     events: list[list[Any]] = [[None] * len(chips) for _ in plan.conditions]
