@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bridgebnn.yosys import to_aiger
+
 from .aiger import Aiger, read_witness, replay
-from .flow import Verdict, run_abc, to_aiger, yosys
+from .flow import Verdict, run_abc, yosys
 
 __all__ = ["Side", "compare", "difference"]
 

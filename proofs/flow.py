@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bridgebnn.processes import captured
-from bridgebnn.yosys import command
+from bridgebnn.yosys import abc, command, to_aiger
 
 from .observer import Sources
 
-__all__ = ["Verdict", "prepare", "run_abc", "to_aiger", "yosys"]
+__all__ = ["Verdict", "prepare", "run_abc", "yosys"]
 
-_pyosys = importlib.util.find_spec("pyosys")
-if _pyosys is None or _pyosys.origin is None:
-    raise ImportError("pyosys is missing: pip install 'bridgebnn[formal]'")
-ABC = Path(_pyosys.origin).parent / "yosys-abc"
+ABC = abc()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,23 +40,6 @@ def yosys(commands: list[str], log: Path) -> None:
     log.write_text(text)
     if status:
         raise RuntimeError(f"Yosys failed, {log}:\n{log.read_text()[-2000:]}")
-
-
-def to_aiger(name: str, undefined: str) -> list[str]:
-    """Passes from a flat design without memories to ``name.aig`` and ``name.vmap``.
-
-    ``undefined``: options of ``setundef``, for what gates leave undefined.
-    """
-    return [
-        "techmap",
-        "opt -fast",
-        "dffunmap",
-        "simplemap",
-        f"setundef {undefined}",
-        "aigmap",
-        "opt_clean",
-        f"write_aiger -zinit -symbols -vmap {name}.vmap {name}.aig",
-    ]
 
 
 def prepare(folder: Path, sources: Sources) -> Path:

@@ -24,6 +24,7 @@ command -v google-chrome >/dev/null 2>&1 || command -v chromium-browser >/dev/nu
 [ "$extra" = spice ] && need ngspice ngspice
 if [ "$extra" = kit ]; then
   need sta opensta
+  need qflow qflow # brings graywolf, qrouter, magic and netgen-lvs along
   "$PYTHON" -c 'import tkinter' 2>/dev/null || missing+=(python3-tk) # LibreLane reads its PDKs with the Tcl in it
   [ -e /usr/share/qflow/tech/osu018/osu018_stdcells.lib ] || missing+=(qflow-tech-osu018)
 fi

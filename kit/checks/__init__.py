@@ -16,7 +16,7 @@ from pathlib import Path
 from bridgebnn.hdl.spec.pins import Bus
 from bridgebnn.records import Record
 
-from . import controller, gate_level, librelane, macro_views, pages, registers
+from . import controller, gate_level, layout, librelane, macro_views, pages, registers
 from .kit import Kit, Missing, Refused
 from .tools import version
 
@@ -68,6 +68,7 @@ CHECKS = (
     Check("datasheet", "Chromium", pages.datasheets, (pages.a_lost_pin,)),
     Check("gate level", "Yosys, Icarus Verilog", gate_level.gates, (gate_level.two_wires,)),
     Check("timing", "Yosys, OpenSTA", gate_level.timing, gate_level.TIMING_SPOILS),
+    Check("layout", "Yosys, qflow, graywolf, qrouter, magic, netgen", layout.layout, layout.LAYOUT_SPOILS),
 )
 
 

@@ -13,7 +13,7 @@ from bridgebnn.hdl.spec.pins import Bus
 from bridgebnn.processes import captured
 from bridgebnn.yosys import command
 
-__all__ = ["Kit", "Missing", "Refused", "call", "edit", "tool", "verdict", "yosys"]
+__all__ = ["Kit", "Missing", "Refused", "call", "edit", "ports", "tool", "verdict", "yosys"]
 
 LIMIT_S = 3600
 """Patience for one tool."""
@@ -76,11 +76,13 @@ class Kit:
 
     def pins(self) -> dict[str, tuple[str, int]]:
         """Direction and width of every port of the black box, supplies aside."""
-        found = {}
-        pattern = r"^\s*(input|output)\s+(?:signed\s+)?(?:\[(\d+):0\]\s+)?(\w+)"
-        for way, high, name in re.findall(pattern, self.macro("_stub.v").read_text(), re.MULTILINE):
-            found[name] = (way, int(high or 0) + 1)
-        return found
+        return ports(self.macro("_stub.v").read_text())
+
+
+def ports(verilog: str) -> dict[str, tuple[str, int]]:
+    """Direction and width of every port that the text of one module declares."""
+    pattern = r"^\s*(input|output)\s+(?:signed\s+)?(?:\[(\d+):0\]\s+)?(\w+)"
+    return {name: (way, int(high or 0) + 1) for way, high, name in re.findall(pattern, verilog, re.MULTILINE)}
 
 
 def tool(name: str, package: str) -> str:

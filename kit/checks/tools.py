@@ -15,6 +15,11 @@ __all__ = ["version"]
 PROGRAMS = {
     "Icarus Verilog": (("iverilog", "-V"),),
     "OpenSTA": (("sta", "-version"),),
+    "qflow": (("dpkg-query", "-W", "qflow"),),  # neither of the two prints all of its version
+    "graywolf": (("dpkg-query", "-W", "graywolf"),),
+    "qrouter": (("qrouter", "-v", "0", "-h"),),
+    "magic": (("magic", "--version"),),
+    "netgen": (("netgen-lvs", "-batch", "quit"),),
     "Chromium": (
         ("chromium", "--version"),
         ("chromium-browser", "--version"),
@@ -51,9 +56,9 @@ def version(tool: str) -> str:
             return importlib.metadata.version(PACKAGES[tool])
         except importlib.metadata.PackageNotFoundError:
             return ""
-    for program, option in PROGRAMS[tool]:
+    for program, *options in PROGRAMS[tool]:
         if path := shutil.which(program):
-            _, text = captured([path, option], cwd=Path.cwd(), env=os.environ, limit_s=PATIENCE_S)
+            _, text = captured([path, *options], cwd=Path.cwd(), env=os.environ, limit_s=PATIENCE_S)
             found = re.search(r"\d+(?:\.\d+)+", text)
             return found[0] if found else ""
     return ""

@@ -8,7 +8,7 @@ from bridgebnn.hdl.spec.pins import Bus
 from bridgebnn.kit import checks
 from bridgebnn.kit.build import write_kit
 from bridgebnn.kit.check_command import main
-from bridgebnn.kit.checks import CHECKS, check_kit
+from bridgebnn.kit.checks import CHECKS, check_kit, layout
 from tests.kit.test_kit import request as kit_request
 
 
@@ -34,7 +34,9 @@ def test_passes_and_refuses(kit, name):
 
 
 def test_every_way_to_break_changes_the_kit(kit, tmp_path):
-    for number, (check, spoil) in enumerate((c, spoil) for c in CHECKS for spoil in c.spoils):
+    """Those of the layout aside, which is made first: the slow test sees them refused."""
+    of_the_kit = [(c, spoil) for c in CHECKS for spoil in c.spoils if spoil not in layout.LAYOUT_SPOILS]
+    for number, (check, spoil) in enumerate(of_the_kit):
         copy = tmp_path / f"{number}"
         shutil.copytree(kit, copy)
         try:
