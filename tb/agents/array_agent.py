@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from cocotb.triggers import FallingEdge, ReadWrite, RisingEdge, Timer, ValueChange
@@ -28,6 +28,19 @@ from .misbehaviour import MacroFaults
 from .protocol import Fault, ProtocolError
 
 __all__ = ["MacroAgent", "MacroFaults", "StrobeAgent"]
+
+
+class Asked(NamedTuple):
+    """What a pulse or a verify read asks for: the pins, but ``verify_ref`` of a pulse and ``wl_level`` of a verify."""
+
+    tile: int
+    row: int
+    columns: np.ndarray  # bool (C,)
+    op: ProgOp
+    side: ProgSide
+    ref: VerifyRef
+    wl_level: int
+    prog_level: int
 
 
 class MacroAgent:
@@ -167,25 +180,46 @@ class MacroAgent:
                 self.fail(Fault.PULSE_WITH_VERIFY)
             if not self.low("precharge", "evaluate", "sense"):
                 self.fail(Fault.READ_WITH_RAILS)
-            tile, row = self.line()
-            columns = self.slice("col_en", tile)
-            if (columns != self.slice("bl", tile)).any():
+            asked = self._asked()
+            if (asked.columns != self.slice("bl", asked.tile)).any():
                 self.fail(Fault.COLUMNS_MOVED_IN_PULSE, note="bl differs from col_en")
-            op, side = ProgOp(self.number("prog_op")), ProgSide(self.number("prog_side"))
-            wl_level, prog_level = self.number("wl_level"), self.number("prog_level")
-            self.tell("pulse", tile=tile, row=row, op=op, side=side, wl_level=wl_level, prog_level=prog_level)
-            if self.faults.rails_drop_after == self.pulses:
-                self.faults.rails_never = True
-                await Timer(round(1.25 * self.env.period_ns), "ns")
-                self.hv_ready.set(0)
+            await self._pulse_begins(asked)
             if self.pin["pulse"].text() == "1":
                 await FallingEdge(self.dut.pulse)
-            width_s = round(get_sim_time("ns") - start) * 1e-9
-            self.pulses += 1
-            self.program.pulse(op, int(np.count_nonzero(columns)), wl_level, prog_level)
-            if not self.faults.pulses_lost:
-                self.array.pulse(tile, row, columns, op, side, wl_level, prog_level, width_s)
-            self.tell("pulse_end")
+            self._pulse_ends(asked, round(get_sim_time("ns") - start) * 1e-9)
+
+    def _asked(self) -> Asked:
+        """What the pins ask for in a pulse or a verify read."""
+        tile, row = self.line()
+        return Asked(
+            tile,
+            row,
+            self.slice("col_en", tile),
+            ProgOp(self.number("prog_op")),
+            ProgSide(self.number("prog_side")),
+            VerifyRef(self.number("verify_ref")),
+            self.number("wl_level"),
+            self.number("prog_level"),
+        )
+
+    async def _pulse_begins(self, asked: Asked) -> None:
+        """Tell the listeners; lose the rails where that is a fault of this macro."""
+        told = {
+            name: getattr(asked, name) for name in ("tile", "row", "op", "side", "wl_level", "prog_level")
+        }
+        self.tell("pulse", **told)
+        if self.faults.rails_drop_after == self.pulses:
+            self.faults.rails_never = True
+            await Timer(round(1.25 * self.env.period_ns), "ns")
+            self.hv_ready.set(0)
+
+    def _pulse_ends(self, asked: Asked, width_s: float) -> None:
+        tile, row, columns, op, side, _, wl_level, prog_level = asked
+        self.pulses += 1
+        self.program.pulse(op, int(np.count_nonzero(columns)), wl_level, prog_level)
+        if not self.faults.pulses_lost:
+            self.array.pulse(tile, row, columns, op, side, wl_level, prog_level, width_s)
+        self.tell("pulse_end")
 
     async def _verify(self) -> None:
         while True:
@@ -195,21 +229,22 @@ class MacroAgent:
                 self.fail(Fault.PULSE_WITH_VERIFY)
             if not self.low("precharge", "evaluate", "sense"):
                 self.fail(Fault.VERIFY_WITH_READ)
-            tile, row = self.line()
-            columns = self.slice("col_en", tile)
-            side, ref = ProgSide(self.number("prog_side")), VerifyRef(self.number("verify_ref"))
-            self.verifies += 1
-            self.program.verify(ref, int(np.count_nonzero(columns)))
-            margin = margin_factor(self.number("prog_level"))
-            passed = self.array.verify(tile, row, columns, side, ref, margin)
-            asked = (tile, row, int(side), int(ref), columns.tobytes())
+            asked = self._asked()
+            passed = self._passed(asked)
             await Timer(round(0.5 * self.env.period_ns), "ns")
-            self._drive_sl({tile: (passed, columns)})
+            self._drive_sl({asked.tile: (passed, asked.columns)})
             await FallingEdge(self.dut.verify)
             self.unknown(self.sl)
-            self._check_verify(asked)
+            self._verify_ended()
 
-    def _check_verify(self, asked: tuple) -> None:
+    def _passed(self, asked: Asked) -> np.ndarray:
+        """Columns that pass a verify read, bool (C,)."""
+        tile, row, columns, _, side, ref, _, prog_level = asked
+        self.verifies += 1
+        self.program.verify(ref, int(np.count_nonzero(columns)))
+        return self.array.verify(tile, row, columns, side, ref, margin_factor(prog_level))
+
+    def _verify_ended(self) -> None:
         """Pins are checked while ``verify`` is high, by whoever sees every cycle."""
 
     def watch_rows(self, rows: Iterable[tuple[int, int]], listener: Callable[[int, int], None]) -> None:
@@ -446,5 +481,5 @@ class StrobeAgent(MacroAgent):
         self._verify_open = self.pin["verify"].text() == "1"
         super()._drive_sl(answers)
 
-    def _check_verify(self, asked: tuple) -> None:
+    def _verify_ended(self) -> None:
         self._verify_open = False

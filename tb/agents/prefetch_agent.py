@@ -3,30 +3,34 @@
 Once per input vector and tile the shell asks, in the middle of the first cycle of an evaluation, and gets the
 decisions of all rows at their next reads in one wide write. Read numbers stay those of the strobe
 attachment: the shell counts the evaluations of each row, and the counts are committed to the model before the
-next answer.
+next answer. Verify reads take one callback, in the middle of their first cycle, pulses two.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import numpy as np
-from cocotb.triggers import ValueChange
+from cocotb.triggers import FallingEdge, ReadWrite, RisingEdge, ValueChange
+from cocotb.utils import get_sim_time
 
+from bridgebnn.hdl.spec import ProgOp, ProgSide, VerifyRef
 from bridgebnn.model.macro.array import Array
 from bridgebnn.model.mapping.mapping import Mapping
 from bridgebnn.model.mapping.row_programs import digital_rows
 from bridgebnn.tb.context import MacroContext
 from bridgebnn.tb.pins import Pin, bits_of, string_of
 
-from .array_agent import MacroAgent, MacroFaults
+from .array_agent import Asked, MacroAgent, MacroFaults
 from .protocol import Fault, ProtocolError
 
 __all__ = ["PrefetchAgent"]
 
 _LIMIT = 32767
 _NEVER = 65535
+
+_TOLD = (slice(0, 8), slice(8, 24), slice(24, 28), slice(28, 30), slice(30, 32), slice(32, 40), slice(40, 48))
+"""Tile, row, one_line and prog_side, prog_op, verify_ref, wl_level, prog_level in the shell's ``told``."""
 
 
 class PrefetchAgent(MacroAgent):
@@ -62,6 +66,11 @@ class PrefetchAgent(MacroAgent):
             "py_stale",
             "resolve_cyc",
             "seed",
+            "verify_request",
+            "told",
+            "told_en",
+            "py_passed",
+            "verified",
         )
         more = ("known", "live", "digital", "marked")
         self.at = {name: Pin(getattr(self.dut, name)) for name in (*names, *more)}
@@ -153,15 +162,51 @@ class PrefetchAgent(MacroAgent):
         self._stale = (self._stale + 1) & 0xFFFF
         self.at["py_stale"].set(self._stale)
 
-    def tell(self, kind: str, **values: Any) -> None:
-        if kind == "pulse" and self._loaded:
-            # Devices move after their state was handed over: from now on this row is asked for, and all anew.
-            tile, row = values["tile"], values["row"]
-            if not self._live[tile, row]:
-                self._live[tile, row] = True
-                self.at["live"].set_bits(self._live.ravel())
-            self._forget()
-        super().tell(kind, **values)
+    # -- programming: the shell collects what is asked for -----------------------------------------------------
+
+    def _asked(self) -> Asked:
+        text = self.at["told"].text()
+        try:
+            tile, row, lines, op, ref, wl_level, prog_level = (int(text[at], 2) for at in _TOLD)
+            columns = bits_of(self.at["told_en"].text()).astype(bool)
+        except ValueError:
+            self.fail(Fault.UNKNOWN_PIN, pin="wl_en, row, col_en or a setting of the pulse or verify read")
+        if not lines & 2:
+            self.fail(Fault.NOT_ONE_WORD_LINE, wl_en=self.pin["wl_en"].text())
+        if row >= self.geometry.rows:
+            self.fail(Fault.ROW_OUTSIDE, row=row)
+        return Asked(
+            tile, row, columns, ProgOp(op), ProgSide(lines & 1), VerifyRef(ref), wl_level, prog_level
+        )
+
+    async def _pulse(self) -> None:
+        rise, fall, period = RisingEdge(self.dut.pulse), FallingEdge(self.dut.pulse), self.env.period_ns
+        while True:
+            await rise
+            start = get_sim_time("ns")
+            if self.on_event or self.faults.rails_drop_after == self.pulses:
+                await ReadWrite()  # every pin of this clock edge has its value
+                await self._pulse_begins(super()._asked())
+            if self.pin["pulse"].text() == "1":
+                await fall
+            width_ns = round(get_sim_time("ns") - start)
+            # One that is cut before the middle of its cycle is not told, but the pins still hold.
+            asked = self._asked() if 2 * width_ns > period else super()._asked()
+            self._pulse_ends(asked, width_ns * 1e-9)
+            if self._loaded:
+                # Devices moved after their state was handed over: from now on this row is asked for, and all anew.
+                if not self._live[asked.tile, asked.row]:
+                    self._live[asked.tile, asked.row] = True
+                    self.at["live"].set_bits(self._live.ravel())
+                self._forget()
+
+    async def _verify(self) -> None:
+        changed = ValueChange(self.dut.verify_request)
+        while True:
+            await changed
+            if not self.env.in_reset:
+                self.at["py_passed"].set_bits(self._passed(self._asked()))
+                self.at["verified"].set(self.at["verify_request"].int())
 
     def flush(self) -> None:
         """Bring the model's read numbers up to the last strobe; the shell's counters go on."""

@@ -72,6 +72,12 @@ MUTANTS = {
                 "pins": {"cmp_ref": "x_cmp_ref + 1'b1"},
                 "caught": "mismatches",
             },
+            "other_bit_lines": {
+                "about": "in pulses the bit lines are not those of the enabled columns",
+                "pins": {"bl": "x_pulse ? ~x_bl : x_bl"},
+                "caught": "COLUMNS_MOVED_IN_PULSE",
+                "program": "bus",
+            },
             "skipped_verify": {
                 "about": "takes every verify read for passed, and asks none",
                 "pins": {"verify": "1'b0", "i_sl": "x_verify ? {T*C{1'b1}} : sl"},

@@ -27,6 +27,8 @@ WRITTEN = (
     *(
         "py_hv_ready",
         "py_sl",
+        "py_passed",
+        "verified",
         "py_stale",
         "decisions",
         "plane1",
@@ -41,6 +43,9 @@ WRITTEN = (
 """Variables of the shell that Python writes."""
 READ = (
     "request",
+    "verify_request",
+    "told",
+    "told_en",
     "ask",
     "used",
     "layer_count",

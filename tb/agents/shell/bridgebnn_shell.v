@@ -4,8 +4,8 @@
 // (tb/agents/prefetch_agent.py) writes: once per input vector and tile, the smallest `cmp_ref` at which the comparator of each
 // row answers 1, for the row's next K comparisons; once after programming, the two planes of which a row's source
 // lines are made. Programming pulses, verify reads and rows whose source lines are not settled by their devices alone
-// ("live") go to Python, strobe by strobe. Rules of the pins are checked in every cycle; the first break is kept in
-// `fault`. Where a real macro gives no answer, X is driven (Icarus) or noise (Verilator, which has no X).
+// ("live") go to Python, one by one: what a pulse or verify read asks for is collected here, of its tile alone. Rules of the
+// pins are checked in every cycle; the first break is kept in `fault`. Where a real macro gives no answer, X is driven (Icarus) or noise (Verilator, which has no X).
 //
 // T tiles, R rows, C columns, K comparisons a row and request, AW bits of `row`, FW bits of `cmp_ref`,
 // TIED = 1: comparator tied off, nothing asked of Python, no rule checked (a baseline of `make bench`).
@@ -43,7 +43,9 @@ module bridgebnn_shell #(
 
     // ---- written by Python ----
     reg py_hv_ready = 0;
-    reg [T*C-1:0] py_sl = 0;             // answers of live rows and verify reads
+    reg [T*C-1:0] py_sl = 0;             // answers of live rows
+    reg [C-1:0] py_passed = 0;           // answer of a verify read, of its tile
+    reg [15:0] verified = 0;             // number of verify reads that Python has answered
     reg [R*K*DW-1:0] decisions [0:T-1];  // smallest cmp_ref that gives 1, of row r and comparison k at (r*K + k)*DW
     reg [C-1:0] plane1 [0:T*R-1];        // source lines of row r of tile t at bl = 1, at t*R + r
     reg [C-1:0] plane0 [0:T*R-1];        // .. at bl = 0
@@ -60,6 +62,9 @@ module bridgebnn_shell #(
     reg [15:0] request = 0;              // counts requests; Python answers within the same time step
     reg [T-1:0] ask = 0;                 // tiles that need new decisions (or, live, source lines)
     reg [R*UW-1:0] used [0:T-1];         // evaluations of each row since this tile's last answer
+    reg [15:0] verify_request = 0;       // counts verify reads; Python answers within the same time step
+    reg [47:0] told = 0;                 // what the last pulse or verify read asks for, see below
+    reg [C-1:0] told_en = 0;             // and its columns
     reg [15:0] layer_count = 0;
     reg [31:0] row_reads = 0;            // evaluate strobes
     reg [7:0] fault = 0;
@@ -167,6 +172,25 @@ module bridgebnn_shell #(
             for (m = 0; m < T; m = m + 1)
                 if (wl_en[m] && marked[m*R + row]) layer_count <= layer_count + 1;
 
+    // ---- pulses and verify reads, in the middle of their first cycle ----
+    wire one_line = |wl_en && (wl_en & (wl_en - 1'b1)) == 0;
+    integer w;
+    reg [7:0] told_tile;
+    reg [C-1:0] told_columns;
+    always @(negedge clk)
+        if (TIED == 0 && ((pulse && !pulse_q) || (verify && !verify_q))) begin
+            told_tile = 0;
+            told_columns = 0;
+            for (w = 0; w < T; w = w + 1)
+                if (wl_en[w]) begin
+                    told_tile = w[7:0];
+                    told_columns = col_en[w*C +: C];
+                end
+            told_en <= told_columns;
+            told <= {told_tile, {16-AW{1'b0}}, row, 2'b0, one_line, prog_side, prog_op, verify_ref, wl_level, prog_level};
+            if (verify) verify_request <= verify_request + 1;
+        end
+
     // ---- answers ----
     reg [15:0] sense_cyc = 0;
     always @(posedge clk) sense_cyc <= sense ? sense_cyc + (sense_cyc != 16'hfffe) : 0;
@@ -197,7 +221,9 @@ module bridgebnn_shell #(
             for (v = 0; v < T; v = v + 1)
                 if (!wl_en[v]) begin
                     if (sl_open) sl[v*C +: C] <= unknown[v*C +: C];
-                end else if (sl_verify || live[v*R + row]) sl[v*C +: C] <= py_sl[v*C +: C];
+                end else if (sl_verify)
+                    sl[v*C +: C] <= (told_en & py_passed) | (~told_en & unknown[v*C +: C]);
+                else if (live[v*R + row]) sl[v*C +: C] <= py_sl[v*C +: C];
                 else if (known[v*R + row])
                     sl[v*C +: C] <= (col_en[v*C +: C] & ((bl[v*C +: C] & plane1[v*R + row])
                                   | (~bl[v*C +: C] & plane0[v*R + row]))) | (~col_en[v*C +: C] & unknown[v*C +: C]);
@@ -213,7 +239,6 @@ module bridgebnn_shell #(
     reg [20:0] prog_q;
     reg [2:0] verify_pins_q;
     wire [20:0] prog_pins = {prog_op, prog_side, wl_level, prog_level, hv_en, hv_ready_n};
-    wire one_line = (wl_en & (wl_en - 1'b1)) == 0;
     wire known_pins = ^{precharge, evaluate, sense, hv_en, pulse, verify, row, wl_en} !== 1'bx;
     wire held = (evaluate && evaluate_q) || (pulse && pulse_q) || (verify && verify_q);  // columns may not move
     integer d;
@@ -241,7 +266,7 @@ module bridgebnn_shell #(
             else if (evaluate && wl_en == 0) fault <= 5;
             else if (hv_en && (precharge || evaluate || sense)) fault <= 6;
             else if (pulse && !(hv_en && hv_ready_n)) fault <= 7;
-            else if ((pulse || verify) && (wl_en == 0 || !one_line)) fault <= 8;
+            else if ((pulse || verify) && !one_line) fault <= 8;
             else if (pulse && verify) fault <= 9;
             else if (verify && (precharge || evaluate || sense)) fault <= 10;
             else if (evaluate && evaluate_q && (row != row_q || wl_en != wl_q)) fault <= 11;
@@ -254,6 +279,8 @@ module bridgebnn_shell #(
             else if (row >= R && (evaluate || pulse || verify)) fault <= 17;
             else if (undecided) fault <= 18;
             else if (first && |need && answered != request) fault <= 19;
+            else if (verify && !verify_q && verified != verify_request) fault <= 19;
+            else if (pulse && !pulse_q && bl !== col_en) fault <= 15;
         end
     end
 endmodule
