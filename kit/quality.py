@@ -16,7 +16,7 @@ import numpy as np
 
 from bridgebnn import __version__
 from bridgebnn.hdl.output.verilog import MemoryModule, controller_verilog
-from bridgebnn.hdl.spec import Geometry
+from bridgebnn.hdl.spec import PRESETS, Geometry
 from bridgebnn.hdl.spec.pins import Bus
 from bridgebnn.records import Document, Record
 from bridgebnn.synthesis import CONSTRAINT, OSU018, area_mm2, cells_of, flip_flops
@@ -102,36 +102,37 @@ class Snapshot(Record, frozen=True, kw_only=True):
 
 
 class Law(Record, frozen=True, kw_only=True):
-    """Area of controllers, memories left out: ``fixed + wide * C + each * T * C``.
+    """Area of controllers, memories left out: ``fixed + tile * T + wide * C + each * T * C``.
 
     Parameters
     ----------
-    fixed_um2, wide_um2, each_um2 : float
-        Of the controller, of a column of the widest row (C), of a column of a tile (T*C).
+    fixed_um2, tile_um2, wide_um2, each_um2 : float
+        Of the controller, of a tile, of a column of a row (C), of a column of a tile (T*C).
     worst : float
         Largest deviation from it, as a part of the area.
     """
 
     fixed_um2: float
+    tile_um2: float
     wide_um2: float
     each_um2: float
     worst: float
 
 
 def area_law(controllers: Sequence[Quality]) -> Law | None:
-    """The law that fits best, by least squares of the relative deviations; none for fewer than five controllers.
+    """The law that fits best, by least squares of the relative deviations; none for fewer than six shapes.
 
-    With as many shapes as coefficients every law fits; five leave two to judge it by.
+    With as many shapes as coefficients every law fits; six leave two to judge it by.
     """
     shapes = {(q.tiles, q.columns) for q in controllers}
-    terms = np.array([[1.0, q.columns, q.tiles * q.columns] for q in controllers])
-    if len(shapes) < 5 or np.linalg.matrix_rank(terms) < 3:
+    terms = np.array([[1.0, q.tiles, q.columns, q.tiles * q.columns] for q in controllers])
+    if len(shapes) < 6 or np.linalg.matrix_rank(terms) < 4:
         return None
     areas = np.array([q.area_um2 for q in controllers])
     found = np.linalg.lstsq(terms / areas[:, None], np.ones(len(areas)), rcond=None)[0]
     worst = float(np.abs(terms @ found / areas - 1).max())
-    fixed, wide, each = (float(value) for value in found)
-    return Law(fixed_um2=fixed, wide_um2=wide, each_um2=each, worst=worst)
+    fixed, tile, wide, each = (float(value) for value in found)
+    return Law(fixed_um2=fixed, tile_um2=tile, wide_um2=wide, each_um2=each, worst=worst)
 
 
 class History(Document, frozen=True, kw_only=True):
@@ -341,11 +342,13 @@ def table(history: History) -> str:
             f"`{q.path_from}`, `{q.path_to}`",
         ]
         lines.append(f"| {' | '.join(columns)} |")
-    law = area_law(newest.controllers)
+    # presets differ in more than T and C: maps, thresholds, spares
+    law = area_law([q for q in newest.controllers if q.name not in PRESETS])
     if law:
         lines.append(
-            f"\nArea of these, fitted: {law.fixed_um2 / 1e6:.2f} mm2 + {law.wide_um2:.0f} um2 x C + "
-            f"{law.each_um2:.0f} um2 x T x C, at most {law.worst:.1%} off."
+            f"\nArea of those that differ in T and C alone, fitted: {law.fixed_um2 / 1e6:.2f} mm2 + "
+            f"{law.tile_um2:.0f} um2 x T + {law.wide_um2:.0f} um2 x C + {law.each_um2:.0f} um2 x T x C, at most "
+            f"{law.worst:.1%} off."
         )
     for q in newest.controllers:
         if q.modules_um2:
