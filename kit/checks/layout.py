@@ -74,7 +74,10 @@ def _routed(kit: Kit) -> Path:
         gates = made / "source" / f"{name}.v"
         yosys(kit, *synthesis_passes([_source(kit)], name, gates, made / "drivers.constr"))
         # cells alone come in, so that its synthesis only adds buffers: of the clock, and at the outputs
-        call([qflow, "-T", OSU018.parent.name, "synthesize", "place", "route", name], made)
+        said = call([qflow, "-T", OSU018.parent.name, "synthesize", "place", "route", name], made)
+        # qflow is content with what qrouter leaves
+        if left := re.search(r"^Final: Failed net routes: (\d+)", said, re.MULTILINE):
+            raise Refused(f"qrouter leaves {left[1]} nets open")
         shutil.copy(made / "synthesis" / f"{name}.rtlnopwr.v", made / "netlist.v")
         shutil.copy(made / "layout" / f"{name}.def", made / "routed.def")
     return made
