@@ -82,7 +82,7 @@ def measure(
 ) -> list[Outcome]:
     """Run the tests over the mutants of one geometry, each until one notices.
 
-    Those that are left go to the solver, and if they are not equivalent to the tests of `SECOND`.
+    Those that are left meet the tests of `SECOND`, and then the solver, which takes longer.
 
     Parameters
     ----------
@@ -144,13 +144,13 @@ def measure(
                 _tested(f"{name}, {at}", job, verilog, show, partial(heard, at))
 
         test(sim, tuple(tests))
+        test(other, tuple(test for test in again if test in tests))
         said: dict[int, str] = {}
         if proofs and open_():
             for number, result in _sorted(name, open_(), folder, limit_s, show):
                 said[number] = result.why
                 if result.verdict == "equivalent":
                     settle(number, verdict="equivalent", how=result.why)
-        test(other, tuple(test for test in again if test in tests))
         for number in open_():
             settle(number, verdict="survived", how=said.get(number, ""))
     return [found[number] for number in sorted(found)]
