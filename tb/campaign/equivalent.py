@@ -114,15 +114,18 @@ class Sorter:
         if not self._select:
             raise RuntimeError(f"{folder / 'gates.vmap'}: no mutant hangs on the select input")
         ports = re.findall(r"^output (\d+) \d+ (\w+)$", vmap, re.MULTILINE)
+        self._plain = self._settled(0)
         self._ports: dict[str, list[int]] = {}
         for place, name in ports:
             self._ports.setdefault(name, []).append(self._circuit.outputs[int(place)])
 
     def sort(self, number: int, *, limit_s: float = 120.0) -> Sorted:
         """Prove a mutant equivalent, or find what differs; ``limit_s`` seconds for each proof."""
-        if self._same_step(number, limit_s):
-            return Sorted(verdict="equivalent", why="in every state")
-        gates, latches, differ = self._product(number)
+        settled = self._plain & self._settled(number)
+        reached = Sorted(verdict="equivalent", why="in every state that is reached")
+        if self._same_step(number, limit_s, settled):
+            return reached if settled else Sorted(verdict="equivalent", why="in every state")
+        gates, latches, differ = self._product(number, settled)
         if not differ:
             return Sorted(verdict="equivalent", why="reaches no output")
         file = self._folder / f"mutant-{number}.aig"
@@ -134,7 +137,6 @@ class Sorter:
             inputs=gates.inputs, latches=latches, outputs=[whole], ands=gates.ands, names=["differ"]
         )
         circuit.write(file)
-        reached = Sorted(verdict="equivalent", why="in every state that is reached")
         if _holds(file, "scorr; iprove", limit_s):
             return reached
         found = run_abc(file, f"bmc3 -F {FRAMES} -T {max(1, round(limit_s))}", limit_s + 10)
@@ -153,15 +155,40 @@ class Sorter:
     def _selected(self, number: int) -> dict[int, int]:
         return {literal: number >> bit & 1 for literal, bit in self._select.items()}
 
-    def _same_step(self, number: int, limit_s: float) -> bool:
-        """From every state, reached or not: the same outputs, and the same next state."""
+    def _settled(self, number: int) -> frozenset[int]:
+        """Latches of a mutant that stay 0 from reset on, whatever comes in.
+
+        Found with three values: inputs are unknown, and so is a latch from the first cycle on in which it may not be 0.
+        What is known then is known in every state that is reached.
+        """
+        circuit, selected = self._circuit, self._selected(number)
+        unknown: set[int] = set()
+        while True:
+            # of each literal, whether it may be 1; of its opposite, whether it may be 0
+            may = bytearray(2 * (len(circuit.inputs) + len(circuit.latches) + len(circuit.ands) + 1))
+            may[1] = 1
+            for literal in circuit.inputs:
+                value = selected.get(literal)
+                may[literal], may[literal ^ 1] = value != 0, value != 1
+            for latch, _ in circuit.latches:
+                may[latch], may[latch ^ 1] = latch in unknown, 1
+            for left, first, second in circuit.ands:
+                may[left] = may[first] & may[second]
+                may[left ^ 1] = may[first ^ 1] | may[second ^ 1]
+            found = {latch for latch, after in circuit.latches if may[after]}
+            if found <= unknown:
+                return frozenset(latch for latch, _ in circuit.latches if latch not in unknown)
+            unknown |= found
+
+    def _same_step(self, number: int, limit_s: float, settled: frozenset[int]) -> bool:
+        """From every state in which the settled latches are 0: the same outputs, and the same next state."""
         circuit, count = self._circuit, len(self._circuit.inputs)
         states = {latch: 2 * (count + i + 1) for i, (latch, _) in enumerate(circuit.latches)}
         gates = Gates([*circuit.inputs, *states.values()], [])
-        shared = {literal: literal for literal in circuit.inputs} | states
+        shared = {literal: literal for literal in circuit.inputs} | states | dict.fromkeys(settled, 0)
         plain = gates.copy(circuit, shared | self._selected(0))
         mutant = gates.copy(circuit, shared | self._selected(number))
-        ends = [*circuit.outputs, *(after for _, after in circuit.latches)]
+        ends = [*circuit.outputs, *(after for latch, after in circuit.latches if latch not in settled)]
         pairs = {(plain(end), mutant(end)) for end in ends}
         differ = gates.any([gates.unequal(a, b) for a, b in sorted(pairs) if a != b])
         if differ <= 1:
@@ -172,7 +199,9 @@ class Sorter:
         )
         return _holds(file, "iprove", limit_s)
 
-    def _product(self, number: int) -> tuple[Gates, list[tuple[int, int]], dict[str, int]]:
+    def _product(
+        self, number: int, settled: frozenset[int]
+    ) -> tuple[Gates, list[tuple[int, int]], dict[str, int]]:
         """Both side by side, the latches that the mutant cannot reach being shared; what differs, by port."""
         circuit, touched = self._circuit, set[int]()
         while True:
@@ -180,15 +209,16 @@ class Sorter:
             own = {latch: 2 * (count + i + 1) for i, (latch, _) in enumerate(circuit.latches)}
             twins = {latch: 2 * (count + len(own) + i + 1) for i, latch in enumerate(extra)}
             gates = Gates(list(circuit.inputs), [*own.values(), *twins.values()])
-            shared = {literal: literal for literal in circuit.inputs} | own
+            shared = {literal: literal for literal in circuit.inputs} | own | dict.fromkeys(settled, 0)
             plain = gates.copy(circuit, shared | self._selected(0))
             mutant = gates.copy(circuit, shared | twins | self._selected(number))
-            reached = {latch for latch, after in circuit.latches if plain(after) != mutant(after)}
+            moving = [(latch, after) for latch, after in circuit.latches if latch not in settled]
+            reached = {latch for latch, after in moving if plain(after) != mutant(after)}
             if reached <= touched:
                 break
             touched |= reached
         after = dict(circuit.latches)
-        latches = [(own[latch], plain(end)) for latch, end in circuit.latches]
+        latches = [(own[latch], 0 if latch in settled else plain(end)) for latch, end in circuit.latches]
         latches += [(twins[latch], mutant(after[latch])) for latch in extra]
         differ = {}
         for name, outputs in self._ports.items():

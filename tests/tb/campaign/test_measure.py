@@ -55,12 +55,12 @@ def run(file, *options):
 def test_each_goes_through_tests_then_the_other_simulator_then_the_solver(runs, tmp_path, capsys):
     file = tmp_path / "mutation.json"
     assert run(file) == 0
-    assert runs == [("verilator", (1, 2, 3, 4, 5), ON_SPARES), ("icarus", (2, 4, 5), ("counters",))]
+    assert runs == [("verilator", (1, 2, 3, 4, 5), ON_SPARES), ("icarus", (2, 3, 4, 5), ("counters",))]
     report = MutationReport.load(file)
     assert (report.total, report.killed, report.equivalent) == (5, 2, 1)
     assert report.killed_by == {"reads": 1, "counters, icarus": 1}
     assert report.survived == ["spares:4", "spares:5"]
-    assert [record["seconds"] for record in report.records] == [1.0, 2.0, 1.0, 2.0, 2.0]
+    assert [record["seconds"] for record in report.records] == [1.0, 2.0, 2.0, 2.0, 2.0]
     assert {record["module"] for record in report.records} == {"layer.reader"}
     said = capsys.readouterr().out
     assert "2 of 5 killed, 1 equivalent, 2 survived: 50.0 % of those not equivalent" in said
