@@ -29,7 +29,7 @@ __all__ = ["Differs", "reads", "strobes_are_low"]
 
 EARLY_CYC = 200
 """INFER begins to read a vector that waits for it within so many cycles."""
-STROBES = ("precharge", "evaluate", "sense", "wl_en")
+STROBES = ("precharge", "evaluate", "sense", "wl_en", "bl", "col_en")
 
 
 class Differs(AssertionError):

@@ -41,17 +41,24 @@ class Bus:
         self.master = master(dut)
         self.sent = self.compared = 0
 
-    async def access(self, address: int, data: int | None, sel: int = FULL) -> tuple[int, int]:
-        """One access; how it ended (``ACK`` or ``ERR``) and the word read."""
+    async def access(self, address: int, data: int | None, sel: int = FULL, idle: int = 0) -> tuple[int, int]:
+        """One access, ``idle`` cycles later than it could be; how it ended (``ACK`` or ``ERR``) and the word read."""
         self.sent += 1
-        (result,) = await self.master.send_cycle([WBOp(adr=address // 4, dat=data, sel=sel, acktimeout=20)])
+        operation = WBOp(adr=address // 4, dat=data, idle=idle, sel=sel, acktimeout=20)
+        (result,) = await self.master.send_cycle([operation])
         return int(result.ack), int(result.datrd) if data is None and result.ack == ACK else 0
 
     async def read(
-        self, address: int, expected: int, what: str, mask: int = WORD_MASK, sel: int = FULL
+        self,
+        address: int,
+        expected: int,
+        what: str,
+        mask: int = WORD_MASK,
+        sel: int = FULL,
+        idle: int = 0,
     ) -> None:
         """A read that must be acknowledged and give ``expected`` in the bits of ``mask``."""
-        end, word = await self.access(address, None, sel)
+        end, word = await self.access(address, None, sel, idle)
         self._judge(
             end == ACK and word & mask == expected & mask, f"{what}: read {end}/{word:#x}, not {expected:#x}"
         )
@@ -157,12 +164,16 @@ def _outside(regs: RegisterMap) -> list[int]:
 
 
 async def check_read_write(bus: Bus, regs: RegisterMap) -> None:
-    """A one walks through every RW register; then all hold different words at once."""
+    """A one walks through every RW register, which holds it; then all hold different words at once.
+
+    Each word is read twice, an odd number of cycles apart: a bit that does not hold may come back after an even one.
+    """
     writable = [r for r in regs.registers if r.access is Access.RW]
     for register in writable:
         for word in [1 << bit for bit in range(32)] + [WORD_MASK, 0]:
             await bus.write(register.offset, word, register.name)
-            await bus.read(register.offset, word & register.mask, register.name)
+            for idle in (0, 1):
+                await bus.read(register.offset, word & register.mask, register.name, idle=idle)
         await bus.write(register.offset, register.reset, register.name)
     words = {r.name: (0x9E3779B9 * (i + 1)) & WORD_MASK for i, r in enumerate(writable)}
     for register in writable:
