@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -41,6 +42,9 @@ SIGNALS = {
 
 PATIENCE_S = 10.0
 """Further signals are not heard for so long after the first one: terminals and service managers send several."""
+
+AGAIN_S = 0.1
+"""Time before a signal comes again whose exception was lost."""
 
 
 class Stopped(KeyboardInterrupt):
@@ -84,19 +88,37 @@ class Parser(argparse.ArgumentParser):
 def stoppable() -> Iterator[None]:
     """SIGINT, SIGTERM and SIGHUP raise `Stopped` here; one that is ignored (``nohup``) stays ignored.
 
+    A library that loses the exception, as some do while they are imported, does not lose the signal: it comes again.
     Nothing changes outside the main thread, where Python knows no handlers.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not (main := threading.main_thread()):
         yield
         return
-    heard = 0.0
+    heard, over = 0.0, False
 
     def stop(number: int, _: Any) -> None:
         nonlocal heard
         if heard and time.monotonic() < heard + PATIENCE_S:
             return
         heard = time.monotonic()
-        raise Stopped(number)
+        error = Stopped(number)
+        weakref.finalize(error, lost, number).atexit = False
+        try:
+            raise error
+        finally:
+            del error  # its traceback holds this frame: it would hold itself
+
+    def lost(number: int) -> None:
+        # from a thread and a little later: what is raised while an object is finalised is lost, too
+        again = threading.Timer(AGAIN_S, resend, (number,))
+        again.daemon = True
+        again.start()
+
+    def resend(number: int) -> None:
+        nonlocal heard
+        if not over:
+            heard = 0.0
+            signal.pthread_kill(main.ident or 0, number)
 
     before = {number: signal.getsignal(number) for number in SIGNALS}
     try:
@@ -106,6 +128,7 @@ def stoppable() -> Iterator[None]:
                 signal.signal(number, stop)
         yield
     finally:
+        over = True
         for number, handler in before.items():
             if signal.getsignal(number) is stop:
                 signal.signal(number, handler)

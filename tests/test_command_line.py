@@ -10,7 +10,15 @@ import time
 
 import pytest
 
-from bridgebnn.command_line import Parser, guarded, output_file, output_folder, whole, write_json
+from bridgebnn.command_line import (
+    Parser,
+    Stopped,
+    guarded,
+    output_file,
+    output_folder,
+    whole,
+    write_json,
+)
 from tests import ROOT
 
 
@@ -126,6 +134,31 @@ def test_an_interrupt_in_mid_work_is_one_line_and_130(command, tmp_path):
     name = f"bridgebnn {command[0]}(?: {command[1]})?"  # the room alone while the command is still loading
     assert re.fullmatch(f"{name}: interrupted\n", err)
     assert not target.exists()
+
+
+def test_a_signal_is_not_lost_with_its_exception():
+    """Code that drops whatever is raised in it, as extension modules may, is interrupted all the same."""
+    heard = []
+
+    def work():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except Stopped as error:
+            heard.append(error.signal)
+        time.sleep(20)
+        return 0
+
+    begin = time.monotonic()
+    assert guarded("name", work) == 143
+    assert heard == [signal.SIGTERM]
+    assert time.monotonic() < begin + 10
+
+
+def test_one_that_gets_through_comes_once(capsys):
+    before = signal.getsignal(signal.SIGTERM)
+    assert guarded("name", lambda: signal.raise_signal(signal.SIGTERM)) == 143
+    assert capsys.readouterr().err == "name: terminated\n"
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_reader_that_leaves_is_no_error():
