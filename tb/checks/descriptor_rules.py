@@ -6,7 +6,7 @@ descriptor is a plain dict of the fields as they stand in window DESCRIPTOR, and
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from bridgebnn.hdl.spec import Geometry
 
@@ -54,8 +54,16 @@ def edge_values(name: str) -> Iterator[int]:
         yield (1 << width) - 1
 
 
-def first_bad(table: Sequence[Raw], geometry: Geometry) -> int | None:
-    """Index of the first descriptor that section 6 calls bad, or None."""
+def first_bad(
+    table: Sequence[Raw], geometry: Geometry, walks: Sequence[Mapping[str, int]] | None = None
+) -> int | None:
+    """Index of the first descriptor or walk that section 6 calls bad, or None.
+
+    Parameters
+    ----------
+    walks : sequence of dict, optional
+        Fields of window WALK of each layer; none: no layer goes over a map.
+    """
     g = geometry
     for index, d in enumerate(table):
         last = index == len(table) - 1
@@ -76,12 +84,45 @@ def first_bad(table: Sequence[Raw], geometry: Geometry) -> int | None:
             legal = legal and d["combine"] == 0
         if d["score"]:
             legal = legal and last and d["row_count"] <= g.scores
-        if index:
-            inputs = d["cols"] * (d["tile_count"] - 1) + d["cols_last"]
+        inputs = d["cols"] * (d["tile_count"] - 1) + d["cols_last"]
+        if index and not (walks and walks[index]["reads_map"]):
             legal = legal and inputs == table[index - 1]["row_count"]
+        if walks:
+            rows = [raw["row_count"] for raw in table]
+            legal = legal and _walk_is_legal(walks, index, last, inputs, rows, g)
         if not legal:
             return index
     return None
+
+
+def _walk_is_legal(
+    walks: Sequence[Mapping[str, int]],
+    index: int,
+    last: bool,
+    inputs: int,
+    rows: Sequence[int],
+    geometry: Geometry,
+) -> bool:
+    w = walks[index]
+
+    def written(layer: int) -> int:
+        return walks[layer]["out_width"] * walks[layer]["out_height"] * rows[layer]
+
+    if index and w["reads_map"] != walks[index - 1]["writes_map"]:
+        return False
+    if w["writes_map"] and (not w["reads_map"] or last or written(index) > 32 * geometry.map_words):
+        return False
+    if not w["reads_map"]:
+        return True
+    read = w["row_bits"] * w["height"]
+    nothing = 0 in (w[name] for name in w if name not in ("padding", "reads_map", "writes_map", "reserved"))
+    return (
+        not nothing
+        and w["kernel"] ** 2 * w["channels"] == inputs
+        and read <= 32 * (geometry.map_words if index else geometry.input_words)
+        and (not index or read == written(index - 1))
+        and (w["writes_map"] == 1 or w["pool"] == w["out_width"] == w["out_height"] == 1)
+    )
 
 
 def bad_repair(columns: Sequence[int], rows: Sequence[int], geometry: Geometry) -> int | None:

@@ -14,7 +14,9 @@ from typing import Any
 
 from cocotb.triggers import RisingEdge
 
-from bridgebnn.hdl.spec import Command, ErrorCode, Geometry
+from bridgebnn.hdl.spec import Command, ErrorCode, Geometry, MapWalk
+from bridgebnn.hdl.spec.latency import WALK_CHECK_CYC
+from bridgebnn.hdl.spec.register_map import layout
 from bridgebnn.tb.checks.descriptor_rules import FIELDS, Raw, bad_repair, edge_values, first_bad, pack
 from bridgebnn.tb.env import Env
 from bridgebnn.tb.host.driver import CommandError
@@ -124,7 +126,8 @@ class Judge:
         await self.host.start(Command.INFER)
         # section 6 and 10: a tile per cycle and two per layer, one for each spare; a few for the start
         g = self.env.geometry
-        await self.host.cycles(g.layers * (g.tiles + 2) + g.repair_entries + 8)
+        walk = WALK_CHECK_CYC if g.map_words else 0
+        await self.host.cycles(g.layers * (g.tiles + 2 + walk) + g.repair_entries + 8)
         status, error = await self.host.status(), await self.bus.fields("ERROR")
         if not status["busy"]:
             raise Misjudged(f"{what}: legal, yet it ended in {error}")
@@ -145,6 +148,53 @@ async def descriptors(judge: Judge, geometry: Geometry, rng: random.Random) -> N
         await judge.send_table(table)
         await judge.infer(None if bad is None else (ErrorCode.BAD_DESCRIPTOR, bad), table)
     await judge.send_table(good)
+
+
+def good_walks(geometry: Geometry) -> tuple[list[Raw], list[dict[str, int]]]:
+    """Two convolutions and a layer over the whole map that they leave, and their descriptors."""
+    walks = [
+        MapWalk.convolution(width=4, height=4, channels=4, kernel=2),
+        MapWalk.convolution(width=3, height=3, channels=3, kernel=1),
+        MapWalk.flat(18),
+    ]
+    plain = good_table(geometry)[0] | {"tile_count": 1, "tile_first": 0}
+    table = [
+        plain | {"row_count": rows, "cols_last": walk.window_bits, "bias_last": 0, "row_first": 0}
+        for walk, rows in zip(walks, (3, 2, 4), strict=True)
+    ]
+    window = layout("WALK")
+    fields = [dict(window.unpack(walk.words())) for walk in walks]
+    if first_bad(table, geometry, fields) is not None:
+        raise ValueError(f"{geometry}: too small for the walks of this test")
+    return table, fields
+
+
+async def walks(judge: Judge, geometry: Geometry, rng: random.Random) -> None:
+    """One field of a walk at each edge value, and with each of its bits the other way; two near each other."""
+    window = layout("WALK")
+    table, good = good_walks(geometry)
+
+    async def judged(fields: Sequence[dict[str, int]]) -> None:
+        await judge.send("WALK", [word for raw in fields for word in window.pack(**raw)])
+        bad = first_bad(table, geometry, fields)
+        await judge.infer(None if bad is None else (ErrorCode.BAD_DESCRIPTOR, bad), fields)
+
+    await judge.send_table(table)
+    await judged(good)
+    names = [name for name in window.fields if name != "reserved"]
+    widths = {name: window.fields[name][1].width for name in names}
+    for index, raw in enumerate(good):
+        for name in names:
+            flipped = (raw[name] ^ 1 << bit for bit in range(widths[name]))
+            for value in sorted({0, 1, (1 << widths[name]) - 1, *flipped} - {raw[name]}):
+                await judged([*good[:index], raw | {name: value}, *good[index + 1 :]])
+    for _ in range(60):
+        fields = [dict(raw) for raw in good]
+        for _ in range(2):
+            raw, name = rng.choice(fields), rng.choice(names)
+            raw[name] = max(0, min((1 << widths[name]) - 1, raw[name] + rng.choice((-1, 1))))
+        await judged(fields)
+    await judge.send("WALK", [0] * len(window.layout) * len(good))
 
 
 async def counts(judge: Judge, geometry: Geometry) -> None:
@@ -210,7 +260,7 @@ async def repairs(judge: Judge, geometry: Geometry) -> None:
 
 @testbench(ControllerJob)
 async def tables(dut: Any, job: ControllerJob, progress: Progress) -> ControllerReport:
-    """Descriptors, counts, repair entries."""
+    """Descriptors, walks, counts, repair entries."""
     env = Env(dut, job.geometry, None, attach="none", sim=job.sim, limit_cyc=2_000)
     judge, rng = Judge(env), random.Random(job.seed)
 
@@ -218,6 +268,8 @@ async def tables(dut: Any, job: ControllerJob, progress: Progress) -> Controller
         await env.start()
         env.spawn(judge.watch())
         await descriptors(judge, job.geometry, rng)
+        if job.geometry.map_words:
+            await walks(judge, job.geometry, rng)
         await counts(judge, job.geometry)
         await repairs(judge, job.geometry)
 
