@@ -104,9 +104,14 @@ async def reset(dut: Any) -> None:
     await RisingEdge(dut.clk)
 
 
-async def check_terminations(dut: Any, seen: dict[str, int]) -> None:
-    """Count terminations for the whole run; ack and err never together, single cycles, never unasked."""
-    before = 0
+async def check_terminations(dut: Any, regs: RegisterMap, seen: dict[str, int]) -> None:
+    """Count terminations for the whole run; ack and err never together, single cycles, never unasked.
+
+    And acknowledged accesses of one kind all take as long.
+    """
+    before = waited = 0
+    usual: dict[str, int] = {}
+    windows = min(window.offset for window in regs.windows)
     while True:
         await RisingEdge(dut.clk)
         ack, err = int(dut.wb_ack.value), int(dut.wb_err.value)
@@ -117,6 +122,14 @@ async def check_terminations(dut: Any, seen: dict[str, int]) -> None:
         if (ack or err) and not (int(dut.wb_cyc.value) and int(dut.wb_stb.value)):
             raise Mismatch("a termination without an access")
         before = ack or err
+        waited += 1 if int(dut.wb_cyc.value) and int(dut.wb_stb.value) else -waited
+        if ack:
+            kind = "read of a window" if 4 * int(dut.wb_adr.value) >= windows else "read of a register"
+            kind = "write" if int(dut.wb_we.value) else kind
+            if waited != usual.setdefault(kind, waited):
+                raise Mismatch(f"a {kind} ends after {waited} cycles, another after {usual[kind]}")
+        if before:
+            waited = 0
         seen["terminations"] += before
 
 
@@ -331,7 +344,7 @@ async def register_walk(dut: Any, job: RegistersJob, progress: Progress) -> Regi
     regs = register_map(job.geometry, Timing())
     bus = await start(dut)
     seen = {"terminations": 0}
-    monitor = cocotb.start_soon(check_terminations(dut, seen))
+    monitor = cocotb.start_soon(check_terminations(dut, regs, seen))
     await bus.read(regs.address("ID"), int.from_bytes(b"BBN1", "big"), "ID")
     await check_reset_values(bus, regs.registers)
     await check_refusals(bus, regs)

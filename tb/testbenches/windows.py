@@ -147,7 +147,7 @@ async def windows(dut: Any, job: ControllerJob, progress: Progress) -> Controlle
     geometry: Geometry = job.geometry
     regs = register_map(geometry, Timing())
     bus, seen = await start(dut), {"terminations": 0}
-    monitor = cocotb.start_soon(check_terminations(dut, seen))
+    monitor = cocotb.start_soon(check_terminations(dut, regs, seen))
     await check_patterns(dut, bus, regs)
     await reset(dut)
     await check_reserved(bus, regs)
