@@ -117,8 +117,8 @@ def markdown(result: dict[str, Any]) -> str:
         f"{n:,} on {name.capitalize()}" for name, n in sorted(facts["simulators"].items(), reverse=True)
     )
     lines = [
-        f"{result['total']:,} faults, seed {result['seed']}, {sims}, {result['seconds'] / 60:.0f} minutes of one "
-        "process: `make faults`.",
+        f"{result['total']:,} faults, seed {result['seed']}, {sims}, {result['seconds'] / 60:.0f} minutes of wall "
+        "time: `make faults`.",
         f"Generated Verilog ({g.tiles} tiles of {g.rows} rows and {g.columns} columns, spares among them, and "
         "activation maps) with the real",
         "macro: spread, noise, stochastic switching. Each fault meets a fresh chip after a reset; "
