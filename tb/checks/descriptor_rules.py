@@ -65,6 +65,7 @@ def first_bad(
         Fields of window WALK of each layer; none: no layer goes over a map.
     """
     g = geometry
+    rows = [d["row_count"] for d in table]
     for index, d in enumerate(table):
         last = index == len(table) - 1
         legal = (
@@ -86,9 +87,8 @@ def first_bad(
             legal = legal and last and d["row_count"] <= g.scores
         inputs = d["cols"] * (d["tile_count"] - 1) + d["cols_last"]
         if index and not (walks and walks[index]["reads_map"]):
-            legal = legal and inputs == table[index - 1]["row_count"]
+            legal = legal and inputs == rows[index - 1]
         if walks:
-            rows = [raw["row_count"] for raw in table]
             legal = legal and _walk_is_legal(walks, index, last, inputs, rows, g)
         if not legal:
             return index

@@ -5,7 +5,8 @@
 // row answers 1, for the row's next K comparisons; once after programming, the two planes of which a row's source
 // lines are made. Programming pulses, verify reads and rows whose source lines are not settled by their devices alone
 // ("live") go to Python, one by one: what a pulse or verify read asks for is collected here, of its tile alone. Rules of the
-// pins are checked in every cycle; the first break is kept in `fault`. Where a real macro gives no answer, X is driven (Icarus) or noise (Verilator, which has no X).
+// pins are checked in every cycle; the first break is kept in `fault`. Where a real macro gives no answer, X is driven
+// (Icarus) or noise (Verilator, which has no X).
 //
 // T tiles, R rows, C columns, K comparisons a row and request, AW bits of `row`, FW bits of `cmp_ref`,
 // TIED = 1: comparator tied off, nothing asked of Python, no rule checked (a baseline of `make bench`).
