@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from bridgebnn.model.draws import Purpose, draw, normal
 from bridgebnn.model.parameters.device_params import BOLTZMANN_EV_PER_K, DeviceParams, Stuck
 
 from . import switching
-from .switching import Traits
+from .switching import Born, Levels, Traits
 
 __all__ = ["DeviceArray", "DeviceParams", "Stuck"]
 
@@ -28,6 +29,7 @@ _ENERGY_UNIT_J = 2.0**-64
 """Energies are counted in whole units of 5e-20 J, so that sums do not depend on the grouping."""
 _CACHED_ROWS = 16
 _CACHED_PULSES = 64
+_CACHED_LEVELS = 256
 _PRELOAD_TRIES = 8
 
 
@@ -83,6 +85,8 @@ class DeviceArray:
         self.row_version = np.zeros(shape[:2], np.int64)
         self.energy_units = np.zeros(3, np.int64)
         self._traits_kept: LRUCache[Any, Traits] = LRUCache(_CACHED_ROWS)
+        self._born_kept: LRUCache[Any, tuple[Born, Born]] = LRUCache(_CACHED_ROWS)
+        self._levels_kept: dict[tuple[bool, int, int, float], Levels] = {}
         self._pulses_kept: LRUCache[Any, NDArray[np.float64]] = LRUCache(_CACHED_ROWS * _CACHED_PULSES)
         self._draw_fresh()
 
@@ -120,7 +124,7 @@ class DeviceArray:
         if picked.dtype == bool:
             if picked.shape != (count,):
                 raise ValueError(f"columns: a mask of shape {picked.shape}, must be ({count},)")
-            return np.flatnonzero(picked)
+            return picked.nonzero()[0]
         picked = np.unique(picked.astype(np.intp))
         if picked.size and not (0 <= picked[0] and picked[-1] < count):
             raise ValueError(f"columns = {picked[0]}..{picked[-1]}: must be from 0 to {count - 1}")
@@ -134,14 +138,34 @@ class DeviceArray:
         born = normal(self.chip, Purpose.DEVICE_TRAITS, tile, row, size=size)
         return Traits(**dict(zip(names, born, strict=True)))
 
+    @cachedmethod(lambda self: self._born_kept)
+    def _born(self, tile: int, row: int) -> tuple[Born, Born]:
+        """``traits`` of both sides in the units of the equations."""
+        return switching.born_with(self.params, self.traits(tile, row))
+
+    def _levels(self, reset: bool, wl_level: int, prog_level: int, width_s: float) -> Levels:
+        """What a pulse's DAC codes and width are to the equations; a chip sees few of them."""
+        key = reset, wl_level, prog_level, width_s
+        found = self._levels_kept.get(key)
+        if found is None:
+            if len(self._levels_kept) >= _CACHED_LEVELS:
+                self._levels_kept.clear()
+            found = switching.levels_of(
+                self.params, reset, wl_level * DAC_LSB_V, prog_level * DAC_LSB_V, width_s
+            )
+            self._levels_kept[key] = found
+        return found
+
     def cycle(
         self, tile: int, row: int, side: int, numbers: NDArray, index: NDArray[np.intp]
     ) -> NDArray[np.float64]:
         """Cycle-to-cycle quantiles (2, n) of pulses ``numbers`` (n,) on the devices in columns ``index``."""
         low, high = int(numbers.min()), int(numbers.max())
+        if low == high:
+            return self._pulse(tile, row, side, low).take(index, axis=1)
         out = np.empty((2, index.size))
-        for number in [low] if low == high else np.unique(numbers).tolist():
-            here = slice(None) if low == high else numbers == number
+        for number in np.unique(numbers).tolist():
+            here = numbers == number
             out[:, here] = self._pulse(tile, row, side, number)[:, index[here]]
         return out
 
@@ -196,13 +220,13 @@ class DeviceArray:
         index = self._indices(columns)
         if index.size == 0:
             return
-        place = (tile, row, index, int(side))
         self.row_version[tile, row] += 1
         if self.params.deterministic:
-            self._pulse_ideal(place, op)
+            self._pulse_ideal((tile, row, index, int(side)), op)
         else:
-            self._pulse_real(place, op, wl_level * DAC_LSB_V, prog_level * DAC_LSB_V, width_s)
-        self.pulse_count[place] += 1
+            levels = self._levels(op is ProgOp.RESET, wl_level, prog_level, width_s)
+            self._pulse_real(tile, row, index, int(side), op, levels)
+        self.pulse_count[tile, row, :, int(side)][index] += 1
 
     def _pulse_ideal(self, place: tuple, op: ProgOp) -> None:
         acts = self.stuck[place] == Stuck.NONE
@@ -213,50 +237,79 @@ class DeviceArray:
         self.resistance_ohm[place] = np.where(acts, target_ohm, self.resistance_ohm[place])
         self.formed[place] |= acts
 
-    def _pulse_real(self, place: tuple, op: ProgOp, wl_V: float, prog_V: float, width_s: float) -> None:
-        p = self.params
-        tile, row, index, side = place
-        old_ohm, formed, wear = self.resistance_ohm[place], self.formed[place], self.wear[place]
-        free = self.stuck[place] == Stuck.NONE
-        traits = self.traits(tile, row).pick(index, side)
-        z = self.cycle(tile, row, side, self.pulse_count[place], index)
-        limit = switching.wear_limit(p, traits.endurance)
-        levels = {"wl_V": wl_V, "prog_V": prog_V, "width_s": width_s}
+    def _pulse_real(
+        self, tile: int, row: int, index: NDArray[np.intp], side: int, op: ProgOp, levels: Levels
+    ) -> None:
+        p, here = self.params, (tile, row, slice(None), side)
+        # a view of the row's side, then a list of its columns: much faster than both in one index
+        row_ohm, row_formed, row_wear = self.resistance_ohm[here], self.formed[here], self.wear[here]
+        old_ohm, formed, wear = row_ohm[index], row_formed[index], row_wear[index]
+        born = self._born(tile, row)[side]
+        limit = born.wear_limit[index]
+        z = self.cycle(tile, row, side, self.pulse_count[here][index], index)
         if op is ProgOp.RESET:
             share = np.minimum(wear / limit, 1.0)
-            out = switching.reset(p, traits, z, old_ohm, formed, share, **levels)
+            out = switching.reset(p, born, index, z, old_ohm, formed, levels, share)
         else:
-            out = switching.set_or_form(p, traits, z, old_ohm, formed, **levels)
-        acts = out.acts & free
-        self.resistance_ohm[place] = np.where(free, out.resistance_ohm, old_ohm)
+            out = switching.set_or_form(p, born, index, z, old_ohm, formed, levels)
+        acts, new_ohm = out.acts, out.resistance_ohm
+        free = None  # all of them
+        if np.count_nonzero(self.stuck[tile, row]):
+            free = self.stuck[here][index] == Stuck.NONE
+            acts, new_ohm = acts & free, np.where(free, new_ohm, old_ohm)
+        row_ohm[index] = new_ohm
         formed = formed | acts
-        self.formed[place] = formed
-        self.age_s[place] = np.where(acts, np.float32(0), self.age_s[place])
-        energy_J = prog_V * width_s * out.current_A
+        row_formed[index] = formed
+        self.age_s[here][index[acts]] = 0
+        energy_J = levels.charge_s * out.current_A
         self.energy_units[op] += np.rint(energy_J / _ENERGY_UNIT_J).astype(np.int64).sum()
-        wear = wear + np.where(formed, np.float32(switching.wear_of_pulse(p, prog_V, width_s)), np.float32(0))
-        self.wear[place] = wear
-        worn = free & (wear > limit)
-        broken = free & out.broken
-        if worn.any() or broken.any():
-            to_hrs = worn & ~broken & (traits.breakdown > 0)  # which way a device dies: an independent trait
-            self.stick(tile, row, index[to_hrs], ProgSide(side), Stuck.HRS)
-            self.stick(tile, row, index[(worn | broken) & ~to_hrs], ProgSide(side), Stuck.LRS)
+        wear = wear + np.where(formed, np.float32(levels.wear), np.float32(0))
+        row_wear[index] = wear
+        self._break(tile, row, index, side, wear > limit, out.broken, free, born.dies_high)
         if p.program_disturb_log > 0:
-            self._lower_hrs((tile, row, index, 1 - side), p.program_disturb_log)
+            self._lower_hrs(tile, row, index, 1 - side, p.program_disturb_log)
 
-    def _lower_hrs(self, place: tuple, log_fall: float) -> None:
+    def _break(
+        self,
+        tile: int,
+        row: int,
+        index: NDArray[np.intp],
+        side: int,
+        worn: NDArray[np.bool_],
+        broken: NDArray[np.bool_] | None,
+        free: NDArray[np.bool_] | None,
+        dies_high: NDArray[np.float64],
+    ) -> None:
+        """Devices of columns ``index`` (n,) that are worn out or broken stick, unless they do already."""
+        if broken is None:
+            broken = np.zeros(worn.shape, bool)
+        if not np.count_nonzero(worn) and not np.count_nonzero(broken):
+            return
+        if free is not None:
+            worn, broken = worn & free, broken & free
+        to_hrs = worn & ~broken & (dies_high[index] > 0)
+        to_lrs = (worn | broken) & ~to_hrs
+        if to_hrs.any() or to_lrs.any():
+            self.stick(tile, row, index[to_hrs], ProgSide(side), Stuck.HRS)
+            self.stick(tile, row, index[to_lrs], ProgSide(side), Stuck.LRS)
+
+    def _lower_hrs(self, tile: int, row: int, index: NDArray[np.intp], side: int, log_fall: float) -> None:
         """Disturb: ln R of the formed, free devices in HRS falls by ``log_fall``."""
-        ohm = self.resistance_ohm[place]
-        moved = self.formed[place] & (self.stuck[place] == Stuck.NONE) & (ohm > self.middle_ohm)
-        self.resistance_ohm[place] = np.where(moved, ohm * math.exp(-log_fall), ohm)
+        here = (tile, row, slice(None), side)
+        row_ohm = self.resistance_ohm[here]
+        ohm = row_ohm[index]
+        moved = self.formed[here][index] & (ohm > self.middle_ohm)
+        if np.count_nonzero(self.stuck[tile, row]):
+            moved &= self.stuck[here][index] == Stuck.NONE
+        if np.count_nonzero(moved):
+            row_ohm[index[moved]] = ohm[moved] * math.exp(-log_fall)
 
     @property
     def energy_J(self) -> NDArray[np.float64]:
         """Energy of all pulses so far by ProgOp, (3,), in joule; 0 for a deterministic population."""
         return np.asarray(self.energy_units * _ENERGY_UNIT_J, np.float64)
 
-    @property
+    @cached_property
     def middle_ohm(self) -> float:
         """Geometric mean of the nominal LRS and HRS: above it, a device counts as HRS."""
         return math.sqrt(self.params.lrs_nominal_ohm * self.params.hrs_nominal_ohm)
@@ -281,22 +334,23 @@ class DeviceArray:
         if not margin >= 1.0:
             raise ValueError(f"margin = {margin!r}: must be at least 1")
         side, ref = ProgSide(side), VerifyRef(ref)
-        index = self._indices(columns)
-        ohm = self.resistance_ohm[tile, row, index, int(side)]
-        if not (ohm > 0).all() or not (ohm < np.inf).all():
-            wrong = int(np.flatnonzero(~((ohm > 0) & (ohm < np.inf)))[0])
+        asked = np.zeros(self.geometry.columns, bool)
+        asked[self._indices(columns)] = True
+        ohm = self.resistance_ohm[tile, row, :, int(side)]
+        sound = (ohm > 0) & (ohm < np.inf)
+        if np.count_nonzero(sound) < sound.size and (wrong := np.flatnonzero(asked & ~sound)).size:
+            column = int(wrong[0])
             raise ValueError(
-                f"device {side.name} of tile {tile}, row {row}, column {index[wrong]} has {ohm[wrong]} ohm: must be "
+                f"device {side.name} of tile {tile}, row {row}, column {column} has {ohm[column]} ohm: must be "
                 "positive and finite"
             )
-        out = np.zeros(self.geometry.columns, bool)
         if ref is VerifyRef.LRS_MAX:
-            out[index] = ohm <= self.params.lrs_max_ohm / margin
+            passed = ohm <= self.params.lrs_max_ohm / margin
         elif ref is VerifyRef.HRS_MIN:
-            out[index] = ohm >= self.params.hrs_min_ohm * margin
+            passed = ohm >= self.params.hrs_min_ohm * margin
         else:
-            out[index] = ohm < self.params.formed_max_ohm
-        return out
+            passed = ohm < self.params.formed_max_ohm
+        return passed & asked
 
     # -- direct changes of state -----------------------------------------------------------------------------
 
@@ -441,7 +495,7 @@ class DeviceArray:
             fall *= math.exp((voltage_V - p.read_disturb_reference_V) / p.read_disturb_acceleration_V)
             index = self._indices(columns)
             for side in ProgSide:
-                self._lower_hrs((tile, row, index, int(side)), fall)
+                self._lower_hrs(tile, row, index, int(side), fall)
             self.row_version[tile, row] += 1
 
     # -- copies ----------------------------------------------------------------------------------------------
