@@ -22,13 +22,15 @@ ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 """Time stamp of every entry: the oldest that a zip file can hold."""
 
 
-def npz_bytes(entries: Mapping[str, ArrayLike]) -> bytes:
-    """The content of a compressed ``.npz``: equal entries in equal order give equal bytes.
+def npz_bytes(entries: Mapping[str, ArrayLike], *, compressed: bool = True) -> bytes:
+    """The content of an ``.npz``: equal entries in equal order give equal bytes.
 
     Parameters
     ----------
     entries : mapping
         Arrays, numbers and strings by key; nothing that would need pickle.
+    compressed : bool
+        As small as zlib makes it, at some 2 s for 10^6 weights; else as it is, for files that are read once.
 
     Raises
     ------
@@ -36,10 +38,11 @@ def npz_bytes(entries: Mapping[str, ArrayLike]) -> bytes:
         An entry is an object array.
     """
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    kind = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
+    with zipfile.ZipFile(buffer, "w", kind, compresslevel=9) as archive:
         for key, value in entries.items():
             info = zipfile.ZipInfo(f"{key}.npy", date_time=ZIP_EPOCH)
-            info.compress_type = zipfile.ZIP_DEFLATED
+            info.compress_type = kind
             info.create_system = 3  # the system that writes would otherwise be recorded
             info.external_attr = 0o644 << 16
             data = io.BytesIO()
@@ -48,9 +51,9 @@ def npz_bytes(entries: Mapping[str, ArrayLike]) -> bytes:
     return buffer.getvalue()
 
 
-def write_npz(path: str | Path, entries: Mapping[str, ArrayLike]) -> None:
+def write_npz(path: str | Path, entries: Mapping[str, ArrayLike], *, compressed: bool = True) -> None:
     """Write `npz_bytes` at exactly ``path``, as a whole: an interrupted call leaves the former file."""
-    write_whole(path, npz_bytes(entries))
+    write_whole(path, npz_bytes(entries, compressed=compressed))
 
 
 def write_whole(path: str | Path, content: bytes) -> None:

@@ -135,13 +135,15 @@ class Network:
         found = (o.window if isinstance(o, Convolution) else o for o in self.operations)
         return tuple(layer for layer in found if isinstance(layer, Dense))
 
-    def save(self, path: str | Path) -> None:
-        """Write the network as compressed ``.npz``: the same network gives the same bytes, run after run.
+    def save(self, path: str | Path, *, compressed: bool = True) -> None:
+        """Write the network as ``.npz``: the same network gives the same bytes, run after run.
 
         Parameters
         ----------
         path : path
             Written at exactly this path, no suffix added.
+        compressed : bool
+            As small as zlib makes it; else as it is, which is quicker to write.
         """
         entries: dict[str, ArrayLike] = {
             "format": FORMAT,
@@ -154,7 +156,7 @@ class Network:
         for i, operation in enumerate(self.operations):
             entries[f"operation{i}_kind"] = operation.kind
             entries |= {f"operation{i}_{name}": value for name, value in operation.entries().items()}
-        write_npz(path, entries)
+        write_npz(path, entries, compressed=compressed)
 
     @classmethod
     def load(cls, path: str | Path) -> Network:

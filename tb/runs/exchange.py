@@ -40,9 +40,10 @@ def send(job: Job, folder: Path) -> dict[str, Any]:
     """Write the files of a job into ``folder``; the job as JSON, with the folder in it."""
     values = {name: job[name] for name in job if name not in job.OPAQUE}
     if isinstance(job, InferJob):
-        job.network.save(folder / NETWORK)
+        # read once and thrown away: not worth the time of compressing it
+        job.network.save(folder / NETWORK, compressed=False)
         if job.mapping.network is not job.network:
-            job.mapping.network.save(folder / EFFECTIVE)
+            job.mapping.network.save(folder / EFFECTIVE, compressed=False)
         save_mapping(job.mapping, folder / MAPPING)
         np.save(folder / IMAGES, job.images)
         # The simulator runs in another folder.

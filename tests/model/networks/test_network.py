@@ -111,6 +111,13 @@ def test_saved_bytes_do_not_change(network: Network, tmp_path: Path) -> None:
         assert {info.create_system for info in archive.infolist()} == {3}
 
 
+def test_an_uncompressed_file_is_the_same_network(network: Network, tmp_path: Path) -> None:
+    network.save(tmp_path / "plain.npz", compressed=False)
+    with zipfile.ZipFile(tmp_path / "plain.npz") as archive:
+        assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_STORED}
+    assert_same(Network.load(tmp_path / "plain.npz"), network)
+
+
 def test_numpy_reads_the_documented_keys(network: Network, tmp_path: Path) -> None:
     network.save(tmp_path / "small.npz")
     content = entries(tmp_path / "small.npz")
