@@ -31,6 +31,7 @@ nor 1 on the grid of the draws are *live*.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,7 @@ from bridgebnn.model.parameters.device_params import BOLTZMANN_EV_PER_K
 from bridgebnn.model.parameters.params import BridgeParams
 
 from .rails import rail_voltages, supply_V
-from .select_table import select_table
+from .select_table import SelectTable, select_table
 from .select_transistor import SelectTransistorParams, bridge_operating_point
 
 FloatArray = NDArray[np.float64]
@@ -60,62 +61,107 @@ _OFF_OHM = 1e11
 
 @dataclass(frozen=True, eq=False)
 class Voltages:
-    """Source-line voltages of cells, each float64 of the cells' shape, in volt.
+    """Source-line voltages of cells: with input +1, then with input -1, each float64 (2, n, C), in volt.
 
     Parameters
     ----------
-    v1_V, v0_V
-        With input +1 and input -1, without noise.
-    sigma1_V, sigma0_V
+    v_V
+        Without noise.
+    sigma_V
         Their rms noise as the buffer sees it.
     """
 
-    v1_V: NDArray[np.float64]
-    v0_V: NDArray[np.float64]
-    sigma1_V: NDArray[np.float64]
-    sigma0_V: NDArray[np.float64]
+    v_V: FloatArray
+    sigma_V: FloatArray
+
+    @property
+    def v1_V(self) -> FloatArray:
+        """With input +1, (n, C)."""
+        return self.v_V[0]
+
+    @property
+    def v0_V(self) -> FloatArray:
+        """With input -1, (n, C)."""
+        return self.v_V[1]
+
+    @property
+    def sigma1_V(self) -> FloatArray:
+        """Noise with input +1, (n, C)."""
+        return self.sigma_V[0]
+
+    @property
+    def sigma0_V(self) -> FloatArray:
+        """Noise with input -1, (n, C)."""
+        return self.sigma_V[1]
 
 
 @dataclass(frozen=True, eq=False)
 class Decisions:
-    """What the buffers make of a set of cells; arrays of the cells' shape.
+    """What the buffers make of a set of cells: with input +1, then with input -1.
 
     Parameters
     ----------
-    s1, s0 : bool
-        The likelier bit with input +1 and input -1.
-    p1, p0 : float64, 0..1
+    s : bool, (2, n, C)
+        The likelier bit.
+    p : float64, (2, n, C), 0..1
         Probability of reading 1; exactly 0 or 1 where the draws cannot tell.
-    margin_V : float64
+    margin_V : float64, (n, C)
         Smallest distance of the two voltages to the threshold; negative nowhere.
     """
 
-    s1: NDArray[np.bool_]
-    s0: NDArray[np.bool_]
-    p1: NDArray[np.float64]
-    p0: NDArray[np.float64]
-    margin_V: NDArray[np.float64]
+    s: NDArray[np.bool_]
+    p: FloatArray
+    margin_V: FloatArray
+
+    @property
+    def s1(self) -> NDArray[np.bool_]:
+        """The likelier bit with input +1, (n, C)."""
+        return self.s[0]
+
+    @property
+    def s0(self) -> NDArray[np.bool_]:
+        """The likelier bit with input -1, (n, C)."""
+        return self.s[1]
+
+    @property
+    def p1(self) -> FloatArray:
+        """Probability of reading 1 with input +1, (n, C)."""
+        return self.p[0]
+
+    @property
+    def p0(self) -> FloatArray:
+        """Probability of reading 1 with input -1, (n, C)."""
+        return self.p[1]
 
     @property
     def live(self) -> NDArray[np.bool_]:
-        """Cells whose bit may change from read to read."""
-        return ((self.p1 > 0) & (self.p1 < 1)) | ((self.p0 > 0) & (self.p0 < 1))
+        """Cells whose bit may change from read to read, (n, C)."""
+        live = (self.p > 0) & (self.p < 1)
+        return live[0] | live[1]
 
 
 @dataclass(frozen=True, eq=False)
 class Legs:
-    """Resistance above (a) and below (b) SL with input +1 and -1, and the devices in them; (n, C) each."""
+    """Resistance between SL and either line, and the devices in it: with input +1, then with input -1; (2, n, C) each.
 
-    a1: FloatArray
-    b1: FloatArray
-    a0: FloatArray
-    b0: FloatArray
-    ohm: FloatArray  # (n, C, 2)
+    Input +1 puts device P beside the high line, input -1 device N.
+    """
+
+    high: FloatArray
+    low: FloatArray
+    high_ohm: FloatArray
+    low_ohm: FloatArray
+
+    @cached_property
+    def total(self) -> FloatArray:
+        """The whole path."""
+        return self.high + self.low
 
     @property
     def load_S(self) -> FloatArray:
-        """Conductance between the rails, mean of both inputs; exactly equal for both with resistors."""
-        return 0.5 / (self.a1 + self.b1) + 0.5 / (self.a0 + self.b0)
+        """Conductance between the rails, (n, C), mean of both inputs; exactly equal for both with resistors."""
+        half = 0.5 / self.total
+        return half[0] + half[1]
 
 
 def at_temperature(resistance_ohm: FloatArray, params: BridgeParams) -> FloatArray:
@@ -156,64 +202,68 @@ def legs_of(
     p = params
     check_resistances(resistance_ohm, rows)
     crossed = np.asarray(rows, np.float64)[:, None] + 1.0
-    ohm = at_temperature(resistance_ohm, p)
-    wire_p, wire_n = p.r_driver_ohm + crossed * p.r_bl_ohm, p.r_driver_ohm + crossed * p.r_blb_ohm
+    high_ohm = at_temperature(resistance_ohm, p).transpose(2, 0, 1).copy()  # P, N
+    path = high_ohm.copy()
+    path[0] += p.r_driver_ohm + crossed * p.r_bl_ohm
+    path[1] += p.r_driver_ohm + crossed * p.r_blb_ohm
     if p.select == "resistor":
-        a1, b1 = wire_p + p.r_on_ohm + ohm[..., 0], wire_n + p.r_on_ohm + ohm[..., 1]
-        a0, b0 = a1, b1
+        high = path + p.r_on_ohm
+        low = high[::-1]
     else:
-        r_p, r_n = wire_p + ohm[..., 0], wire_n + ohm[..., 1]
-        legs = _solved_legs if exact else _tabulated_legs
-        (a1, b1), (b0, a0) = legs(r_p, r_n, p), legs(r_n, r_p, p)
-        if a1.size and min(float((a1 + b1).min()), float((a0 + b0).min())) > _OFF_OHM:
+        high, low = (_solved_legs if exact else _tabulated_legs)(path, p)
+        if high.size and float((high + low).min()) > _OFF_OHM:
             raise ValueError(
                 f"v_wl_V = {p.v_wl_V!r}: the select transistors stay off, so nothing is read; give a higher word line"
             )
     if p.leak_S > 0:
-        same = a0 is a1
-        a1, b1 = a1 / (1.0 + p.leak_S * a1), b1 / (1.0 + p.leak_S * b1)
-        a0, b0 = (a1, b1) if same else (a0 / (1.0 + p.leak_S * a0), b0 / (1.0 + p.leak_S * b0))
-    return Legs(a1, b1, a0, b0, ohm)
+        high, low = high / (1.0 + p.leak_S * high), low / (1.0 + p.leak_S * low)
+    return Legs(high, low, high_ohm, high_ohm[::-1])
 
 
-def _tabulated_legs(r_high: FloatArray, r_low: FloatArray, p: BridgeParams) -> tuple[FloatArray, FloatArray]:
-    """Legs beside the high and the low line; the resistances are those of devices and wires."""
-    table = select_table(supply_V(p), p.v_wl_V, SelectTransistorParams(temperature_K=p.temperature_K))
-    high, low = table.resistances(r_high, r_low)
-    return r_high + high, r_low + low
+@lru_cache(maxsize=8)
+def _table(high_V: float, v_wl_V: float, temperature_K: float) -> SelectTable:
+    return select_table(high_V, v_wl_V, SelectTransistorParams(temperature_K=temperature_K))
 
 
-def _solved_legs(r_high: FloatArray, r_low: FloatArray, p: BridgeParams) -> tuple[FloatArray, FloatArray]:
+def _tabulated_legs(path_ohm: FloatArray, p: BridgeParams) -> tuple[FloatArray, FloatArray]:
+    """Legs beside the high and the low line, (2, n, C), from devices and wires of P and N, (2, n, C)."""
+    high, low = _table(supply_V(p), p.v_wl_V, p.temperature_K).both_ways(path_ohm)
+    return path_ohm + high, path_ohm[::-1] + low
+
+
+def _solved_legs(path_ohm: FloatArray, p: BridgeParams) -> tuple[FloatArray, FloatArray]:
     """``_tabulated_legs`` without the table."""
     transistor, high_V = SelectTransistorParams(temperature_K=p.temperature_K), supply_V(p)
-    sl_V, current_A = bridge_operating_point(r_high, r_low, high_V, 0.0, p.v_wl_V, transistor)
-    current_A = np.maximum(current_A, _LEAST_A)
-    return np.maximum((high_V - sl_V) / current_A, 1.0), np.maximum(sl_V / current_A, 1.0)
+    legs = []
+    for r_high, r_low in (path_ohm, path_ohm[::-1]):
+        sl_V, current_A = bridge_operating_point(r_high, r_low, high_V, 0.0, p.v_wl_V, transistor)
+        current_A = np.maximum(current_A, _LEAST_A)
+        legs.append((np.maximum((high_V - sl_V) / current_A, 1.0), np.maximum(sl_V / current_A, 1.0)))
+    high, low = np.array(legs).swapaxes(0, 1)
+    return high, low
 
 
 def _voltages(legs: Legs, v_high: FloatArray, v_low: FloatArray, p: BridgeParams) -> Voltages:
     span = v_high - v_low
-    total1, total0 = legs.a1 + legs.b1, legs.a0 + legs.b0
-    v1 = v_low + span * (legs.b1 / total1)
-    v0 = v_low + span * (legs.a0 / total0)
+    v = v_low + span * (legs.low / legs.total)
     if p.c_sl_F > 0:
-        missing1 = np.exp(-p.read_s / p.c_sl_F * total1 / (legs.a1 * legs.b1))
-        missing0 = np.exp(-p.read_s / p.c_sl_F * total0 / (legs.a0 * legs.b0))
-        v1, v0 = v1 + (v0 - v1) * missing1, v0 + (v1 - v0) * missing0
-    sigma1 = _noise(legs.a1, legs.b1, legs.ohm, span, p)
-    sigma0 = sigma1 if legs.a0 is legs.a1 else _noise(legs.a0, legs.b0, legs.ohm, span, p)
-    return Voltages(v1, v0, sigma1, sigma0)
+        missing = np.exp(-p.read_s / p.c_sl_F * legs.total / (legs.high * legs.low))
+        v = v + (v[::-1] - v) * missing
+    return Voltages(v, _noise(legs, span, p))
 
 
-def _noise(a: FloatArray, b: FloatArray, ohm: FloatArray, span: FloatArray, p: BridgeParams) -> FloatArray:
-    """Rms noise at the buffer. d V_SL / d ln R_P = -span * b * R_P / (a+b)^2, and for R_N with a; leakage
-    in parallel to a leg takes its share."""
-    through_p, through_n = ohm[..., 0], ohm[..., 1]
-    if p.leak_S > 0:  # da/dR of R || leak is (1 - a * leak)^2
-        through_p = through_p * (1.0 - p.leak_S * a) ** 2
-        through_n = through_n * (1.0 - p.leak_S * b) ** 2
-    device_noise = p.read_noise * span / ((a + b) * (a + b)) * np.hypot(b * through_p, a * through_n)
-    return np.hypot(device_noise, p.buffer_noise_V)
+def _noise(legs: Legs, span: FloatArray, p: BridgeParams) -> FloatArray:
+    """Rms noise at the buffer, (2, n, C).
+
+    d V_SL / d ln R of the device beside the high line is -span * low * R / (high + low)^2, and likewise of the other;
+    leakage in parallel to a leg takes its share.
+    """
+    high, low, through_high, through_low = legs.high, legs.low, legs.high_ohm, legs.low_ohm
+    if p.leak_S > 0:  # dx/dR of R || leak is (1 - x * leak)^2
+        through_high = through_high * (1.0 - p.leak_S * high) ** 2
+        through_low = through_low * (1.0 - p.leak_S * low) ** 2
+    steps = np.hypot(low * through_high, high * through_low)
+    return np.hypot(p.read_noise * span / (legs.total * legs.total) * steps, p.buffer_noise_V)
 
 
 def source_line(
@@ -282,8 +332,8 @@ def operating_points(
         v0_V=voltages.v0_V,
         s1=decisions.s1,
         s0=decisions.s0,
-        i1_A=(high - low) / (legs.a1 + legs.b1),
-        i0_A=(high - low) / (legs.a0 + legs.b0),
+        i1_A=(high - low) / legs.total[0],
+        i0_A=(high - low) / legs.total[1],
     )
 
 
@@ -305,10 +355,7 @@ def source_line_bounds(
     zero, full = np.zeros_like(low), np.full_like(high, supply_V(params))
     widest = _voltages(legs, full, zero, params)
     lower, upper = _voltages(legs, high, zero, params), _voltages(legs, full, low, params)
-    return (
-        Voltages(lower.v1_V, lower.v0_V, widest.sigma1_V, widest.sigma0_V),
-        Voltages(upper.v1_V, upper.v0_V, widest.sigma1_V, widest.sigma0_V),
-    )
+    return Voltages(lower.v_V, widest.sigma_V), Voltages(upper.v_V, widest.sigma_V)
 
 
 def _rails(legs: Legs, enabled: NDArray[np.bool_] | None, p: BridgeParams) -> tuple[FloatArray, FloatArray]:
@@ -331,25 +378,20 @@ def decide(voltages: Voltages, threshold_V: NDArray[np.float64]) -> Decisions:
     Decisions
         Arrays (n, C).
     """
-    over1, over0 = voltages.v1_V - threshold_V, voltages.v0_V - threshold_V
-    return Decisions(
-        s1=over1 >= 0,
-        s0=over0 >= 0,
-        p1=_probability(over1, voltages.sigma1_V),
-        p0=_probability(over0, voltages.sigma0_V),
-        margin_V=np.minimum(np.abs(over1), np.abs(over0)),
-    )
+    over_V = voltages.v_V - threshold_V
+    likely, distance_V = over_V >= 0, np.abs(over_V)
+    probability = likely.astype(np.float64)
+    unsure = distance_V < 5.5 * voltages.sigma_V  # beyond is 2e-8, half the grid
+    if np.count_nonzero(unsure):
+        probability[unsure] = _likelihood(over_V[unsure] / voltages.sigma_V[unsure])
+    return Decisions(s=likely, p=probability, margin_V=np.minimum(*distance_V))
 
 
-def _probability(over_V: NDArray[np.float64], sigma_V: NDArray[np.float64]) -> NDArray[np.float64]:
-    """P(over + sigma * z >= 0) for a standard normal z, cut to 0 and 1 below the grid of the draws."""
-    sure = np.abs(over_V) >= 5.5 * sigma_V  # 2e-8, half the grid
-    probability = (over_V >= 0).astype(np.float64)
-    unsure = ~sure
-    if unsure.any():
-        probability[unsure] = _normal_cdf(over_V[unsure] / sigma_V[unsure])
-        probability[probability < _DRAW_GRID / 2] = 0.0
-        probability[probability > 1 - _DRAW_GRID / 2] = 1.0
+def _likelihood(z: FloatArray) -> FloatArray:
+    """P(z + a standard normal number >= 0), cut to 0 and 1 below the grid of the draws."""
+    probability = _normal_cdf(z)
+    probability[probability < _DRAW_GRID / 2] = 0.0
+    probability[probability > 1 - _DRAW_GRID / 2] = 1.0
     return probability
 
 

@@ -28,6 +28,7 @@ from .select_transistor import SelectTransistorParams, bridge_operating_point
 __all__ = ["SelectTable", "select_table"]
 
 FloatArray = NDArray[np.float64]
+_Place = tuple[NDArray[np.intp], FloatArray]
 
 _LOW, _HIGH = float(np.log(30.0)), float(np.log(3e10))
 _SOLVED = 192
@@ -68,22 +69,43 @@ class SelectTable:
         -------
         t_high_ohm, t_low_ohm : float64 of that shape
         """
-        scale = (_READ - 1) / (_HIGH - _LOW)
-        at, part = [], []
-        for ohm in (r_high_ohm, r_low_ohm):
-            place = np.clip((np.log(ohm) - _LOW) * scale, 0.0, _READ - 1.0)
-            cell = np.minimum(place.astype(np.intp), _READ - 2)
-            at.append(cell)
-            part.append(place - cell)
-        corner = at[0] * _READ + at[1]
+        return self._read(_place(r_high_ohm), _place(r_low_ohm))
+
+    def both_ways(self, ohm: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """``resistances`` of two bridges' halves (2, ...), the first beside the high line and then the second.
+
+        Returns
+        -------
+        t_high_ohm, t_low_ohm : float64 of that shape
+            Exactly those of ``resistances(ohm, ohm[::-1])``.
+        """
+        at, part = _place(ohm)
+        return self._read((at, part), (at[::-1], part[::-1]))
+
+    def _read(self, high: _Place, low: _Place) -> tuple[FloatArray, FloatArray]:
+        corner = high[0] * _READ + low[0]
+        beside, across = corner + 1, corner + _READ
+        opposite = across + 1
 
         def read(table: FloatArray) -> FloatArray:
-            near, far = table[corner], table[corner + _READ]
-            near = near + part[1] * (table[corner + 1] - near)
-            far = far + part[1] * (table[corner + _READ + 1] - far)
-            return np.exp(near + part[0] * (far - near))
+            near, far = table[corner], table[across]
+            near = near + low[1] * (table[beside] - near)
+            far = far + low[1] * (table[opposite] - far)
+            return np.exp(near + high[1] * (far - near))
 
         return read(self.log_high), read(self.log_low)
+
+
+def _place(ohm: FloatArray) -> _Place:
+    """Cell of an axis that resistances lie in, and how far into it."""
+    place = np.log(ohm)
+    place -= _LOW
+    place *= (_READ - 1) / (_HIGH - _LOW)
+    np.maximum(place, 0.0, out=place)
+    np.minimum(place, _READ - 1.0, out=place)
+    cell = np.minimum(place.astype(np.intp), _READ - 2)
+    place -= cell
+    return cell, place
 
 
 @lru_cache(maxsize=8)

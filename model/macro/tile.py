@@ -23,8 +23,8 @@ from .bridge import Decisions, OperatingPoints, Voltages, decide, operating_poin
 from .circuit import TileCircuit, column_sums
 from .rails import has_rails
 
-_BLOCK_ROWS = 256
-"""Rows refreshed at once: bounds the memory of the intermediate arrays."""
+_BLOCK_CELLS = 4096
+"""Cells refreshed at once, or one row: intermediate arrays stay so small that they are not asked of the system anew."""
 
 _KEPT = 64
 """Column masks for which sums are kept: one a layer and tile is what a network needs."""
@@ -109,6 +109,7 @@ class Tile:
         self, geometry: Geometry, params: MacroParams, devices: DeviceArray, chip: int, tile: int
     ) -> None:
         self._shape = (geometry.rows, geometry.columns)
+        self._block = max(_BLOCK_CELLS // geometry.columns, 1)
         self.chip, self.tile, self.params = chip, tile, params
         self.circuit = TileCircuit.of(params, geometry.columns, chip, tile)
         self.neuron, self.threshold_V = self.circuit.neuron, self.circuit.threshold_V
@@ -139,31 +140,33 @@ class Tile:
         now = self._devices.row_version[self.tile]
         if row is not None:
             if plane.version[row] != now[row]:
-                self._derive(plane, np.array([row]), enabled)
+                self._derive(plane, slice(row, row + 1), enabled)
             return plane
         stale = np.flatnonzero(plane.version != now)
-        for start in range(0, len(stale), _BLOCK_ROWS):
-            self._derive(plane, stale[start : start + _BLOCK_ROWS], enabled)
+        for start in range(0, len(stale), self._block):
+            self._derive(plane, stale[start : start + self._block], enabled)
         return plane
 
-    def _derive(self, plane: Plane, rows: NDArray[np.intp], enabled: NDArray[np.bool_] | None) -> None:
+    def _derive(self, plane: Plane, at: slice | NDArray[np.intp], enabled: NDArray[np.bool_] | None) -> None:
+        """Rows ``at``, row numbers or a slice of step 1, anew."""
+        rows = np.arange(at.start, at.stop) if isinstance(at, slice) else at
         _, found = self.cells(rows, enabled)
-        plane.s1[rows], plane.s0[rows] = found.s1, found.s0
-        plane.base[rows] = self._w * found.s0
-        plane.slope[rows] = self._w * (found.s1.astype(np.int8) - found.s0)
+        plane.s1[at], plane.s0[at] = found.s1, found.s0
+        plane.base[at] = self._w * found.s0
+        plane.slope[at] = self._w * (found.s1.astype(np.int8) - found.s0)
         plane.turned = None
         plane.constant.clear()
         plane.live_enabled.clear()
         plane.live_rows.clear()
         live = found.live
-        any_live = np.any(live, axis=1)
-        for at, row in enumerate(rows.tolist()):
+        any_live: list[bool] = np.any(live, axis=1).tolist()
+        for number, row in enumerate(rows.tolist()):
             plane.live.pop(row, None)
-            if any_live[at]:
-                columns = np.flatnonzero(live[at])
-                p1, p0 = found.p1[at, columns], found.p0[at, columns]
-                plane.live[row] = LiveCells(columns, p1.astype(np.float32), p0.astype(np.float32))
-        plane.version[rows] = self._devices.row_version[self.tile, rows]
+            if any_live[number]:
+                columns = np.flatnonzero(live[number])
+                p1, p0 = found.p[:, number, columns].astype(np.float32)
+                plane.live[row] = LiveCells(columns, p1, p0)
+        plane.version[at] = self._devices.row_version[self.tile, at]
 
     def cells(
         self, rows: NDArray[np.intp], enabled: NDArray[np.bool_] | None = None
@@ -189,8 +192,8 @@ class Tile:
             unsure where its bit could depend on the other columns.
         """
         found = np.zeros(self._shape, bool)
-        for start in range(0, self._shape[0], _BLOCK_ROWS):
-            rows = np.arange(start, min(start + _BLOCK_ROWS, self._shape[0]))
+        for start in range(0, self._shape[0], self._block):
+            rows = np.arange(start, min(start + self._block, self._shape[0]))
             if enabled is not None or not self._rails:
                 found[rows] = self.cells(rows, None if enabled is None else enabled[rows])[1].live
                 continue
