@@ -31,15 +31,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="bus in front of the registers (default: wishbone; the Caravel-style wrapper is for wishbone alone)",
     )
     add("--no-init", action="store_true", help="no initial values of registers and memories, as in silicon")
+    add(
+        "--memories",
+        type=Path,
+        metavar="FILE",
+        help="technology file: which memories are on SRAM macros (default: all are flip-flops); a kit has its own, "
+        "memories.toml, to start from",
+    )
     add("--out", type=output_folder, required=True, metavar="DIR", help="folder to write into")
     arguments = parser.parse_args(argv)
 
     def work() -> int:
         from bridgebnn.kit import diagrams, gds
         from bridgebnn.kit.build import KitRequest, write_kit  # Amaranth and Yosys are slow to load
+        from bridgebnn.kit.memories import Technology, views
         from bridgebnn.model.mapping.fit import choose
         from bridgebnn.model.mapping.mapping import map_network
 
+        technology = Technology.load(arguments.memories) if arguments.memories else Technology()
+        files = views(technology, arguments.memories.parent) if arguments.memories else {}
         chosen, network = choose(arguments.preset, arguments.network)
         mapping = map_network(network, chosen.geometry, combine=chosen.combine, final_mode=chosen.final_mode)
         data = given_data(arguments, network)
@@ -49,6 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         }
         if arguments.bus != Bus.WISHBONE:
             given["bus"] = arguments.bus
+        if arguments.memories:
+            given["memories"] = "memories.toml"  # which the kit holds
         options = " ".join(f"--{name} {value}" for name, value in given.items() if value is not None)
         request = KitRequest(
             name=arguments.name,
@@ -57,6 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             images=data.bits(network),
             bus=Bus(arguments.bus),
             init=not arguments.no_init,
+            technology=technology,
+            views=files,
             command=f"bridgebnn kit {options}{' --no-init' if arguments.no_init else ''} --out DIR",
         )
         print(write_kit(request, Path(arguments.out)))

@@ -6,7 +6,8 @@ import functools
 import hashlib
 import importlib.metadata
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping as Lookup
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ from .lef import lef
 from .liberty import CORNERS, liberty
 from .librelane import librelane_config
 from .macro import Macro
+from .memories import FLIP_FLOPS, Technology
+from .memory_verilog import memories_toml, sram_model, sram_stub, technology_verilog
 from .registers import register_views
 from .software import software
 from .verilog import cell_lines, macro_model, modules, netlist, render, stub, system, waivers
@@ -62,6 +65,15 @@ class KitRequest:
         Initial values in the controller's Verilog.
     command : str
         The command that makes the same kit again.
+    technology : Technology
+        Which memories are on SRAM macros; none by default.
+    views : mapping of str to bytes
+        Files of these macros by their path in the kit, of `bridgebnn.kit.memories.views`.
+
+    Raises
+    ------
+    ValueError
+        The name is none, or there is no image.
     """
 
     name: str
@@ -71,6 +83,8 @@ class KitRequest:
     bus: Bus = Bus.WISHBONE
     init: bool = True
     command: str = ""
+    technology: Technology = field(default_factory=Technology)
+    views: Lookup[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         controller_name(self.name)
@@ -127,9 +141,19 @@ def _contents(request: KitRequest) -> dict[str, str | bytes]:
     macro = Macro(name=name, geometry=geometry, timing=timing)
     made = controller_verilog(geometry, timing, name=name, init=request.init, bus=bus)
     head = "".join(f"{line}\n" for line in made.text.splitlines() if line.startswith("// ")) + TIMESCALE
-    parts = {f"rtl/{module}.v": head + text for module, text in modules(made.text).items()}
+    on_macros, texts = request.technology.placed(made.memories), modules(made.text)
+    technology = {}
+    if on_macros:
+        memories = {m.name: texts.pop(m.name) for m in made.memories}
+        technology[f"rtl/{name}_memories.v"] = technology_verilog(name, made.memories, memories, on_macros)
+    parts = {f"rtl/{module}.v": head + text for module, text in texts.items()} | technology
     parts[f"rtl/{name}_system.v"] = system(macro, bus)
-    model = f"macro/{name}_macro.v"
+    srams = {m.name: m.macro for m in on_macros.values()}
+    stubs = {f"macro/{sram}_stub.v": sram_stub(sram, which) for sram, which in sorted(srams.items())}
+    stubs = {f"macro/{name}_macro_stub.v": stub(macro)} | stubs
+    models = {f"macro/{sram}.v": sram_model(sram, which) for sram, which in sorted(srams.items())}
+    models = {f"macro/{name}_macro.v": macro_model(macro)} | models
+    views = {file: text for file, text in request.views.items() if _of(file, srams)}
     golden = forward(mapping.network, request.images)
     registers = register_map(geometry, timing)
     program, infer = bus_script.Script(registers), bus_script.Script(registers)
@@ -155,11 +179,13 @@ def _contents(request: KitRequest) -> dict[str, str | bytes]:
     abstract, wrappers = lef(macro), {}
     if bus is Bus.WISHBONE:  # the bus of that harness
         wrappers[f"flows/{name}_user_project_wrapper.v"] = render("wrapper.v.j2", name=name)
-    sources = [*parts, model, f"sim/{name}_tb.v"]
+    sources = [*parts, *models, f"sim/{name}_tb.v"]
     return {
         **parts,
-        model: macro_model(macro),
-        f"macro/{name}_macro_stub.v": stub(macro),
+        **models,
+        **stubs,
+        **views,
+        "memories.toml": memories_toml(request.technology, made.memories),
         f"sim/{name}_tb.v": bench,
         **{f"sim/{kind}.mem": _lines(lines) for kind, lines in scripts.items()},
         "sim/cells.mem": _lines(cell_lines(mapping)),
@@ -168,9 +194,11 @@ def _contents(request: KitRequest) -> dict[str, str | bytes]:
         **({f"macro/{macro.cell}.gds": frame_gds(abstract, macro.cell)} if available() else {}),
         f"macro/{macro.cell}.cdl": netlist(macro),
         **{f"software/{file}": text for file, text in software(name, mapping).items()},
-        "config.json": librelane_config(macro, list(parts), made.memories, CORNERS),
+        "config.json": librelane_config(macro, list(parts), made.memories, CORNERS, on_macros, views),
         **register_views(geometry, timing),
-        "lint/waivers.vlt": waivers(macro, [file for file in parts if file != f"rtl/{name}_system.v"]),
+        "lint/waivers.vlt": waivers(
+            macro, [file for file in parts if file != f"rtl/{name}_system.v"], list(technology), list(stubs)
+        ),
         f"constraints/{name}.sdc": constraints(macro, bus),
         **wrappers,
         f"{name}.core": render(
@@ -182,12 +210,19 @@ def _contents(request: KitRequest) -> dict[str, str | bytes]:
             columns=geometry.columns,
             bus=BUS_NAMES[bus],
             rtl=list(parts),
+            stubs=list(stubs),
+            models=list(models),
             vectors=[f"sim/{kind}.mem" for kind in ("program", "infer", "cells")],
         ),
         "geometry.json": json.dumps(facts, indent=2) + "\n",
         "files.f": _lines(sources),
-        "rtl.f": _lines([*parts, f"macro/{name}_macro_stub.v"]),
+        "rtl.f": _lines([*parts, *stubs]),
     }
+
+
+def _of(file: str, srams: Lookup[str, object]) -> bool:
+    """A view of one of these macros."""
+    return any(file.startswith((f"macro/{sram}.", f"macro/{sram}_")) for sram in srams)
 
 
 def _bytes(text: str | bytes) -> bytes:
@@ -200,12 +235,15 @@ def _lines(lines: list[str]) -> str:
 
 def _manifest(request: KitRequest, contents: dict[str, str | bytes]) -> dict[str, object]:
     parts = ["amaranth"] + ["klayout"] * available() + ["wavedrom"] * diagrams.available()
+    memories = [m["name"] for m in json.loads(contents["geometry.json"])["memories"]]
+    chosen = request.technology.memories
     return {
         "kit": request.name,
         "bus": str(request.bus),
         "command": request.command,
         "versions": {"bridgebnn": __version__} | {p: importlib.metadata.version(p) for p in parts},
         "geometry": request.mapping.geometry.as_dict(),
+        "memories": {m: chosen.get(m.removeprefix(f"{request.name}_"), FLIP_FLOPS) for m in memories},
         "files": {name: hashlib.sha256(_bytes(text)).hexdigest() for name, text in sorted(contents.items())},
     }
 

@@ -133,6 +133,7 @@ WAIVED = {
 """Rules of Verilator's lint that the generated Verilog breaks by nature, with the reason."""
 
 
-def waivers(macro: Macro, files: list[str]) -> str:
-    """Waivers for these files of the controller, rule by rule."""
-    return render("waivers.vlt.j2", name=macro.name, waived=list(WAIVED.items()), files=files)
+def waivers(macro: Macro, files: list[str], several: list[str], stubs: list[str]) -> str:
+    """Waivers for these files of the controller, rule by rule; for files of several modules, and for black boxes."""
+    waived = list(WAIVED.items())
+    return render("waivers.vlt.j2", name=macro.name, waived=waived, files=files, several=several, stubs=stubs)

@@ -16,7 +16,7 @@ from pathlib import Path
 from bridgebnn.hdl.spec.pins import Bus
 from bridgebnn.records import Record
 
-from . import controller, gate_level, layout, librelane, macro_views, pages, registers
+from . import controller, gate_level, layout, librelane, macro_views, memories, pages, registers
 from .kit import Kit, Missing, Refused
 from .tools import version
 
@@ -38,6 +38,8 @@ class Check:
         Each breaks a copy of a kit so that ``run`` must refuse it.
     bus : Bus, optional
         The check is for kits of this bus alone.
+    srams : bool
+        The check is for kits with memories on SRAM macros alone.
     """
 
     name: str
@@ -45,6 +47,15 @@ class Check:
     run: Callable[[Kit], str]
     spoils: tuple[Callable[[Kit], None], ...]
     bus: Bus | None = None
+    srams: bool = False
+
+    def refusal(self, kit: Kit) -> str:
+        """Why the check is not for a kit; "" where it is."""
+        if self.bus not in (None, kit.bus):
+            return f"check {self.name!r} is for kits of bus {self.bus}, this one is of {kit.bus}"
+        if self.srams and not kit.srams:
+            return f"check {self.name!r} is for kits with memories on SRAM macros, this one has none"
+        return ""
 
     @property
     def meaning(self) -> str:
@@ -57,6 +68,7 @@ CHECKS = (
     Check("lint", "Verilator", controller.lint, (controller.a_narrow_wire,)),
     Check("elaboration", "Yosys", controller.elaborate, (controller.a_latch,)),
     Check("wrapper", "Icarus Verilog", controller.wrapper, (controller.a_lost_port,), Bus.WISHBONE),
+    Check("memories", "Icarus Verilog", memories.memories, (memories.a_late_answer,), srams=True),
     Check("fusesoc", "FuseSoC, Icarus Verilog", controller.fusesoc, (controller.one_weight,)),
     Check("liberty", "Yosys", macro_views.liberty, (macro_views.a_pin_of_liberty,)),
     Check("lef", "KLayout", macro_views.lef, (macro_views.a_pin_of_the_lef,)),
@@ -134,7 +146,7 @@ def check_kit(
     Raises
     ------
     ValueError
-        No kit there, no such check, or one that is not for the kit's bus.
+        No kit there, no such check, or one that is not for this kit.
     """
     unknown = set(only) - {c.name for c in CHECKS}
     if unknown:
@@ -143,12 +155,10 @@ def check_kit(
     with tempfile.TemporaryDirectory(prefix="bridgebnn-kit-") as scratch:
         kit = Kit.open(folder.resolve(), Path(scratch))
         for check in CHECKS:
-            if check.name in only and check.bus not in (None, kit.bus):
-                raise ValueError(
-                    f"check {check.name!r} is for kits of bus {check.bus}, this one is of {kit.bus}"
-                )
+            if check.name in only and (refusal := check.refusal(kit)):
+                raise ValueError(refusal)
         for check in CHECKS:
-            if (only and check.name not in only) or check.bus not in (None, kit.bus):
+            if (only and check.name not in only) or check.refusal(kit):
                 continue
             reports.append(_judged(check, kit, broken, progress))
     return KitReport(kit=kit.name, checks=tuple(reports))

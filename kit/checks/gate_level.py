@@ -39,7 +39,7 @@ def gates(kit: Kit) -> str:
     """
     file, _ = netlist(kit)
     binary, cells = str(kit.work / "gates.vvp"), str(CELL_MODELS)
-    models = [str(kit.macro(".v")), f"sim/{kit.name}_tb.v"]
+    models = [*kit.models, f"sim/{kit.name}_tb.v"]
     compiler = [tool("iverilog", "iverilog"), "-g2005", "-s", f"{kit.name}_tb", "-o", binary]
     call([*compiler, str(file), cells, *models], kit.folder)
     printed = call([tool("vvp", "iverilog"), binary], kit.folder)
@@ -60,10 +60,13 @@ def timing(kit: Kit) -> str:
     )  # OpenSTA's commands take no path with a space
     if not place.is_symlink():
         place.symlink_to(kit.folder)
+    libraries = [f"{name}_tt.lib" for name in kit.srams]
+    libraries = [name for name in libraries if (kit.folder / "macro" / name).is_file()]
+    libraries = [kit.macro("_tt_1p80V_25C.lib").name, *libraries]
     script = kit.work / "sta.tcl"
     script.write_text(
         f"""read_liberty {OSU018}
-read_liberty {place.name}/macro/{kit.macro("_tt_1p80V_25C.lib").name}
+{chr(10).join(f"read_liberty {place.name}/macro/{name}" for name in libraries)}
 read_verilog {file.name}
 link_design {kit.top}
 source {place.name}/constraints/{kit.name}.sdc

@@ -70,6 +70,18 @@ class Kit:
         """Files for synthesis."""
         return (self.folder / "rtl.f").read_text().split()
 
+    @property
+    def models(self) -> list[str]:
+        """Files for simulation of all macros."""
+        listed = (self.folder / "files.f").read_text().split()
+        return [file for file in listed if file.startswith("macro/")]
+
+    @property
+    def srams(self) -> list[str]:
+        """Names of the SRAM macros that memories are on."""
+        names = [Path(file).stem.removesuffix("_stub") for file in self.sources if file.startswith("macro/")]
+        return [name for name in names if name != f"{self.name}_macro"]
+
     def macro(self, suffix: str) -> Path:
         """A view of the macro: ``.lef``, ``_stub.v``, ``_tt_1p80V_25C.lib``."""
         return self.folder / "macro" / f"{self.name}_macro{suffix}"

@@ -19,8 +19,8 @@ Config = dict[str, Any]
 
 
 def _macro(config: Config) -> Config:
-    (macro,) = config["MACROS"].values()
-    return macro
+    """The kit's own macro, which is the first; SRAM macros follow."""
+    return next(iter(config["MACROS"].values()))
 
 
 MUTANTS: dict[str, Callable[[Config], object]] = {
@@ -71,13 +71,15 @@ def _power(kit: Kit, config: Config) -> None:
         if b.startswith("  PIN") and "POWER" in use
     }
     connected = set()
+    known = {path for macro in config["MACROS"].values() for path in macro["instances"]}
     for connection in config["PDN_MACRO_CONNECTIONS"]:
-        instance, power, ground, pin, _ = connection.split()
-        if instance not in _macro(config)["instances"] or power not in config["VDD_NETS"]:
+        pattern, power, ground, pin, _ = connection.split()
+        instance = pattern.replace("\\.", ".")  # they are patterns
+        if instance not in known or power not in config["VDD_NETS"]:
             raise Refused(f"PDN_MACRO_CONNECTIONS: {connection}: no such instance or net")
         if ground not in config["GND_NETS"]:
             raise Refused(f"PDN_MACRO_CONNECTIONS: {connection}: no such ground")
-        connected.add(pin)
+        connected |= {pin} if instance in _macro(config)["instances"] else set()
     if connected != pins:
         raise Refused(f"PDN_MACRO_CONNECTIONS: {sorted(connected)} connected, the LEF has {sorted(pins)}")
 

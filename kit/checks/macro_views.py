@@ -10,24 +10,27 @@ from typing import Any
 
 from bridgebnn.kit.gds import DRAWN, LABELS, PINS
 
-from .kit import Kit, Missing, Refused, edit, yosys
+from .kit import Kit, Missing, Refused, edit, ports, yosys
 
 __all__ = ["a_pin_of_liberty", "a_pin_of_the_gds", "a_pin_of_the_lef", "gds", "lef", "liberty"]
 
 
-def _ports_of_liberty(kit: Kit, corner: str) -> dict[str, tuple[str, int]]:
+def _ports_of_liberty(kit: Kit, file: Path, cell: str) -> dict[str, tuple[str, int]]:
     with tempfile.NamedTemporaryFile(suffix=".json", dir=kit.work) as out:
         yosys(
             kit,
-            f'read_liberty -lib -ignore_miss_func "{kit.macro(f"_{corner}.lib")}"',
+            f'read_liberty -lib -ignore_miss_func "{file}"',
             f'write_json "{out.name}"',
         )
-        module = json.loads(Path(out.name).read_text())["modules"][f"{kit.name}_macro"]
+        modules = json.loads(Path(out.name).read_text())["modules"]
+    if cell not in modules:
+        raise Refused(f"{file.name} has no cell {cell}")
+    module = modules[cell]
     return {name: (port["direction"], len(port["bits"])) for name, port in module["ports"].items()}
 
 
-def _same_pins(kit: Kit, found: dict[str, tuple[str, int]], what: str) -> None:
-    pins = kit.pins()
+def _same_pins(pins: dict[str, tuple[str, int]], found: dict[str, tuple[str, int]], what: str) -> None:
+    """Pins are those of a black box."""
     for name in sorted(pins.keys() ^ found.keys()):
         raise Refused(f"pin {name}: is only in the {'black box' if name in pins else what}")
     for name, is_ in pins.items():
@@ -36,11 +39,15 @@ def _same_pins(kit: Kit, found: dict[str, tuple[str, int]], what: str) -> None:
 
 
 def liberty(kit: Kit) -> str:
-    """Yosys reads every Liberty file; its pins are those of the black box."""
-    files = sorted((kit.folder / "macro").glob("*.lib"))
-    for file in files:
-        _same_pins(kit, _ports_of_liberty(kit, file.stem.removeprefix(f"{kit.name}_macro_")), "Liberty")
-    return f"{len(files)} corners, {len(kit.pins())} pins"
+    """Yosys reads every Liberty file, those of SRAM macros too; its pins are those of the black box."""
+    said = []
+    for cell in (f"{kit.name}_macro", *kit.srams):
+        files = sorted((kit.folder / "macro").glob(f"{cell}_*.lib"))
+        pins = ports((kit.folder / "macro" / f"{cell}_stub.v").read_text())
+        for file in files:
+            _same_pins(pins, _ports_of_liberty(kit, file, cell), "Liberty")
+        said += [f"{len(files)} corners, {len(pins)} pins"] * bool(files)
+    return "; ".join(said)
 
 
 def _klayout() -> Any:

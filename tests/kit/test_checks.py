@@ -24,6 +24,8 @@ def kit(tmp_path_factory):
 @pytest.mark.parametrize("name", [c.name for c in CHECKS])
 def test_passes_and_refuses(kit, name):
     """Those that synthesise take a minute each: `make kit-check` runs them."""
+    if name == "memories":
+        pytest.skip("for kits with memories on macros: test_memories.py")
     if name in ("timing", "gate level"):
         pytest.skip("synthesis: make kit-check")
     (report,) = check_kit(kit, only=(name,)).checks
@@ -34,8 +36,9 @@ def test_passes_and_refuses(kit, name):
 
 
 def test_every_way_to_break_changes_the_kit(kit, tmp_path):
-    """Those of the layout aside, which is made first: the slow test sees them refused."""
-    of_the_kit = [(c, spoil) for c in CHECKS for spoil in c.spoils if spoil not in layout.LAYOUT_SPOILS]
+    """But those of the layout, which is made first, and of macros, which this kit has not: others see them refused."""
+    those = [c for c in CHECKS if not c.srams]
+    of_the_kit = [(c, spoil) for c in those for spoil in c.spoils if spoil not in layout.LAYOUT_SPOILS]
     for number, (check, spoil) in enumerate(of_the_kit):
         copy = tmp_path / f"{number}"
         shutil.copytree(kit, copy)
