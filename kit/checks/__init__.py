@@ -16,7 +16,17 @@ from pathlib import Path
 from bridgebnn.hdl.spec.pins import Bus
 from bridgebnn.records import Record
 
-from . import controller, gate_level, layout, librelane, macro_views, memories, pages, registers
+from . import (
+    controller,
+    gate_level,
+    layout,
+    librelane,
+    macro_views,
+    memories,
+    other_readers,
+    pages,
+    registers,
+)
 from .kit import Kit, Missing, Refused
 from .tools import version
 
@@ -67,10 +77,21 @@ CHECKS = (
     Check("simulation", "Icarus Verilog", controller.simulate, (controller.one_weight,)),
     Check("lint", "Verilator", controller.lint, (controller.a_narrow_wire,)),
     Check("elaboration", "Yosys", controller.elaborate, (controller.a_latch,)),
+    Check("all warnings", "Icarus Verilog", other_readers.icarus, (controller.a_narrow_wire,)),
+    Check("slang", "slang", other_readers.slang, (controller.a_narrow_wire, controller.a_lost_module)),
     Check("wrapper", "Icarus Verilog", controller.wrapper, (controller.a_lost_port,), Bus.WISHBONE),
     Check("memories", "Icarus Verilog", memories.memories, (memories.a_late_answer,), srams=True),
     Check("fusesoc", "FuseSoC, Icarus Verilog", controller.fusesoc, (controller.one_weight,)),
     Check("liberty", "Yosys", macro_views.liberty, (macro_views.a_pin_of_liberty,)),
+    Check(
+        "liberty again", "liberty-parser", other_readers.liberty_parser, (other_readers.a_width_of_liberty,)
+    ),
+    Check(
+        "lef again",
+        "lefdef",
+        other_readers.lefdef,
+        (other_readers.a_direction_of_the_lef, other_readers.half_a_lef),
+    ),
     Check("lef", "KLayout", macro_views.lef, (macro_views.a_pin_of_the_lef,)),
     Check("gds", "KLayout", macro_views.gds, (macro_views.a_pin_of_the_gds,)),
     Check("ip-xact", "lxml, schema of IEEE 1685-2014", registers.ip_xact, (registers.an_element_of_ipxact,)),

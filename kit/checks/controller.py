@@ -11,7 +11,7 @@ from pathlib import Path
 from .kit import Kit, Missing, Refused, call, edit, tool, verdict, yosys
 
 __all__ = ["elaborate", "fusesoc", "lint", "simulate", "wrapper"]
-__all__ += ["a_latch", "a_lost_port", "a_narrow_wire", "one_weight"]
+__all__ += ["a_latch", "a_lost_module", "a_lost_port", "a_narrow_wire", "one_weight"]
 
 
 def simulate(kit: Kit) -> str:
@@ -92,6 +92,11 @@ def a_latch(kit: Kit) -> None:
     file = kit.folder / "rtl" / f"{kit.name}_system.v"
     text = file.read_text().replace("output irq", "output kept,\n    output irq")
     file.write_text(text.replace("endmodule\n", latch))
+
+
+def a_lost_module(kit: Kit) -> None:
+    """A module that is in no file."""
+    (kit.folder / "rtl" / f"{kit.name}_arbiter.v").write_text("")
 
 
 def a_lost_port(kit: Kit) -> None:

@@ -12,7 +12,7 @@ from bridgebnn.kit.gds import DRAWN, LABELS, PINS
 
 from .kit import Kit, Missing, Refused, edit, ports, yosys
 
-__all__ = ["a_pin_of_liberty", "a_pin_of_the_gds", "a_pin_of_the_lef", "gds", "lef", "liberty"]
+__all__ = ["a_pin_of_liberty", "a_pin_of_the_gds", "a_pin_of_the_lef", "gds", "lef", "liberty", "same_pins"]
 
 
 def _ports_of_liberty(kit: Kit, file: Path, cell: str) -> dict[str, tuple[str, int]]:
@@ -29,8 +29,8 @@ def _ports_of_liberty(kit: Kit, file: Path, cell: str) -> dict[str, tuple[str, i
     return {name: (port["direction"], len(port["bits"])) for name, port in module["ports"].items()}
 
 
-def _same_pins(pins: dict[str, tuple[str, int]], found: dict[str, tuple[str, int]], what: str) -> None:
-    """Pins are those of a black box."""
+def same_pins(pins: dict[str, tuple[str, int]], found: dict[str, tuple[str, int]], what: str) -> None:
+    """Pins are those of a black box; `Refused` names one that is not."""
     for name in sorted(pins.keys() ^ found.keys()):
         raise Refused(f"pin {name}: is only in the {'black box' if name in pins else what}")
     for name, is_ in pins.items():
@@ -45,7 +45,7 @@ def liberty(kit: Kit) -> str:
         files = sorted((kit.folder / "macro").glob(f"{cell}_*.lib"))
         pins = ports((kit.folder / "macro" / f"{cell}_stub.v").read_text())
         for file in files:
-            _same_pins(pins, _ports_of_liberty(kit, file, cell), "Liberty")
+            same_pins(pins, _ports_of_liberty(kit, file, cell), "Liberty")
         said += [f"{len(files)} corners, {len(pins)} pins"] * bool(files)
     return "; ".join(said)
 

