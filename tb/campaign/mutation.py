@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shutil
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import numpy as np
 from bridgebnn.hdl.spec import Combine, Geometry, ReadMode
 from bridgebnn.hdl.spec.pins import MACRO_INPUTS, MACRO_OUTPUTS, PORTS, Flow
 from bridgebnn.model.networks.convolution import Convolution
+from bridgebnn.model.networks.dense import Dense
 from bridgebnn.model.networks.network import Network
 from bridgebnn.model.networks.operations import Operation
 from bridgebnn.proofs.flow import yosys
@@ -51,8 +53,8 @@ GEOMETRIES = {
 """Two tiles, words that are not full, spares of both kinds; the second with rows of two words and activation maps."""
 
 TESTS = (
-    "interrupts", "infer", "infer_search", "infer_slow", "infer_late", "infer_counted", "map_aborts", "registers",
-    "windows", "reads", "descriptors", "rows", "faults", "counters",
+    "interrupts", "infer", "infer_search", "infer_slow", "infer_late", "infer_counted", "infer_toggled", "map_aborts",
+    "registers", "windows", "reads", "descriptors", "rows", "faults", "counters",
 )  # fmt: skip
 """What is run, in this order, until one notices: `inference_jobs`, testbenches of the pins by their module, and
 ``rows``, the groups of `bridgebnn.tb.testbenches.row_groups`."""
@@ -66,7 +68,7 @@ CLOCKS = r"-port \\?(CLK|RD_CLK|WR_CLK) "
 
 DENSE = ("faults",)
 """Tests of chips without maps alone."""
-MAPS = ("infer_slow", "infer_late", "infer_counted", "map_aborts")
+MAPS = ("infer_slow", "infer_late", "infer_counted", "infer_toggled", "map_aborts")
 """Tests of chips with maps alone."""
 
 
@@ -203,18 +205,33 @@ def map_networks() -> dict[str, Network]:
     """Walks that `network` has not, by the name of the test.
 
     Few filters over pixels of one bit are read faster than their windows are gathered, from one tile (SIGN) and from
-    two (COUNT), or by a comparator that answers late; strides of 2, no pooling.
+    two (COUNT), or by a comparator that answers late; strides of 2, no pooling. The last one writes whole words of a
+    map, whose bits are the opposite when its input is, and pools over them windows of an odd number of cycles.
     """
     rng = np.random.default_rng(6)
     slow = Convolution(window=random_dense(rng, 9, 2), width=7, height=7, channels=1, kernel=3, stride=2)
     late = Convolution(window=random_dense(rng, 25, 1), width=7, height=7, channels=1, kernel=5, stride=2)
     counted = Convolution(window=random_dense(rng, 49, 1), width=9, height=9, channels=1, kernel=7, stride=2)
+    toggled = Convolution(window=opposite(rng, 9, 8), width=5, height=5, channels=1, kernel=3, stride=2)
+    pooled = Convolution(window=random_dense(rng, 8, 3), width=2, height=2, channels=8, kernel=1, pool=2)
     layers: dict[str, tuple[Operation, ...]] = {
         "infer_slow": (slow, random_dense(rng, slow.n_out, 3, last=True)),
         "infer_late": (late, random_dense(rng, late.n_out, 3, last=True)),
         "infer_counted": (counted, random_dense(rng, counted.n_out, 3, last=True)),
+        "infer_toggled": (toggled, pooled, random_dense(rng, pooled.n_out, 2, last=True)),
     }
     return {name: Network(name=name, operations=operations) for name, operations in layers.items()}
+
+
+def opposite(rng: np.random.Generator, n_in: int, n_out: int) -> Dense:
+    """A layer that gives the opposite bits on the opposite inputs: of an odd number, thresholds 0."""
+    return dataclasses.replace(random_dense(rng, n_in, n_out), thresholds=np.zeros((1, n_out), int))
+
+
+def toggling(images: np.ndarray) -> np.ndarray:
+    """The first of the images and its opposite, so that each of two maps in turn holds both, in either order."""
+    first, opposed = images[0], 1 - images[0]
+    return np.stack([first, opposed, opposed, first, first, opposed])
 
 
 def inference_jobs(geometry: Geometry, sim: Sim) -> dict[str, InferJob]:
@@ -239,6 +256,8 @@ def inference_jobs(geometry: Geometry, sim: Sim) -> dict[str, InferJob]:
         return jobs
     for name, walked in map_networks().items():
         images = np.random.default_rng(4).integers(0, 2, (6, walked.n_in), dtype=np.uint8)
+        if name == "infer_toggled":
+            images = toggling(images)
         fields |= {"network": walked, "images": images, "program": "preload"}
         jobs[name] = InferJob(**fields, faults=MacroFaults(resolve_cyc=3 if name == "infer_late" else 0))
     return jobs

@@ -134,6 +134,12 @@ async def inference(b: Bench) -> None:
                 raise Miscounted(
                     f"{what} after {start:#x}: {[hex(pin.int()) for pin in pins]}, not {value:#x}"
                 )
+    for bit in range(1, 32):  # one is left where all bits but the lowest are 0
+        await b.put(left, 1 << bit | 1)
+        await b.vector()
+        await b.bus.write("RESULT_POP")
+        if {pin.int() for pin in left} != {1 << bit}:
+            raise Miscounted(f"the vectors left after {1 << bit | 1:#x}: {[hex(pin.int()) for pin in left]}")
     if not (await b.host.status())["busy"]:
         raise Miscounted("INFER ended with vectors left")
     await b.put(left, 1)

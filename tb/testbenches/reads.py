@@ -6,6 +6,7 @@ when it must (and wrongly before) stands on the bare pins; `bridgebnn.tb.checks.
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -346,6 +347,46 @@ async def narrow(b: Bench, chip: Chip) -> None:
         await b.run(chip, table)
 
 
+async def extremes(b: Bench, chips: Sequence[Chip]) -> None:
+    """Counts of inputs that all match, and of none: every slice of every tile full, then empty."""
+    g = b.env.geometry
+    base = {"tile_first": 0, "tile_count": g.tiles, "row_count": 1, "cols": g.inputs, "cols_last": g.inputs}
+    base |= {"bias": 0, "bias_last": 0, "threshold_base": 0, "combine": 0, "use_threshold": 0, "score": 1}
+    await b.timing(1, 1, 1)
+    for chip in chips:
+        await b.load(chip, [])
+        for row in {0, *chip.rows}:
+            table = [base | {"mode": COUNT, "row_first": row}]
+            wanted = [
+                chip.weights[tile][row] >> bit & 1 for tile in range(g.tiles) for bit in range(g.inputs)
+            ]
+            await b.table(table)
+            for bits in (wanted, [1 - bit for bit in wanted]):
+                await b.push(table[0], bits)
+                await b.run(chip, table, pushed=bits)
+
+
+async def spare_columns(b: Bench, chip: Chip) -> None:
+    """Spares stand in for columns by every bit of the column's number, in every tile; each spare has every turn."""
+    g = b.env.geometry
+    plain = g.inputs + g.bias
+    lines = sorted({0, plain - 1, *(1 << bit for bit in range((plain - 1).bit_length()))})
+    d = {"tile_first": 0, "tile_count": g.tiles, "row_first": 0, "row_count": 1, "mode": COUNT}
+    d |= {"cols": g.inputs, "cols_last": g.inputs, "bias": g.bias, "bias_last": g.bias, "combine": 0}
+    d |= {"threshold_base": 0, "use_threshold": 0, "score": 1}
+    await b.timing(1, 1, 1)
+    for turn in range(len(lines)):
+        columns = {
+            (tile, lines[(turn + tile + spare) % len(lines)]): spare
+            for tile in range(g.tiles)
+            for spare in range(g.spare_columns)
+        }
+        repaired = dataclasses.replace(chip, columns=columns)
+        await b.load(repaired, [d])
+        for _ in range(2):
+            await b.run(repaired, [d])
+
+
 async def aborts(b: Bench, chip: Chip) -> None:
     """ABORT in every cycle of a vector: the pins fall, and the next vector runs as if it were the first."""
     g, bus, host = b.env.geometry, b.env.bus, b.env.host
@@ -445,7 +486,7 @@ async def early_aborts(b: Bench, chip: Chip) -> None:
 
 @testbench(ControllerJob)
 async def reads(dut: Any, job: ControllerJob, progress: Progress) -> ControllerReport:
-    """Aborts, networks, lengths, late answers, timeouts."""
+    """Aborts, networks, lengths, counts of all and none, spares of every line, late answers, timeouts."""
     rng = random.Random(job.seed)
     env = Env(dut, job.geometry, None, attach="none", sim=job.sim, seed=job.seed, limit_cyc=100_000)
     macro = ExactMacro(env, rng)
@@ -458,6 +499,7 @@ async def reads(dut: Any, job: ControllerJob, progress: Progress) -> ControllerR
         env.spawn(macro.run())
         parts = [narrow(bench, chips[0]), early_aborts(bench, chips[0]), aborts(bench, chips[0])]
         parts += [networks(bench, chips), lengths(bench, chips[0])]
+        parts += [extremes(bench, chips), spare_columns(bench, chips[0])]
         for chip in chips:
             parts += [late_answers(bench, chip), who_does_not_answer(bench, chip)]
             parts.append(networks(bench, [chip]))  # the chip works on
