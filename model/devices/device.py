@@ -352,6 +352,21 @@ class DeviceArray:
             passed = ohm < self.params.formed_max_ohm
         return passed & asked
 
+    def passes(self, tile: int, row: int) -> NDArray[np.bool_] | None:
+        """What ``verify`` would say of a whole row at the nominal references, (2, 3, C) by side and `VerifyRef`.
+
+        None where a resistance is not positive and finite: ``verify`` says which.
+        """
+        self._check(tile, row)
+        ohm = self.resistance_ohm[tile, row].T
+        if np.count_nonzero((ohm > 0) & (ohm < np.inf)) < ohm.size:
+            return None
+        passed = np.empty((2, 3, ohm.shape[1]), bool)
+        np.less_equal(ohm, self.params.lrs_max_ohm, out=passed[:, VerifyRef.LRS_MAX])
+        np.greater_equal(ohm, self.params.hrs_min_ohm, out=passed[:, VerifyRef.HRS_MIN])
+        np.less(ohm, self.params.formed_max_ohm, out=passed[:, VerifyRef.FORMED])
+        return passed
+
     # -- direct changes of state -----------------------------------------------------------------------------
 
     def stick(self, tile: int, row: int, columns: ArrayLike, side: ProgSide, state: Stuck) -> None:

@@ -113,6 +113,13 @@ class Array:
         """Verify read of one side of a row: (C,) bool, True where asked and passed."""
         return self.devices.verify(tile, row, columns, side, ref, margin)
 
+    def passes(self, tile: int, row: int) -> Bits | None:
+        """Verify reads of a whole row ahead, at the nominal references: (2, 3, C) bool by side and `VerifyRef`.
+
+        None where they cannot be told ahead: each is then asked for by itself.
+        """
+        return self.devices.passes(tile, row)
+
     def preload(self, tile: int, row: int, bits: ArrayLike, mask: ArrayLike) -> None:
         """Put the pairs of the masked columns into the state of ``bits`` without pulses.
 

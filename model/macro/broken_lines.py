@@ -225,6 +225,10 @@ class FaultyArray(Array):
                 passed[here] = passed[here].any() if f.value else passed[here].all()
         return passed
 
+    def passes(self, tile: int, row: int) -> Bits | None:
+        sound = self._beside(tile, row)[0] is None and not self._broken(tile, row)
+        return super().passes(tile, row) if sound else None
+
     def source_lines(self, tile: int, row: int, bl: Bits, col_en: Bits) -> Bits:
         broken = self._broken(tile, row)
         if not broken:

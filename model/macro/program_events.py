@@ -52,9 +52,9 @@ class ProgramCounts:
         self._sums["wl_codes_squared"] += pulses * wl_level**2
         self._sums["line_codes_squared"] += columns * prog_level**2
 
-    def verify(self, ref: VerifyRef, columns: int) -> None:
-        """A verify read of ``columns``."""
-        self._by["verifies"][ref.name] += 1
+    def verify(self, ref: VerifyRef, columns: int, reads: int = 1) -> None:
+        """Verify reads, of ``columns`` in all of them together."""
+        self._by["verifies"][ref.name] += reads
         self._by["verified_columns"][ref.name] += columns
 
     def read_back(self, columns: int, reads: int = 1) -> None:

@@ -59,10 +59,8 @@ class MacroAgent:
 
     Attributes
     ----------
-    pulses, verifies : int
+    pulses : int
         Seen on the pins.
-    program : ProgramCounts
-        The same, as far as it costs energy.
     """
 
     def __init__(
@@ -76,8 +74,8 @@ class MacroAgent:
         self.env, self.dut, self.array = env, env.dut, array
         self.geometry: Geometry = array.geometry
         self.faults = faults or MacroFaults()
-        self.pulses = self.verifies = 0
-        self.program = ProgramCounts()
+        self.pulses = self._verifies = 0
+        self._program = ProgramCounts()
         self.on_event: list[Callable[[str, dict[str, Any]], None]] = []  # for waveforms
         names = names or {}
         self.inputs = self.dut if inputs is None else inputs
@@ -95,6 +93,21 @@ class MacroAgent:
         self.unknown(self.sl)
         for reaction in (self._rails(), self._pulse(), self._verify()):
             self.spawn(reaction)
+
+    @property
+    def verifies(self) -> int:
+        """Verify reads seen on the pins."""
+        self._count()
+        return self._verifies
+
+    @property
+    def program(self) -> ProgramCounts:
+        """Pulses and verify reads, as far as they cost energy."""
+        self._count()
+        return self._program
+
+    def _count(self) -> None:
+        """Bring the counts up to date, where another one counts, too."""
 
     def misbehave(self, faults: MacroFaults) -> None:
         """From now on the macro has these faults."""
@@ -165,7 +178,11 @@ class MacroAgent:
             self.hv_ready.set(1)
             await FallingEdge(self.dut.hv_en)
             self.hv_ready.set(0)
+            self._rails_fell()
             self.tell("rails", on=False)
+
+    def _rails_fell(self) -> None:
+        """``hv_en`` has fallen."""
 
     async def _pulse(self) -> None:
         while True:
@@ -216,7 +233,7 @@ class MacroAgent:
     def _pulse_ends(self, asked: Asked, width_s: float) -> None:
         tile, row, columns, op, side, _, wl_level, prog_level = asked
         self.pulses += 1
-        self.program.pulse(op, int(np.count_nonzero(columns)), wl_level, prog_level)
+        self._program.pulse(op, int(np.count_nonzero(columns)), wl_level, prog_level)
         if not self.faults.pulses_lost:
             self.array.pulse(tile, row, columns, op, side, wl_level, prog_level, width_s)
         self.tell("pulse_end")
@@ -240,8 +257,8 @@ class MacroAgent:
     def _passed(self, asked: Asked) -> np.ndarray:
         """Columns that pass a verify read, bool (C,)."""
         tile, row, columns, _, side, ref, _, prog_level = asked
-        self.verifies += 1
-        self.program.verify(ref, int(np.count_nonzero(columns)))
+        self._verifies += 1
+        self._program.verify(ref, int(np.count_nonzero(columns)))
         return self.array.verify(tile, row, columns, side, ref, margin_factor(prog_level))
 
     def _verify_ended(self) -> None:

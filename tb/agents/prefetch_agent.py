@@ -3,7 +3,8 @@
 Once per input vector and tile the shell asks, in the middle of the first cycle of an evaluation, and gets the
 decisions of all rows at their next reads in one wide write. Read numbers stay those of the strobe
 attachment: the shell counts the evaluations of each row, and the counts are committed to the model before the
-next answer. Verify reads take one callback, in the middle of their first cycle, pulses two.
+next answer. The first verify read of a row takes one callback, in the middle of its first cycle: it hands the shell
+the answers to all others, which each pulse then renews. A pulse takes two callbacks.
 """
 
 from __future__ import annotations
@@ -71,6 +72,10 @@ class PrefetchAgent(MacroAgent):
             "told_en",
             "py_passed",
             "verified",
+            "answers",
+            "answers_for",
+            "ahead_reads",
+            "ahead_columns",
         )
         more = ("known", "live", "digital", "marked")
         self.at = {name: Pin(getattr(self.dut, name)) for name in (*names, *more)}
@@ -78,6 +83,7 @@ class PrefetchAgent(MacroAgent):
         self._used = [Pin(self.dut.used[t]) for t in tiles]
         self._live = np.ones((g.tiles, g.rows), bool)
         self._committed = np.zeros(self._live.shape, np.int64)  # of ``used``, already in the model
+        self._counted = np.zeros((2, len(VerifyRef)), np.int64)  # of ``ahead_reads`` and ``ahead_columns``
         self._loaded = False
         self._stale = 0
         self.requests = 0
@@ -193,6 +199,7 @@ class PrefetchAgent(MacroAgent):
             # One that is cut before the middle of its cycle is not told, but the pins still hold.
             asked = self._asked() if 2 * width_ns > period else super()._asked()
             self._pulse_ends(asked, width_ns * 1e-9)
+            self._look_ahead(asked)
             if self._loaded:
                 # Devices moved after their state was handed over: from now on this row is asked for, and all anew.
                 if not self._live[asked.tile, asked.row]:
@@ -205,8 +212,38 @@ class PrefetchAgent(MacroAgent):
         while True:
             await changed
             if not self.env.in_reset:
-                self.at["py_passed"].set_bits(self._passed(self._asked()))
+                asked = self._asked()
+                self.at["py_passed"].set_bits(self._passed(asked))
                 self.at["verified"].set(self.at["verify_request"].int())
+                self._look_ahead(asked)
+
+    def _look_ahead(self, asked: Asked) -> None:
+        """Hand the shell the answers to further verify reads of this row, until its next pulse or the rails fall."""
+        passed = None
+        if self.pin["hv_en"].text() == "1":
+            passed = self.array.passes(asked.tile, asked.row)
+        if passed is None:
+            self._rails_fell()
+            return
+        self.at["answers"].set_bits(passed.ravel())
+        self.at["answers_for"].set(1 << 24 | asked.tile << 16 | asked.row)
+
+    def _rails_fell(self) -> None:
+        """Between commands devices may change without a pulse."""
+        self.at["answers_for"].set(0)
+
+    def _count(self) -> None:
+        at = np.array(
+            [
+                [int(text[-32 * (ref + 1) :][:32], 2) for ref in VerifyRef]
+                for text in (self.at["ahead_reads"].text(), self.at["ahead_columns"].text())
+            ]
+        )
+        for ref, (reads, columns) in zip(VerifyRef, (at - self._counted).T.tolist(), strict=True):
+            if reads:
+                self._verifies += reads
+                self._program.verify(ref, columns, reads)
+        self._counted = at
 
     def flush(self) -> None:
         """Bring the model's read numbers up to the last strobe; the shell's counters go on."""

@@ -84,7 +84,7 @@ class CampaignAgent(StrobeAgent):
         """Another chip, sound rails and comparators; the controller is in reset."""
         self.array = array
         self.errors.clear()
-        self.pulses = self.verifies = self.row_reads = self.hits = 0
+        self.pulses = self._verifies = self.row_reads = self.hits = 0
         self._fresh, self._open, self._columns = False, None, {}
         self.mend()
 

@@ -135,7 +135,10 @@ def merge(parts: Sequence[InferJob], reports: Sequence[RunReport]) -> RunReport:
             row_reads=first.agent.row_reads + later,
             inferring=first.agent.inferring + later,
         )
-    values["programming"] = first.programming.replace(wall_s=max(r.programming.wall_s for r in reports))
+    values["programming"] = first.programming.replace(
+        wall_s=max(r.programming.wall_s for r in reports),
+        cpu_s=round(sum(r.programming.cpu_s for r in reports), 3),
+    )
     return RunReport(
         **values,
         energy=_folded(reports, "energy", _added),
@@ -167,7 +170,7 @@ def _added(reports: Sequence[EnergyReport]) -> EnergyReport:
 
 
 def _comparable(report: RunReport, name: str) -> Any:
-    return report.programming.replace(wall_s=0.0) if name == "programming" else report[name]
+    return report.programming.replace(wall_s=0.0, cpu_s=0.0) if name == "programming" else report[name]
 
 
 def _folded(reports: Sequence[RunReport], name: str, fold: Callable[[Any], Any]) -> Any:

@@ -94,7 +94,8 @@ class Programming(Record, frozen=True, kw_only=True):
         As the controller counts them.
     cycles : int
         Clock cycles, those of the host's bus accesses included.
-    wall_s : float
+    wall_s, cpu_s : float
+        *cpu_s*: processor time, of all parts of a run together.
     repair : Repaired, optional
     """
 
@@ -105,6 +106,7 @@ class Programming(Record, frozen=True, kw_only=True):
     failed_rows: int
     cycles: int
     wall_s: float
+    cpu_s: float = 0.0
     repair: Repaired | None = None
 
 

@@ -57,7 +57,7 @@ async def program_chip(
     RepairError
         With ``repair``: the spares do not suffice, or the failures do not settle.
     """
-    start, begin = time.monotonic(), env.cycle()
+    start, begin, busy = time.monotonic(), env.cycle(), time.process_time()
     passes: list[Pass] = []
     mapping, found = job.mapping, None
     if job.program == "bus":
@@ -72,6 +72,7 @@ async def program_chip(
         **{name: sum(p.counters[name] for p in passes) for name in names},
         cycles=env.cycle() - begin if passes else 0,
         wall_s=round(time.monotonic() - start, 3),
+        cpu_s=round(time.process_time() - busy, 3),
         repair=None if found is None else Repaired(**found.summary(), passes=len(passes)),
     )
     return mapping, passes, record

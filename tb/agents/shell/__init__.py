@@ -29,6 +29,8 @@ WRITTEN = (
         "py_sl",
         "py_passed",
         "verified",
+        "answers",
+        "answers_for",
         "py_stale",
         "decisions",
         "plane1",
@@ -44,6 +46,8 @@ WRITTEN = (
 READ = (
     "request",
     "verify_request",
+    "ahead_reads",
+    "ahead_columns",
     "told",
     "told_en",
     "ask",

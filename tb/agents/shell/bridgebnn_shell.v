@@ -4,7 +4,8 @@
 // (tb/agents/prefetch_agent.py) writes: once per input vector and tile, the smallest `cmp_ref` at which the comparator of each
 // row answers 1, for the row's next K comparisons; once after programming, the two planes of which a row's source
 // lines are made. Programming pulses, verify reads and rows whose source lines are not settled by their devices alone
-// ("live") go to Python, one by one: what a pulse or verify read asks for is collected here, of its tile alone. Rules of the
+// ("live") go to Python, one by one: what a pulse or verify read asks for is collected here, of its tile alone. Verify reads of a
+// row whose outcome Python has told ahead (`answers`, anew after each of its pulses) are answered here, too. Rules of the
 // pins are checked in every cycle; the first break is kept in `fault`. Where a real macro gives no answer, X is driven
 // (Icarus) or noise (Verilator, which has no X).
 //
@@ -47,6 +48,8 @@ module bridgebnn_shell #(
     reg [T*C-1:0] py_sl = 0;             // answers of live rows
     reg [C-1:0] py_passed = 0;           // answer of a verify read, of its tile
     reg [15:0] verified = 0;             // number of verify reads that Python has answered
+    reg [6*C-1:0] answers = 0;           // what passes in one row: of side s and reference r at (3*s + r)*C, nominal
+    reg [24:0] answers_for = 0;          // {1, tile, row} of that row; 0: of none
     reg [R*K*DW-1:0] decisions [0:T-1];  // smallest cmp_ref that gives 1, of row r and comparison k at (r*K + k)*DW
     reg [C-1:0] plane1 [0:T*R-1];        // source lines of row r of tile t at bl = 1, at t*R + r
     reg [C-1:0] plane0 [0:T*R-1];        // .. at bl = 0
@@ -63,7 +66,9 @@ module bridgebnn_shell #(
     reg [15:0] request = 0;              // counts requests; Python answers within the same time step
     reg [T-1:0] ask = 0;                 // tiles that need new decisions (or, live, source lines)
     reg [R*UW-1:0] used [0:T-1];         // evaluations of each row since this tile's last answer
-    reg [15:0] verify_request = 0;       // counts verify reads; Python answers within the same time step
+    reg [15:0] verify_request = 0;       // counts verify reads asked of Python, which answers within the same time step
+    reg [95:0] ahead_reads = 0;          // counts those answered here, by reference, 32 bits each
+    reg [95:0] ahead_columns = 0;        // and their columns
     reg [47:0] told = 0;                 // what the last pulse or verify read asks for, see below
     reg [C-1:0] told_en = 0;             // and its columns
     reg [15:0] layer_count = 0;
@@ -175,9 +180,12 @@ module bridgebnn_shell #(
 
     // ---- pulses and verify reads, in the middle of their first cycle ----
     wire one_line = |wl_en && (wl_en & (wl_en - 1'b1)) == 0;
-    integer w;
+    integer w, k;
     reg [7:0] told_tile;
-    reg [C-1:0] told_columns;
+    reg [C-1:0] told_columns, passed;
+    reg [31:0] columns;
+    reg ahead = 0;  // the last verify read was answered here: by `passed`
+    initial passed = 0;
     always @(negedge clk)
         if (TIED == 0 && ((pulse && !pulse_q) || (verify && !verify_q))) begin
             told_tile = 0;
@@ -189,7 +197,17 @@ module bridgebnn_shell #(
                 end
             told_en <= told_columns;
             told <= {told_tile, {16-AW{1'b0}}, row, 2'b0, one_line, prog_side, prog_op, verify_ref, wl_level, prog_level};
-            if (verify) verify_request <= verify_request + 1;
+            if (verify) begin
+                ahead <= 0;
+                if (answers_for == {1'b1, told_tile, {16-AW{1'b0}}, row} && prog_level == 0 && verify_ref != 3) begin
+                    columns = 0;
+                    for (k = 0; k < C; k = k + 1) columns = columns + told_columns[k];
+                    ahead <= 1;
+                    passed <= answers[((prog_side ? 3 : 0) + verify_ref)*C +: C];
+                    ahead_reads[verify_ref*32 +: 32] <= ahead_reads[verify_ref*32 +: 32] + 1;
+                    ahead_columns[verify_ref*32 +: 32] <= ahead_columns[verify_ref*32 +: 32] + columns;
+                end else verify_request <= verify_request + 1;
+            end
         end
 
     // ---- answers ----
@@ -223,7 +241,7 @@ module bridgebnn_shell #(
                 if (!wl_en[v]) begin
                     if (sl_open) sl[v*C +: C] <= unknown[v*C +: C];
                 end else if (sl_verify)
-                    sl[v*C +: C] <= (told_en & py_passed) | (~told_en & unknown[v*C +: C]);
+                    sl[v*C +: C] <= (told_en & (ahead ? passed : py_passed)) | (~told_en & unknown[v*C +: C]);
                 else if (live[v*R + row]) sl[v*C +: C] <= py_sl[v*C +: C];
                 else if (known[v*R + row])
                     sl[v*C +: C] <= (col_en[v*C +: C] & ((bl[v*C +: C] & plane1[v*R + row])

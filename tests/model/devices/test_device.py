@@ -325,6 +325,24 @@ def test_program_disturb_reaches_the_partner_only():
     assert devices.resistance_ohm[0, 0, 3, N] == pytest.approx(before[0, 0, 3, N] * np.exp(-0.01))
 
 
+def test_verify_reads_told_ahead_are_those_asked_one_by_one():
+    devices = DeviceArray(WIDE, DeviceParams.real(), 2)
+    rng = np.random.default_rng(5)
+    for op in (ProgOp.FORM, ProgOp.RESET, ProgOp.SET):
+        for side in ProgSide:
+            devices.pulse(0, 3, rng.random(WIDE.columns) < 0.5, op, side, code(1.9), code(2.7), 1e-6)
+        ahead = devices.passes(0, 3)
+        assert ahead is not None
+        for side in ProgSide:
+            for ref in VerifyRef:
+                asked = rng.random(WIDE.columns) < 0.5
+                found = devices.verify(0, 3, asked, side, ref)
+                assert 0 < found.sum() < asked.sum() or op is ProgOp.FORM
+                assert (found == (ahead[side, ref] & asked)).all()
+    devices.resistance_ohm[0, 3, 7, 1] = np.nan
+    assert devices.passes(0, 3) is None  # whoever asks for it is told which
+
+
 def test_verify_limits_are_sharp_and_margin_tightens():
     devices = DeviceArray(WIDE, DeviceParams.ideal(), 1)
     p = devices.params

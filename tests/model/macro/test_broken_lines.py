@@ -85,3 +85,11 @@ def test_a_device_behind_a_broken_bit_line_is_nothing_to_the_other_row():
 def test_lines_that_no_spare_helps_are_not_taken_from_the_command_line(text):
     with pytest.raises(ValueError, match="KIND one of word_open, bit_open"):
         LineFault.parse(text)
+
+
+def test_rows_that_a_broken_line_touches_are_not_told_ahead():
+    """What passes there may depend on which columns are asked, or on a pulse on another row."""
+    array = chip(LineFault(kind="word_open", tile=0, row=3, columns=(), side=0, value=0, other=0))
+    assert [array.passes(0, row) is None for row in range(4)] == [False, False, False, True]
+    array = chip(LineFault(kind="word_short", tile=0, row=1, columns=(), side=0, value=0, other=2))
+    assert all(array.passes(0, row) is None for row in (1, 2))
