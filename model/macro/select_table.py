@@ -17,12 +17,20 @@ the operating point. Against the solution itself, 300 ohm to 200 Mohm: V_SL with
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bridgebnn.cache import cached
+from bridgebnn.paths import build_root
+
+from . import select_transistor
 from .select_transistor import SelectTransistorParams, bridge_operating_point
 
 __all__ = ["SelectTable", "select_table"]
@@ -39,6 +47,10 @@ _READ = 768
 
 _LEAST_A = 1e-18
 """Floor of a bridge's current where a leg is voltage over current."""
+
+_FILE = "tables.npy"
+_KEPT = 16
+"""Tables that stay among the caches."""
 
 _LEAST_V = 1e-3
 """Lowest line voltage that is tabulated: below, nothing is read anyway."""
@@ -110,7 +122,10 @@ def _place(ohm: FloatArray) -> _Place:
 
 @lru_cache(maxsize=8)
 def select_table(v_line_V: float, v_wl_V: float, params: SelectTransistorParams) -> SelectTable:
-    """The table of an operating point, made once: about 0.2 s and 9 MB.
+    """The table of an operating point, made once: about 0.5 s with what SciPy takes to load, and 9 MB.
+
+    It is kept among the caches (`bridgebnn.paths.build_root`), as every simulation is a process of its own, the last
+    16 of them; where nothing can be written it is made anew.
 
     Parameters
     ----------
@@ -121,9 +136,35 @@ def select_table(v_line_V: float, v_wl_V: float, params: SelectTransistorParams)
     params : SelectTransistorParams
         Of both transistors.
     """
+    high_V = max(v_line_V, _LEAST_V)
+    try:
+        return SelectTable(*_kept(high_V, v_wl_V, params))
+    except (OSError, ValueError):  # no place to write, or another process has just removed it
+        return SelectTable(*_solved(high_V, v_wl_V, params))
+
+
+def _kept(high_V: float, v_wl_V: float, params: SelectTransistorParams) -> FloatArray:
+    """``_solved`` from the cache."""
+    key = hashlib.sha256(repr((high_V, v_wl_V, params, np.__version__, version("scipy"))).encode())
+    for source in (__file__, select_transistor.__file__):
+        key.update(Path(source).read_bytes())
+    place = build_root() / "tables" / f"select-{key.hexdigest()[:16]}"
+
+    def make(folder: Path) -> None:
+        np.save(folder / _FILE, _solved(high_V, v_wl_V, params))
+
+    if cached(place, make):
+        kept = sorted(place.parent.glob("select-*/"), key=lambda folder: folder.stat().st_mtime)
+        for old in kept[:-_KEPT]:
+            shutil.rmtree(old, ignore_errors=True)
+    tables: FloatArray = np.load(place / _FILE, allow_pickle=False)
+    return tables
+
+
+def _solved(high_V: float, v_wl_V: float, params: SelectTransistorParams) -> FloatArray:
+    """Logarithms of both resistances over the grid, (2, 768 * 768)."""
     from scipy.interpolate import RectBivariateSpline  # slow to load, and each simulation is a process
 
-    high_V = max(v_line_V, _LEAST_V)
     solved, fine = np.linspace(_LOW, _HIGH, _SOLVED), np.linspace(_LOW, _HIGH, _READ)
     ohm = np.exp(solved)
     logs = np.empty((2, _SOLVED, _SOLVED))
@@ -133,4 +174,4 @@ def select_table(v_line_V: float, v_wl_V: float, params: SelectTransistorParams)
         current_A = np.maximum(current_A, _LEAST_A)
         legs = (high_V - sl_V) / current_A - ohm[rows, None], sl_V / current_A - ohm
         logs[:, rows] = np.log(np.maximum(legs, 1.0))
-    return SelectTable(*(RectBivariateSpline(solved, solved, part)(fine, fine).ravel() for part in logs))
+    return np.array([RectBivariateSpline(solved, solved, part)(fine, fine).ravel() for part in logs])
