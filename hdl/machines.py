@@ -13,6 +13,8 @@ from amaranth.hdl import UnusedElaboratable
 from amaranth.hdl._ast import Switch
 from amaranth.hdl._dsl import FSMNextStatement
 
+from .bus.axi4lite import AxiLiteBridge
+from .bus.frames import FrameRunner
 from .bus.wishbone import WishboneResponder
 from .control.arbiter import CommandArbiter, UnlockSequence
 from .layers.descriptor_table import DescriptorCheck
@@ -25,7 +27,7 @@ from .layers.window_gather import WindowGather
 from .programming.activity import BLOCKS
 from .spec import Geometry
 
-__all__ = ["Machine", "machines"]
+__all__ = ["Machine", "machines", "stream_machines"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +74,15 @@ def machines(geometry: Geometry) -> tuple[Machine, ...]:
     if geometry.map_words:
         blocks["layer.walk_check"] = lambda: WalkCheck(geometry)
         blocks["layer.maps.gather"] = lambda: WindowGather(geometry)
+    return _found(blocks)
+
+
+def stream_machines(geometry: Geometry) -> tuple[Machine, ...]:
+    """Those that stand beside the controller's behind AXI4-Lite and streams: bridge, and runner of frames."""
+    return _found({"bridge": AxiLiteBridge, "frames": lambda: FrameRunner(geometry)})
+
+
+def _found(blocks: dict[str, Callable[[], Any]]) -> tuple[Machine, ...]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnusedElaboratable)  # only the state machines are looked at
         found = tuple(

@@ -5,7 +5,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from bridgebnn.hdl.machines import machines
+from bridgebnn.hdl.machines import machines, stream_machines
 from bridgebnn.hdl.spec import ErrorCode, Geometry
 from bridgebnn.hdl.spec.register_map import register_map
 from bridgebnn.proofs.rules import SUBJECTS
@@ -47,7 +47,8 @@ def test_every_property_belongs_to_a_rule():
 
 
 def test_every_state_has_a_point():
-    states = [f"{machine.name}.{state}" for machine in machines(SPARED) for state in machine.states]
+    every = (*machines(SPARED), *stream_machines(SPARED))
+    states = [f"{machine.name}.{state}" for machine in every for state in machine.states]
     assert sorted(PLAN["leaves"]) == sorted(states)
 
 

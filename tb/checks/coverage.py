@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from bridgebnn.tb.pins import Pin
 
 from .coverage_points import LEVEL_PINS, closable, extremes, named, seen_fields
 
-__all__ = ["RESET_PIN", "Collector", "state_pin"]
+__all__ = ["RESET_PIN", "Collector", "follow", "state_pin"]
 
 NO_OPCODE = "no opcode"
 
@@ -44,6 +45,35 @@ RESET_PIN = "cover_reset"
 def state_pin(number: int) -> str:
     """Name of a top-level wire that shows the state of machine ``number``, where a build has such wires."""
     return f"cover_state_{number}"
+
+
+async def follow(machine: Machine, handle: Any, rst: Pin, hit: Callable[[str, str], None]) -> None:
+    """Count the states and arcs that a state machine takes, for ever; what a reset does is no arc.
+
+    Parameters
+    ----------
+    machine : Machine
+    handle
+        Of the signal that holds the state.
+    rst : Pin
+        The reset.
+    hit : callable
+        Is given ``states`` or ``arcs``, and the name of the point.
+    """
+    pin, was = Pin(handle), machine.start
+    names = {f"{code:0{pin.width}b}": name for code, name in enumerate(machine.states)}
+    change = ValueChange(handle)
+    hit("states", f"{machine.name}.{was}")
+    while True:
+        await change
+        await ReadWrite()
+        now = names.get(pin.text(), "")
+        if not now:
+            continue
+        hit("states", f"{machine.name}.{now}")
+        if now != was and rst.text() == "0":
+            hit("arcs", f"{machine.name}.{was} > {now}")
+        was = now
 
 
 class Collector:
@@ -121,7 +151,8 @@ class Collector:
         for number, machine in enumerate(machines(self.geometry)):
             handle = self._state(number, machine)
             if handle is not None:
-                cocotb.start_soon(self._states(machine, handle))
+                rst = Pin(getattr(dut, RESET_PIN, dut.rst))
+                cocotb.start_soon(follow(machine, handle, rst, self.hit))
 
     def save(self, path: Path) -> None:
         """Write the hits: group, point, how often."""
@@ -159,22 +190,6 @@ class Collector:
                 continue
             return handle
         return None
-
-    async def _states(self, machine: Machine, handle: Any) -> None:
-        pin, was = Pin(handle), machine.start
-        names = {f"{code:0{pin.width}b}": name for code, name in enumerate(machine.states)}
-        change, rst = ValueChange(handle), Pin(getattr(self.dut, RESET_PIN, self.dut.rst))
-        self.hit("states", f"{machine.name}.{was}")
-        while True:
-            await change
-            await ReadWrite()
-            now = names.get(pin.text(), "")
-            if not now:
-                continue
-            self.hit("states", f"{machine.name}.{now}")
-            if now != was and rst.text() == "0":
-                self.hit("arcs", f"{machine.name}.{was} > {now}")
-            was = now
 
     # -- bus ------------------------------------------------------------------------------------------------
 

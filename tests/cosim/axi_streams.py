@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import random
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import cocotb
@@ -12,6 +14,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, ReadOnly, RisingEdge, with_timeout
 from cocotbext.axi import AxiStreamBus, AxiStreamSink, AxiStreamSource
 
+from bridgebnn.hdl.machines import stream_machines
 from bridgebnn.hdl.spec import Command, ErrorCode, Geometry, ReadMode
 from bridgebnn.hdl.spec.streams import StreamError
 from bridgebnn.model import Array, MacroParams
@@ -22,8 +25,10 @@ from bridgebnn.model.networks.golden import forward
 from bridgebnn.model.networks.network import Network
 from bridgebnn.records import Record
 from bridgebnn.tb.bus.registers import BusError, Registers
+from bridgebnn.tb.checks.coverage import follow
 from bridgebnn.tb.env import Env
 from bridgebnn.tb.host.driver import HostDriver
+from bridgebnn.tb.pins import Pin
 from bridgebnn.tb.runs.job import testbench
 from bridgebnn.tb.runs.jobs import Job
 from tests.cosim import small, test_maps
@@ -44,6 +49,8 @@ class StreamJob(Job, frozen=True, kw_only=True):
     images: int = 8
     parts: tuple[str, ...] = ("lengths", "errors", "host", "resets")
     patience_cyc: int = 20_000
+    watched: bool = False
+    """States and arcs are counted: on Icarus, which shows the registers inside."""
 
 
 class StreamReport(Record, frozen=True, kw_only=True):
@@ -55,6 +62,8 @@ class StreamReport(Record, frozen=True, kw_only=True):
     accesses: int = 0
     cycles: int = 0
     wrong: tuple[str, ...] = ()
+    hits: dict[str, int] = {}
+    """States and arcs of the bridge and of the runner of frames, where the simulator shows them."""
 
 
 def mapped(which: str) -> tuple[Mapping, np.ndarray]:
@@ -197,6 +206,20 @@ async def settings(streams: Streams, host: HostDriver) -> None:
     await in_a_row(streams, 2)
 
 
+async def plain_inputs(streams: Streams, host: HostDriver) -> None:
+    """A first layer that reads no map any more: frames have its length, one word for each of a row's words."""
+    walk = await host.bus.read("WALK", 0)
+    reads_map = host.bus.map.window("WALK").layout[0].field("reads_map")
+    await host.bus.write("WALK", walk & ~(1 << reads_map.lsb), 0)
+    words = streams.mapping.geometry.row_words + 1
+    streams.send([0] * words)
+    await streams.expect(
+        failed(StreamError.BAD_FRAME, words), "a frame of a map where the first layer reads none"
+    )
+    await host.bus.write("WALK", walk, 0)
+    await in_a_row(streams, 1)
+
+
 async def leftovers(streams: Streams, host: HostDriver) -> None:
     """Inputs and results that the host has left do not mix into frames; a frame waits for the host's command."""
     packed = streams.packed
@@ -303,6 +326,11 @@ async def over_streams(dut, job, progress):
     dut.rst.value = 0
     await ClockCycles(dut.clk, 3)
     host, counted = env.host, [0]
+    hits: Counter[str] = Counter()
+    for machine in stream_machines(geometry) if job.watched else ():
+        block, state = machine.path.split(".")
+        handle = getattr(getattr(dut, block), state)
+        cocotb.start_soon(follow(machine, handle, Pin(dut.rst), lambda _, point: hits.update([point])))
 
     async def main() -> None:
         await bring_up(streams, host)
@@ -310,17 +338,20 @@ async def over_streams(dut, job, progress):
         await in_a_row(streams, job.images)
         task.cancel()
         await ClockCycles(dut.clk, 60)
-        progress("images", job.images, job.images)
-        if "lengths" in job.parts:
-            await lengths(streams, geometry)
-        if "errors" in job.parts:
-            await settings(streams, host)
-            await aborted(streams, host, range(0, 240, 24))
-        if "host" in job.parts:
-            await leftovers(streams, host)
-            await taken(streams, host)
-        if "resets" in job.parts:
-            await resets(streams, host)
+        parts: dict[str, list[Callable[[], Awaitable[None]]]] = {
+            "lengths": [lambda: lengths(streams, geometry)],
+            "plain": [lambda: plain_inputs(streams, host)],
+            "errors": [
+                lambda: settings(streams, host),
+                lambda: aborted(streams, host, range(0, 240, 24)),
+            ],
+            "host": [lambda: leftovers(streams, host), lambda: taken(streams, host)],
+            "resets": [lambda: resets(streams, host)],
+        }
+        for number, part in enumerate(job.parts):
+            progress(part, number, len(job.parts))
+            for work in parts[part]:
+                await work()
         await ClockCycles(dut.clk, 200)
         if not streams.sink.empty():
             streams.note("a frame too many")
@@ -333,4 +364,5 @@ async def over_streams(dut, job, progress):
         accesses=counted[0],
         cycles=env.cycle(),
         wrong=tuple(streams.wrong[:5]),
+        hits=dict(hits),
     )

@@ -6,6 +6,7 @@ import pytest
 
 from bridgebnn.hdl.bus import frames
 from bridgebnn.hdl.control import axi_controller
+from bridgebnn.hdl.machines import stream_machines
 from bridgebnn.hdl.output.verilog import verilog_text
 from bridgebnn.hdl.spec.pins import MACRO_PINS, Bus, Flow, host_ports
 from bridgebnn.tb.simulators import Simulation, SimulationError, run
@@ -24,9 +25,8 @@ def simulate(tmp_path, sim, which="small", **job):
 
 
 @pytest.mark.icarus
-@pytest.mark.parametrize("share", [0.0, 0.7])
-def test_images_errors_hosts_and_resets(tmp_path, share):
-    report = simulate(tmp_path, "icarus", share=share)
+def test_images_errors_hosts_and_resets(tmp_path):
+    report = simulate(tmp_path, "icarus", share=0.0)
     assert not report["wrong"]
     assert report["frames"] == report["answered"] >= 60
     assert report["errors"] > 20
@@ -41,12 +41,32 @@ def test_on_verilator(tmp_path):
 
 
 @pytest.mark.icarus
-@pytest.mark.parametrize("which", ["bits", "maps"])
-def test_bits_as_results_and_maps_as_inputs(tmp_path, which):
-    report = simulate(tmp_path, "icarus", which, share=0.3, images=4, parts=["lengths"])
+def test_bits_as_results(tmp_path):
+    report = simulate(tmp_path, "icarus", "bits", share=0.3, images=4, parts=["lengths"])
     assert not report["wrong"]
     assert report["frames"] == report["answered"] >= 12
     assert report["errors"] >= 4
+
+
+@pytest.mark.icarus
+def test_maps_as_inputs_and_every_state_and_arc_is_hit(tmp_path):
+    """Everything that goes wrong, with much stalling; then on a controller with maps, whose runner has all states."""
+    whole = simulate(tmp_path, "icarus", share=0.7, watched=True)
+    assert not whole["wrong"]
+    assert whole["frames"] == whole["answered"] >= 60
+    assert whole["errors"] > 20
+    assert whole["accesses"] > 40
+    maps = simulate(tmp_path, "icarus", "maps", share=0.3, images=4, parts=["lengths", "plain"], watched=True)
+    assert not maps["wrong"]
+    assert maps["frames"] == maps["answered"] >= 12
+    assert maps["errors"] >= 5
+    hit = {*whole["hits"], *maps["hits"]}
+    found = stream_machines(GEOMETRIES["maps"])
+    points = [f"{m.name}.{state}" for m in found for state in m.states]
+    points += [f"{m.name}.{a} > {b}" for m in found for a, b in m.arcs]
+    assert [point for point in points if point not in hit] == []
+    bypass = "frames.READ_TILES > READ_ROWS"  # of controllers without maps
+    assert hit - {*points} == {bypass}
 
 
 BROKEN = {
