@@ -220,5 +220,7 @@ def _outcome(check: Check, kit: Kit) -> tuple[str, str]:
         return "passed", check.run(kit)
     except Refused as error:
         return "refused", str(error).replace(f"{kit.work}/", "")  # the same in every run
+    except FileNotFoundError as error:
+        return "refused", f"no file {Path(error.filename).name}"
     except Missing as error:
         return "missing", str(error)

@@ -96,7 +96,7 @@ def a_latch(kit: Kit) -> None:
 
 def a_lost_module(kit: Kit) -> None:
     """A module that is in no file."""
-    (kit.folder / "rtl" / f"{kit.name}_arbiter.v").write_text("")
+    (kit.folder / "rtl" / f"{kit.block('arbiter')}.v").write_text("")
 
 
 def a_lost_port(kit: Kit) -> None:

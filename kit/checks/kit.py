@@ -82,6 +82,19 @@ class Kit:
         names = [Path(file).stem.removesuffix("_stub") for file in self.sources if file.startswith("macro/")]
         return [name for name in names if name != f"{self.name}_macro"]
 
+    def block(self, name: str) -> str:
+        """Name of a module of the controller by its end, ``program_rails``; behind AXI it is one level further down.
+
+        Raises
+        ------
+        Refused
+            The kit has no such module, or several.
+        """
+        found = sorted(file.stem for file in (self.folder / "rtl").glob(f"{self.name}*_{name}.v"))
+        if len(found) != 1:
+            raise Refused(f"modules of the name {name}: {', '.join(found) or 'none'}")
+        return found[0]
+
     def macro(self, suffix: str) -> Path:
         """A view of the macro: ``.lef``, ``_stub.v``, ``_tt_1p80V_25C.lib``."""
         return self.folder / "macro" / f"{self.name}_macro{suffix}"

@@ -41,7 +41,7 @@ def layout(kit: Kit) -> str:
 
 
 def _name(kit: Kit) -> str:
-    return f"{kit.name}_{BLOCK}"
+    return kit.block(BLOCK)
 
 
 def _source(kit: Kit) -> str:

@@ -92,3 +92,18 @@ def test_bad_input_is_one_line(kit, tmp_path, capsys, arguments, text):
     error = capsys.readouterr().err
     assert text in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("bus", list(Bus))
+def test_blocks_of_the_controller_are_found(tmp_path, bus):
+    """Behind AXI they are one level further down; what is not there is refused, and ends no other check."""
+    (tmp_path / "manifest.json").write_text(f'{{"kit": "chip", "bus": "{bus}"}}')
+    (tmp_path / "rtl").mkdir()
+    inner = "chip" if bus is Bus.WISHBONE else "chip_controller"
+    (tmp_path / "rtl" / f"{inner}_arbiter.v").write_text("")
+    kit = checks.Kit.open(tmp_path, tmp_path)
+    assert kit.block("arbiter") == f"{inner}_arbiter"
+    with pytest.raises(checks.Refused, match="modules of the name unlock: none"):
+        kit.block("unlock")
+    (report,) = check_kit(tmp_path, only=("elaboration",), broken=False).checks
+    assert (report.result, report.found) == ("refused", "no file rtl.f")

@@ -231,9 +231,9 @@ def test_the_testbench_on_macros(kit, tmp_path, late):
 
 
 @pytest.mark.verilator
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_testbench_on_macros_in_verilator(kit, tmp_path):
-    """The command of the kit's testbench, word by word but for the compiler's flags."""
+    """The command of the kit's testbench, but for the compiler's flags; on Icarus it is in `make test`."""
     words = [
         tools() / "bin" / "verilator",
         "--binary",
@@ -244,7 +244,8 @@ def test_the_testbench_on_macros_in_verilator(kit, tmp_path):
         "--top-module",
         "chip_tb",
     ]
-    flags = ["-CFLAGS", "-std=c++20 -fcoroutines -O0", "--Mdir", str(tmp_path)]
+    flags = ["-CFLAGS", "-std=c++20 -fcoroutines", "-MAKEFLAGS", "OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0"]
+    flags += ["--Mdir", str(tmp_path)]
     subprocess.run([*words, *flags], cwd=kit, check=True, capture_output=True)
     done = subprocess.run(
         [tmp_path / "Vchip_tb", "+preload"], cwd=kit, capture_output=True, text=True, check=True
