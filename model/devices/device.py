@@ -519,6 +519,10 @@ class DeviceArray:
         """Copy of the chip's state, for :meth:`restore`; it does not show how pulses were grouped."""
         return {name: getattr(self, name).copy() for name in _STATE}
 
+    def differences(self, other: DeviceArray) -> list[str]:
+        """What of the state is not equal to that of another chip of the same geometry."""
+        return [name for name in _STATE if not np.array_equal(getattr(self, name), getattr(other, name))]
+
     def restore(self, state: dict[str, Any]) -> None:
         """Take back a :meth:`snapshot` of the same geometry; row versions go up."""
         for name in _STATE:

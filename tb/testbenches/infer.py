@@ -216,11 +216,8 @@ def model_alone(
     offsets = measured(self_tests(mapping, job.trim), alone) if job.trim else {}
     if isinstance(env.agent, PrefetchAgent):
         env.agent.flush()
-    ours, theirs = env.array.devices.snapshot(), alone.devices.snapshot()
-    wrong = [
-        name for name in theirs if name != "row_version" and not np.array_equal(ours[name], theirs[name])
-    ]
-    same = alone.state_hash() == env.array.state_hash()
+    wrong = alone.devices.differences(env.array.devices)
+    same = alone.same_state(env.array)
     return alone, offsets, {"state_equal": same, "model_programming": report.replace(differ=wrong)}
 
 
@@ -269,5 +266,5 @@ def summary(
         record[f"{name}_first"] = reference.first
         record[f"{name}_images"] = len(reference.images)
     if alone is not None and env.agent is not None:
-        record["state_equal_after"] = alone.state_hash() == env.array.state_hash()
+        record["state_equal_after"] = alone.same_state(env.array)
     return record

@@ -289,6 +289,21 @@ def test_snapshot_restores_everything(tmp_path):
             other.restore(tmp_path / "a.npz")
 
 
+def test_states_are_the_same_when_every_part_is():
+    one, other = (Array(GEOMETRY, NOISY, 1) for _ in range(2))
+    assert one.same_state(other)
+    parts = {name: getattr(other.devices, name) for name in other.devices.snapshot()} | {"reads": other.reads}
+    assert len(parts) == 8
+    for name, part in parts.items():
+        kept = part.flat[-1]
+        part.flat[-1] = not kept if part.dtype == bool else kept + 1
+        assert not one.same_state(other), name
+        assert one.devices.differences(other.devices) == [name] * (name != "reads")
+        assert one.state_hash() != other.state_hash()
+        part.flat[-1] = kept
+        assert one.same_state(other)
+
+
 def test_same_pulses_same_state():
     def programmed(order):
         array = Array(GEOMETRY, MacroParams.real(), 4)
