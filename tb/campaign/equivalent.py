@@ -10,11 +10,16 @@ from pathlib import Path
 from bridgebnn.proofs.aiger import Aiger, read_witness, replay
 from bridgebnn.proofs.flow import run_abc, to_aiger, yosys
 
+from .cuts import Cut, Registers, candidates, cone, support
 from .mutation import INNER, SELECT
 
 __all__ = ["Gates", "Sorted", "Sorter"]
 
 FRAMES = 40
+CUT_S = (4.0, 30.0)
+"""Longest proofs of a part of the controller: each part once, then each again. Most take less than a second."""
+ONLY_WITH = {"wb_dat_r": "wb_ack"}
+"""Outputs that say something only while another one is 1 (docs/architecture.md, section 2)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,15 +73,20 @@ class Gates:
             found = self.conjunction(found, literal ^ 1)
         return found ^ 1
 
-    def copy(self, circuit: Aiger, of: dict[int, int]) -> Callable[[int], int]:
-        """The gates of another circuit, whose inputs and latches stand at the literals ``of``; a map of literals."""
-        of = {0: 0} | of
+    def copy(
+        self, circuit: Aiger, of: dict[int, int], held: dict[int, int] | None = None
+    ) -> Callable[[int], int]:
+        """The gates of another circuit, whose inputs and latches stand at the literals ``of``; a map of literals.
+
+        ``held``: literals that stand in place of gates.
+        """
+        of, held = {0: 0} | of, held or {}
 
         def moved(literal: int) -> int:
             return of[literal & ~1] ^ literal & 1
 
         for left, first, second in circuit.ands:
-            of[left] = self.conjunction(moved(first), moved(second))
+            of[left] = held[left] if left in held else self.conjunction(moved(first), moved(second))
         return moved
 
 
@@ -116,11 +126,31 @@ class Sorter:
         ports = re.findall(r"^output (\d+) \d+ (\w+)$", vmap, re.MULTILINE)
         self._plain = self._settled(0)
         self._ports: dict[str, list[int]] = {}
+        self._mask(dict((name, int(place)) for place, name in reversed(ports)), ports)
         for place, name in ports:
             self._ports.setdefault(name, []).append(self._circuit.outputs[int(place)])
+        self._registers = Registers(self._circuit, vmap, (folder / "mutants.il").read_text())
 
-    def sort(self, number: int, *, limit_s: float = 120.0) -> Sorted:
-        """Prove a mutant equivalent, or find what differs; ``limit_s`` seconds for each proof."""
+    def _mask(self, first: dict[str, int], ports: list[tuple[str, str]]) -> None:
+        """Outputs of `ONLY_WITH` are 0 where they say nothing."""
+        circuit = self._circuit
+        for place, name in ((int(place), name) for place, name in ports if name in ONLY_WITH):
+            if (enable := first.get(ONLY_WITH[name])) is not None:
+                left = 2 * (len(circuit.inputs) + len(circuit.latches) + len(circuit.ands) + 1)
+                both = circuit.outputs[place], circuit.outputs[enable]
+                circuit.ands.append((left, max(both), min(both)))
+                circuit.outputs[place] = left
+
+    def sort(self, number: int, *, path: str = "", limit_s: float = 120.0) -> Sorted:
+        """Prove a mutant equivalent, or find what differs.
+
+        Parameters
+        ----------
+        path : str
+            Instance in which it stands, from the top down; where parts of the controller are tried first.
+        limit_s : float
+            Seconds for each proof.
+        """
         settled = self._plain & self._settled(number)
         reached = Sorted(verdict="equivalent", why="in every state that is reached")
         if self._same_step(number, limit_s, settled):
@@ -132,6 +162,8 @@ class Sorter:
         whole = gates.any(list(differ.values()))
         if whole == 0:
             return Sorted(verdict="equivalent", why="reaches no output")
+        if cut := self._cut(number, path, limit_s, settled):
+            return Sorted(verdict="equivalent", why=f"{reached.why}, by {cut.name}")
         names = list(differ)
         circuit = Aiger(
             inputs=gates.inputs, latches=latches, outputs=[whole], ands=gates.ands, names=["differ"]
@@ -141,7 +173,7 @@ class Sorter:
             return reached
         found = run_abc(file, f"bmc3 -F {FRAMES} -T {max(1, round(limit_s))}", limit_s + 10)
         if found.status != "violated":
-            if run_abc(file, f"scorr; pdr -T {max(1, round(limit_s))}", limit_s + 10).status == "proven":
+            if _proven(file, limit_s):
                 return reached
             return Sorted(verdict="undecided", why=f"no difference in {found.depth} cycles")
         shown = Aiger(
@@ -199,6 +231,93 @@ class Sorter:
         )
         return _holds(file, "iprove", limit_s)
 
+    def _cut(self, number: int, path: str, limit_s: float, settled: frozenset[int]) -> Cut | None:
+        """The part of the controller that shows it equivalent."""
+        cuts = list(candidates(self._registers, path, *self._touched(number, settled)))
+        for most_s in sorted({min(limit_s, most_s) for most_s in CUT_S}):
+            for place, cut in enumerate(cuts):
+                circuit = self.part(number, cut, settled)
+                if circuit.outputs[0] == 0:
+                    return cut
+                if not circuit.ands:  # one bit that is free, or always differs
+                    continue
+                circuit.write(file := self._folder / f"cut-{number}-{place}.aig")
+                if _holds(file, "scorr; iprove", most_s) or _proven(file, most_s):
+                    return cut
+        return None
+
+    def _touched(self, number: int, settled: frozenset[int]) -> tuple[set[int], set[int]]:
+        """Latches whose next value a mutant touches, and latches that decide what it touches."""
+        circuit = self._circuit
+        gates = Gates([*circuit.inputs, *(latch for latch, _ in circuit.latches)], [])
+        shared = {literal: literal for literal in gates.inputs} | dict.fromkeys(settled, 0)
+        plain = gates.copy(circuit, shared | self._selected(0))
+        mutant = gates.copy(circuit, shared | self._selected(number))
+        ends = [(latch, after) for latch, after in circuit.latches if latch not in settled]
+        reached = {latch for latch, after in ends if plain(after) != mutant(after)}
+        every = [*circuit.outputs, *(after for _, after in ends)]
+        differ = self._differ(number, gates, shared, plain, mutant, every)
+        return reached, support(differ, gates.ands) & {latch for latch, _ in circuit.latches}
+
+    def _differ(
+        self,
+        number: int,
+        gates: Gates,
+        shared: dict[int, int],
+        plain: Callable[[int], int],
+        mutant: Callable[[int], int],
+        ends: list[int],
+    ) -> int:
+        """Literal that is 1 where one of the ends differs; or, where all hang on one gate, where that one does."""
+        pairs = {(plain(end), mutant(end)) for end in ends if plain(end) != mutant(end)}
+        if pairs and (neck := self._neck(plain, mutant, ends)):
+            held = gates.copy(self._circuit, shared | self._selected(number), held={neck: plain(neck)})
+            if all(plain(end) == held(end) for end in ends):
+                pairs = {(plain(neck), mutant(neck))}
+        return gates.any([gates.unequal(a, b) for a, b in sorted(pairs)])
+
+    def _neck(self, plain: Callable[[int], int], mutant: Callable[[int], int], ends: list[int]) -> int:
+        """The last gate that no way from the mutant to an end seems to pass by; 0 where there is none."""
+        place: dict[int, int] = {}
+        last = dict[int, int]()
+        for left, first, second in self._circuit.ands:
+            if plain(left) != mutant(left) and max(plain(left), mutant(left)) > 1:
+                place[left] = len(place)
+                for before in (first & ~1, second & ~1):
+                    if before in place:
+                        last[before] = place[left]
+        last |= dict.fromkeys((end & ~1 for end in ends if end & ~1 in place), len(place))
+        neck = far = 0
+        for gate, here in place.items():
+            neck = gate if far <= here else neck
+            far = max(far, last.get(gate, 0))
+        return neck
+
+    def part(self, number: int, cut: Cut, settled: frozenset[int] = frozenset()) -> Aiger:
+        """A cut of the controller and of its mutant; its output is 1 where they differ.
+
+        ``settled`` are latches that are 0 in both. The output is literal 0 where nothing can differ.
+        """
+        circuit, twinned, count = self._circuit, set[int](), len(self._circuit.inputs)
+        own = {latch: 2 * (count + i + 1) for i, (latch, _) in enumerate(circuit.latches)}
+        shared = {literal: literal for literal in circuit.inputs} | own | dict.fromkeys(settled, 0)
+        moving = [(latch, after) for latch, after in circuit.latches if latch not in settled]
+        while True:
+            twins = {latch: 2 * (count + len(own) + i + 1) for i, latch in enumerate(sorted(twinned))}
+            gates = Gates(list(circuit.inputs), [*own.values(), *twins.values()])
+            plain = gates.copy(circuit, shared | self._selected(0))
+            mutant = gates.copy(circuit, shared | twins | self._selected(number))
+            reached = {latch for latch, after in moving if plain(after) != mutant(after)}
+            if not (more := reached & cut.twins - twinned):
+                break
+            twinned |= more
+        ends = [*circuit.outputs, *(after for latch, after in moving if latch not in twinned)]
+        differ = self._differ(number, gates, shared | twins, plain, mutant, ends)
+        following = [(own[latch], plain(after)) for latch, after in moving if latch in cut.kept | twinned]
+        following += [(twins[latch], mutant(after)) for latch, after in moving if latch in twinned]
+        free = [own[latch] for latch, _ in moving if latch not in cut.kept | twinned]
+        return cone([*circuit.inputs, *free], following, differ, gates.ands)
+
     def _product(
         self, number: int, settled: frozenset[int]
     ) -> tuple[Gates, list[tuple[int, int]], dict[str, int]]:
@@ -233,3 +352,8 @@ def _holds(file: Path, commands: str, limit_s: float) -> bool:
     run_abc(file, commands, limit_s)
     text = file.with_suffix(".log").read_text()
     return "UNSATISFIABLE" in text or "Networks are equivalent" in text
+
+
+def _proven(file: Path, limit_s: float) -> bool:
+    """Whether ABC finds an invariant from which it follows."""
+    return run_abc(file, f"scorr; pdr -T {max(1, round(limit_s))}", limit_s + 10).status == "proven"

@@ -1,4 +1,4 @@
-"""What becomes of each mutant: killed by a test, proven equivalent, or survived. Told and kept as it comes."""
+"""What becomes of each mutant: killed by a test, equivalent by proof or by argument, or survived. Told as it comes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from bridgebnn.tb.runs.jobs import MutantsJob, Sim
 from bridgebnn.tb.runs.runner import perform
 from bridgebnn.tb.simulators import SimulationError, build
 
+from .arguments import Argument, argued
 from .equivalent import Sorted, Sorter
-from .mutation import Change, built, mutated, runs_on
+from .mutation import Change, built, mutated, place_of, runs_on
 
 __all__ = ["SECOND", "Outcome", "measure"]
 
@@ -42,9 +43,9 @@ class Outcome:
     module, mode, change : str
         Where it is, what happens to the bit, and all of it as Yosys tells it.
     verdict : str
-        ``killed``, ``equivalent``, ``survived``; ``""``: not known yet.
+        ``killed``; ``equivalent``, by proof; ``argued``, to be equivalent; ``survived``; ``""``: not known yet.
     test, how : str
-        The test that noticed, and what it said; of those that nobody noticed, what the solver says.
+        The test that noticed, and what it said; of those that nobody noticed, what the solver says, or the argument.
     seconds : float
         Of the tests.
     """
@@ -75,6 +76,7 @@ def measure(
     tests: Sequence[str],
     proofs: bool = True,
     limit_s: float = 120.0,
+    arguments: Sequence[Argument] = (),
     known: dict[str, Outcome] | None = None,
     first: int | None = None,
     show: Show,
@@ -92,6 +94,8 @@ def measure(
         Whether survivors go to the solver; else each stays a survivor.
     limit_s : float
         Solver's time for a survivor.
+    arguments : sequence of Argument
+        Count where neither a test nor the solver has a verdict.
     known : dict of Outcome
         By label, of an earlier run with the same mutants: what was killed or proven is not run again.
     first : int, optional
@@ -147,12 +151,17 @@ def measure(
         test(other, tuple(test for test in again if test in tests))
         said: dict[int, str] = {}
         if proofs and open_():
-            for number, result in _sorted(name, open_(), folder, limit_s, show):
+            places = {number: place_of(found[number].change) for number in open_()}
+            for number, result in _sorted(name, places, folder, limit_s, show):
                 said[number] = result.why
                 if result.verdict == "equivalent":
                     settle(number, verdict="equivalent", how=result.why)
+        whole = (folder / "whole.v").read_text() if arguments else ""
         for number in open_():
-            settle(number, verdict="survived", how=said.get(number, ""))
+            if reason := argued(arguments, name, seed, found[number].change, whole):
+                settle(number, verdict="argued", how=reason)
+            else:
+                settle(number, verdict="survived", how=said.get(number, ""))
     return [found[number] for number in sorted(found)]
 
 
@@ -192,14 +201,14 @@ def _tested(
 
 
 def _sorted(
-    name: str, numbers: Sequence[int], folder: Path, limit_s: float, show: Show
+    name: str, places: dict[int, str], folder: Path, limit_s: float, show: Show
 ) -> Iterator[tuple[int, Sorted]]:
-    """What the solver says of mutants, as it comes."""
+    """What the solver says of mutants, of which we know the instances, as it comes."""
     show({"stage": f"{name}, gates", "done": 0, "total": 1})
     sorter = Sorter(folder)
     begin = time.monotonic()
-    for done, number in enumerate(numbers):
-        left_s = (time.monotonic() - begin) / done * (len(numbers) - done) if done else None
-        show({"stage": f"{name}, solver", "done": done, "total": len(numbers), "remaining_s": left_s})
-        yield number, sorter.sort(number, limit_s=limit_s)
-    show({"stage": f"{name}, solver", "done": len(numbers), "total": len(numbers)})
+    for done, (number, path) in enumerate(places.items()):
+        left_s = (time.monotonic() - begin) / done * (len(places) - done) if done else None
+        show({"stage": f"{name}, solver", "done": done, "total": len(places), "remaining_s": left_s})
+        yield number, sorter.sort(number, path=path, limit_s=limit_s)
+    show({"stage": f"{name}, solver", "done": len(places), "total": len(places)})

@@ -107,12 +107,15 @@ class Change:
         command = re.sub(rf"(-ctrl {SELECT} \d+) \d+", rf"\1 {number}", line)
         text = re.sub(rf"-ctrl {SELECT} \d+ \d+ |-module \S+ |-src \S+ ?", "", line)
         text = text.removeprefix("mutate -mode ").strip()
-        mode, _, rest = text.partition(" ")
-        cell = rest.split()[1].replace("$flatten", "").replace("\\", "")
-        parts = [part for part in cell.split(".")[:-1] if not part.startswith("$")]
-        return cls(
-            number=number, mode=mode, module=".".join(parts[:2]) or "controller", text=text, command=command
-        )
+        mode = text.split()[0]
+        module = ".".join(place_of(text).split(".")[:2]) or "controller"
+        return cls(number=number, mode=mode, module=module, text=text, command=command)
+
+
+def place_of(text: str) -> str:
+    """Instance in which a mutant stands, from the controller down; "" is the controller itself."""
+    cell = text.partition("-cell ")[2].split()[0].replace("$flatten", "").replace("\\", "")
+    return ".".join(part for part in cell.split(".")[:-1] if not part.startswith("$"))
 
 
 def mutated(geometry: Geometry, count: int, seed: int, folder: Path) -> tuple[Path, list[Change]]:

@@ -9,10 +9,10 @@ from typing import Any
 from rich.box import SIMPLE
 from rich.table import Table
 
-__all__ = ["SECTION", "VERDICTS", "markdown", "score", "table", "tally"]
+__all__ = ["SECTION", "VERDICTS", "markdown", "score", "summary", "table", "tally"]
 
 SECTION = "mutants"
-VERDICTS = ("killed", "equivalent", "survived")
+VERDICTS = ("killed", "equivalent", "argued", "survived")
 Record = dict[str, Any]
 """Fields of a `bridgebnn.tb.campaign.measure.Outcome`."""
 
@@ -29,14 +29,37 @@ def tally(records: Iterable[Record], by: str) -> dict[str, Counter[str]]:
 
 
 def score(row: Counter[str]) -> float | None:
-    """Share of the mutants killed among those that are not equivalent; None where there is none."""
-    judged = row["mutants"] - row["equivalent"]
+    """Share of the mutants killed among those that are not proven equivalent; None where there is none."""
+    return _of(row, row["mutants"] - row["equivalent"])
+
+
+def _of(row: Counter[str], judged: int) -> float | None:
     return row["killed"] / judged if judged else None
 
 
 def _share(row: Counter[str]) -> str:
-    found = score(row)
-    return "" if found is None else f"{100 * found:.1f} %"
+    return _percent(score(row))
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f} %"
+
+
+def summary(row: Counter[str]) -> str:
+    """Counts in a sentence, with both scores: argued ones count as survivors in the first, not at all in the second."""
+    said = (
+        f"{row['killed']:,} of {row['mutants']:,} killed, {row['equivalent']:,} proven equivalent, "
+        f"{row['argued']:,} equivalent by written argument, {row['survived']:,} survived"
+    )
+    if (share := score(row)) is None:
+        return f"{said}."
+    judged = row["mutants"] - row["equivalent"]
+    said += f". Killed of those that are not proven equivalent: {row['killed']:,} of {judged:,}, {_percent(share)}"
+    if row["argued"] and (rest := judged - row["argued"]):
+        said += (
+            f"; leaving out those by argument, too: {row['killed']:,} of {rest:,}, {_percent(_of(row, rest))}"
+        )
+    return f"{said}."
 
 
 def killers(records: Iterable[Record]) -> Counter[str]:
@@ -57,7 +80,7 @@ def table(records: Sequence[Record]) -> Table:
 def _lines(records: Sequence[Record], by: str) -> list[str]:
     lines = [
         f"| {by} | mutants | {' | '.join(VERDICTS)} | score |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        "| --- |" + " ---: |" * (len(VERDICTS) + 2),
     ]
     for name, row in tally(records, by).items():
         cells = [f"{row[column]:,}" for column in ("mutants", *VERDICTS)]
@@ -75,11 +98,8 @@ def markdown(report: dict[str, Any]) -> str:
     names = " and ".join(f"`{name}`" for name in report["geometries"])
     left = [record for record in records if record["verdict"] == "survived"]
     lines = [
-        f"{counts['mutants']:,} mutants, seed {report['seed']}, of controllers {names}, on "
-        f"{report['simulator'].capitalize()}: `{report['command'] or 'make mutation'}`. {counts['killed']:,} killed, "
-        f"{counts['equivalent']:,} "
-        f"proven equivalent, {counts['survived']:,} survived: {_share(counts)} of those not equivalent are killed by "
-        "co-simulation.",
+        f"Mutants of controllers {names}, seed {report['seed']}, on {report['simulator'].capitalize()}: "
+        f"`{report['command'] or 'make mutation'}`. {summary(counts)}",
         "",
         *_lines(records, "module"),
         "",
@@ -90,11 +110,25 @@ def markdown(report: dict[str, Any]) -> str:
         *(f"| `{name}` | {count:,} |" for name, count in killers(records).most_common()),
         "",
     ]
+    argued = [record for record in records if record["verdict"] == "argued"]
+    if argued:
+        lines += [
+            "Equivalent by a written argument ([mutants.toml](mutants.toml)), without a proof by machine:",
+            "",
+        ]
+        lines += _table(argued, "why")
     if left:
         lines += ["Survivors, and in which outputs and cycle a solver sees them first:", ""]
-        lines += ["| mutant | module | change | seen |", "| --- | --- | --- | --- |"]
-        for record in left:
-            change = record["change"].replace("|", "\\|")
-            label = f"{record['geometry']}:{record['number']}"
-            lines.append(f"| {label} | `{record['module']}` | `{change}` | {record['how']} |")
-    return "\n".join(lines)
+        lines += _table(left, "seen")
+    return "\n".join(lines).rstrip("\n")
+
+
+def _table(records: Sequence[Record], what: str) -> list[str]:
+    """One mutant a line, and what is said of it."""
+    lines = [f"| mutant | module | change | {what} |", "| --- | --- | --- | --- |"]
+    for record in records:
+        change, how = (record[name].replace("|", "\\|") for name in ("change", "how"))
+        lines.append(
+            f"| {record['geometry']}:{record['number']} | `{record['module']}` | `{change}` | {how} |"
+        )
+    return [*lines, ""]

@@ -2,7 +2,8 @@
 
 Yosys chooses the mutants evenly over the netlists of two controllers; all of a controller are in one build, behind a
 select input. Each runs through inferences and the testbenches of the pins until one notices. What nobody notices goes
-to a solver, which proves it equivalent or says where it differs. Exit status: 0; 2 on bad input.
+to a solver, which proves it equivalent or says where it differs. What it leaves open may be argued to be equivalent, in
+writing; that is counted apart. Exit status: 0; 2 on bad input.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from bridgebnn.command_line import output_file, told_to, whole, write_json
 from bridgebnn.progress import shown
 from bridgebnn.sections import read_section, write_section
 from bridgebnn.tb.campaign import mutation_report
+from bridgebnn.tb.campaign.arguments import read_arguments
 from bridgebnn.tb.campaign.measure import Outcome, measure
 from bridgebnn.tb.campaign.mutation import GEOMETRIES
 from bridgebnn.tb.runs.summaries import MutationReport
@@ -64,6 +66,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="seconds for the solver for each survivor; 0: survivors stay unsorted (default %(default)s)",
     )
     add(
+        "--arguments",
+        type=Path,
+        default=Path("docs/mutants.toml"),
+        metavar="F",
+        help="why mutants are equivalent that no solver has proven so (default %(default)s)",
+    )
+    add(
         "--json",
         type=output_file,
         metavar="F",
@@ -102,17 +111,18 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(
             f"--mutants {arguments.mutants}: must be one for each of {', '.join(names)} at least"
         )
+    written = read_arguments(arguments.arguments)
     known = _known(arguments)
     records: dict[str, Outcome] = {}
-    begin = written = time.monotonic()
+    begin = kept = time.monotonic()
 
     def told(outcome: Outcome) -> None:
-        nonlocal written
+        nonlocal kept
         _told(outcome)
         records[outcome.label] = outcome
-        if arguments.json and time.monotonic() - written > KEEP_S:
-            written = time.monotonic()
-            write_json(arguments.json, _report(arguments, {**known, **records}, written - begin).as_dict())
+        if arguments.json and time.monotonic() - kept > KEEP_S:
+            kept = time.monotonic()
+            write_json(arguments.json, _report(arguments, {**known, **records}, kept - begin).as_dict())
 
     with shown("mutation", "Verilog") as show:
         for index, name in enumerate(names):
@@ -126,6 +136,7 @@ def run(arguments: argparse.Namespace) -> int:
                 tests=asked_tests(arguments),
                 proofs=arguments.solver > 0,
                 limit_s=arguments.solver,
+                arguments=written,
                 known=known,
                 first=arguments.first,
                 show=show,
@@ -136,11 +147,15 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         write_json(arguments.json, report.as_dict())
     Console().print(mutation_report.table(report.records))
-    score = mutation_report.score(mutation_report.tally(report.records, "module")["all"])
-    print(
-        f"{report.killed} of {report.total} killed, {report.equivalent} equivalent, {len(report.survived)} survived"
-        + (f": {100 * score:.1f} % of those not equivalent" if score is not None else "")
-    )
+    told_of = {
+        (outcome.geometry, outcome.change) for outcome in records.values() if outcome.verdict != "survived"
+    }
+    for argument in written:
+        if argument.controller in names and (argument.controller, argument.change) not in told_of:
+            print(
+                f"{arguments.arguments}: stands for no mutant of this run: {argument.controller}, {argument.change}"
+            )
+    print(mutation_report.summary(mutation_report.tally(report.records, "module")["all"]))
     if arguments.write:
         write_section(arguments.write, mutation_report.SECTION, mutation_report.markdown(report.as_dict()))
     return 0
@@ -169,6 +184,7 @@ def _report(arguments: argparse.Namespace, outcomes: dict[str, Outcome], seconds
         total=len(kept),
         killed=counts["killed"],
         equivalent=counts["equivalent"],
+        argued=counts["argued"],
         killed_by=dict(Counter(outcome.test for outcome in kept if outcome.verdict == "killed")),
         survived=[outcome.label for outcome in kept if outcome.verdict == "survived"],
         records=[asdict(outcome) for outcome in kept],

@@ -91,8 +91,8 @@ class MutationReport(Document, frozen=True, kw_only=True):
     tests : list of str
         In the order in which they ran over each mutant, until one noticed.
     simulator : str
-    total, killed, equivalent : int
-        *equivalent* ones are proven to be so.
+    total, killed, equivalent, argued : int
+        *equivalent* ones are proven to be so; of *argued* ones that stands in ``docs/mutants.toml``.
     killed_by : dict of int
         Mutants by the test that noticed.
     survived : list of str
@@ -113,6 +113,7 @@ class MutationReport(Document, frozen=True, kw_only=True):
     killed_by: dict[str, int]
     survived: list[str]
     records: list[dict[str, Any]]
+    argued: int = 0
     seconds: float = 0.0
 
 
