@@ -9,7 +9,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from cachetools import LRUCache, cachedmethod
@@ -31,6 +31,13 @@ _CACHED_ROWS = 16
 _CACHED_PULSES = 64
 _CACHED_LEVELS = 256
 _PRELOAD_TRIES = 8
+
+
+class _Row(NamedTuple):
+    """Draws of one row."""
+
+    born: tuple[Born, Born]  # by side
+    cycles: dict[tuple[int, int], NDArray[np.float64]]  # (2, C) by side and pulse number
 
 
 class DeviceArray:
@@ -85,9 +92,8 @@ class DeviceArray:
         self.row_version = np.zeros(shape[:2], np.int64)
         self.energy_units = np.zeros(3, np.int64)
         self._traits_kept: LRUCache[Any, Traits] = LRUCache(_CACHED_ROWS)
-        self._born_kept: LRUCache[Any, tuple[Born, Born]] = LRUCache(_CACHED_ROWS)
+        self._rows_kept: dict[tuple[int, int], _Row] = {}
         self._levels_kept: dict[tuple[bool, int, int, float], Levels] = {}
-        self._pulses_kept: LRUCache[Any, NDArray[np.float64]] = LRUCache(_CACHED_ROWS * _CACHED_PULSES)
         self._draw_fresh()
 
     def _draw_fresh(self) -> None:
@@ -113,6 +119,8 @@ class DeviceArray:
     # -- addressing and draws --------------------------------------------------------------------------------
 
     def _check(self, tile: int, row: int) -> None:
+        if 0 <= tile < self.geometry.tiles and 0 <= row < self.geometry.rows:
+            return
         for name, value, count in (("tile", tile, self.geometry.tiles), ("row", row, self.geometry.rows)):
             if not 0 <= value < count:
                 raise ValueError(f"{name} = {value!r}: must be from 0 to {count - 1}")
@@ -138,10 +146,15 @@ class DeviceArray:
         born = normal(self.chip, Purpose.DEVICE_TRAITS, tile, row, size=size)
         return Traits(**dict(zip(names, born, strict=True)))
 
-    @cachedmethod(lambda self: self._born_kept)
-    def _born(self, tile: int, row: int) -> tuple[Born, Born]:
-        """``traits`` of both sides in the units of the equations."""
-        return switching.born_with(self.params, self.traits(tile, row))
+    def _row(self, tile: int, row: int) -> _Row:
+        """What pulses on a row draw; of the last rows that were pulsed it is kept."""
+        found = self._rows_kept.get((tile, row))
+        if found is None:
+            if len(self._rows_kept) >= _CACHED_ROWS:
+                del self._rows_kept[next(iter(self._rows_kept))]
+            found = _Row(switching.born_with(self.params, self.traits(tile, row)), {})
+            self._rows_kept[tile, row] = found
+        return found
 
     def _levels(self, reset: bool, wl_level: int, prog_level: int, width_s: float) -> Levels:
         """What a pulse's DAC codes and width are to the equations; a chip sees few of them."""
@@ -160,20 +173,26 @@ class DeviceArray:
         self, tile: int, row: int, side: int, numbers: NDArray, index: NDArray[np.intp]
     ) -> NDArray[np.float64]:
         """Cycle-to-cycle quantiles (2, n) of pulses ``numbers`` (n,) on the devices in columns ``index``."""
-        low, high = int(numbers.min()), int(numbers.max())
-        if low == high:
-            return self._pulse(tile, row, side, low).take(index, axis=1)
+        first = int(numbers[0])
+        if np.count_nonzero(numbers == first) == numbers.size:
+            return self._cycles(tile, row, side, first).take(index, axis=1)
         out = np.empty((2, index.size))
         for number in np.unique(numbers).tolist():
             here = numbers == number
-            out[:, here] = self._pulse(tile, row, side, number)[:, index[here]]
+            out[:, here] = self._cycles(tile, row, side, number)[:, index[here]]
         return out
 
-    @cachedmethod(lambda self: self._pulses_kept)
-    def _pulse(self, tile: int, row: int, side: int, number: int) -> NDArray[np.float64]:
+    def _cycles(self, tile: int, row: int, side: int, number: int) -> NDArray[np.float64]:
         """Cycle-to-cycle quantiles (2, C) of one pulse number on one side of a row."""
-        size = (2, self.geometry.columns)
-        return normal(self.chip, Purpose.PULSE, tile, row, side, number, size=size)
+        kept = self._row(tile, row).cycles
+        found = kept.get((side, number))
+        if found is None:
+            if len(kept) >= _CACHED_PULSES:
+                kept.clear()
+            size = (2, self.geometry.columns)
+            found = normal(self.chip, Purpose.PULSE, tile, row, side, number, size=size)
+            kept[side, number] = found
+        return found
 
     # -- pulses ----------------------------------------------------------------------------------------------
 
@@ -244,7 +263,7 @@ class DeviceArray:
         # a view of the row's side, then a list of its columns: much faster than both in one index
         row_ohm, row_formed, row_wear = self.resistance_ohm[here], self.formed[here], self.wear[here]
         old_ohm, formed, wear = row_ohm[index], row_formed[index], row_wear[index]
-        born = self._born(tile, row)[side]
+        born = self._row(tile, row).born[side]
         limit = born.wear_limit[index]
         z = self.cycle(tile, row, side, self.pulse_count[here][index], index)
         if op is ProgOp.RESET:
@@ -263,9 +282,9 @@ class DeviceArray:
         self.age_s[here][index[acts]] = 0
         energy_J = levels.charge_s * out.current_A
         self.energy_units[op] += np.rint(energy_J / _ENERGY_UNIT_J).astype(np.int64).sum()
-        wear = wear + np.where(formed, np.float32(levels.wear), np.float32(0))
-        row_wear[index] = wear
-        self._break(tile, row, index, side, wear > limit, out.broken, free, born.dies_high)
+        now: NDArray[np.float32] = wear + (formed * np.float32(levels.wear)).astype(np.float32, copy=False)
+        row_wear[index] = now
+        self._break(tile, row, index, side, now > limit, out.broken, free, born.dies_high)
         if p.program_disturb_log > 0:
             self._lower_hrs(tile, row, index, 1 - side, p.program_disturb_log)
 

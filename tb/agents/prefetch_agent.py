@@ -30,9 +30,6 @@ __all__ = ["PrefetchAgent"]
 _LIMIT = 32767
 _NEVER = 65535
 
-_TOLD = (slice(0, 8), slice(8, 24), slice(24, 28), slice(28, 30), slice(30, 32), slice(32, 40), slice(40, 48))
-"""Tile, row, one_line and prog_side, prog_op, verify_ref, wl_level, prog_level in the shell's ``told``."""
-
 
 class PrefetchAgent(MacroAgent):
     """Fills the shell's memories; plays programming strobe by strobe.
@@ -83,6 +80,7 @@ class PrefetchAgent(MacroAgent):
         self._used = [Pin(self.dut.used[t]) for t in tiles]
         self._live = np.ones((g.tiles, g.rows), bool)
         self._committed = np.zeros(self._live.shape, np.int64)  # of ``used``, already in the model
+        self._ahead = 0  # ``answers_for``
         self._counted = np.zeros((2, len(VerifyRef)), np.int64)  # of ``ahead_reads`` and ``ahead_columns``
         self._loaded = False
         self._stale = 0
@@ -171,18 +169,25 @@ class PrefetchAgent(MacroAgent):
     # -- programming: the shell collects what is asked for -----------------------------------------------------
 
     def _asked(self) -> Asked:
-        text = self.at["told"].text()
         try:
-            tile, row, lines, op, ref, wl_level, prog_level = (int(text[at], 2) for at in _TOLD)
+            told = self.at["told"].int()
             columns = bits_of(self.at["told_en"].text()).astype(bool)
         except ValueError:
             self.fail(Fault.UNKNOWN_PIN, pin="wl_en, row, col_en or a setting of the pulse or verify read")
-        if not lines & 2:
+        if not told >> 21 & 1:
             self.fail(Fault.NOT_ONE_WORD_LINE, wl_en=self.pin["wl_en"].text())
+        row = told >> 24 & 0xFFFF
         if row >= self.geometry.rows:
             self.fail(Fault.ROW_OUTSIDE, row=row)
         return Asked(
-            tile, row, columns, ProgOp(op), ProgSide(lines & 1), VerifyRef(ref), wl_level, prog_level
+            told >> 40,
+            row,
+            columns,
+            ProgOp(told >> 18 & 3),
+            ProgSide(told >> 20 & 1),
+            VerifyRef(told >> 16 & 3),
+            told >> 8 & 0xFF,
+            told & 0xFF,
         )
 
     async def _pulse(self) -> None:
@@ -226,11 +231,16 @@ class PrefetchAgent(MacroAgent):
             self._rails_fell()
             return
         self.at["answers"].set_bits(passed.ravel())
-        self.at["answers_for"].set(1 << 24 | asked.tile << 16 | asked.row)
+        self._answers_for(1 << 24 | asked.tile << 16 | asked.row)
 
     def _rails_fell(self) -> None:
         """Between commands devices may change without a pulse."""
-        self.at["answers_for"].set(0)
+        self._answers_for(0)
+
+    def _answers_for(self, row: int) -> None:
+        if row != self._ahead:
+            self._ahead = row
+            self.at["answers_for"].set(row)
 
     def _count(self) -> None:
         at = np.array(

@@ -7,6 +7,7 @@ compares all that the host learned.
 from __future__ import annotations
 
 import functools
+import gc
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -57,6 +58,7 @@ async def program_chip(
     RepairError
         With ``repair``: the spares do not suffice, or the failures do not settle.
     """
+    gc.freeze()  # what is here now stays: not to be looked through again and again
     start, begin, busy = time.monotonic(), env.cycle(), time.process_time()
     passes: list[Pass] = []
     mapping, found = job.mapping, None

@@ -69,7 +69,7 @@ module bridgebnn_shell #(
     reg [15:0] verify_request = 0;       // counts verify reads asked of Python, which answers within the same time step
     reg [95:0] ahead_reads = 0;          // counts those answered here, by reference, 32 bits each
     reg [95:0] ahead_columns = 0;        // and their columns
-    reg [47:0] told = 0;                 // what the last pulse or verify read asks for, see below
+    reg [47:0] told = 0;                 // what the last pulse or verify read asks for, see below; the agent takes it apart
     reg [C-1:0] told_en = 0;             // and its columns
     reg [15:0] layer_count = 0;
     reg [31:0] row_reads = 0;            // evaluate strobes

@@ -187,7 +187,7 @@ def test_cache_size_does_not_show():
         a.pulse(0, row, ALL, ProgOp.FORM, P, 85, 130, 1e-6)
     for row in reversed(range(WIDE.rows)):
         b._traits_kept.clear()
-        b._pulses_kept.clear()
+        b._rows_kept.clear()
         b.pulse(0, row, ALL, ProgOp.FORM, P, 85, 130, 1e-6)
     np.testing.assert_array_equal(a.resistance_ohm, b.resistance_ohm)
 
