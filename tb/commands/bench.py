@@ -21,8 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bridgebnn.command_line import output_file, told_to, whole, write_json
-from bridgebnn.hdl.spec import PRESETS, preset
-from bridgebnn.model.flows import inference
+from bridgebnn.hdl.spec import PRESETS, Geometry, preset
+from bridgebnn.model.flows import inference, programming
 from bridgebnn.model.macro.array import Array
 from bridgebnn.model.mapping.mapping import map_preset
 from bridgebnn.model.networks.dataset import load_mnist_test
@@ -32,10 +32,11 @@ from bridgebnn.model.parameters.params import MacroParams
 from bridgebnn.model.studies.montecarlo import Condition, Plan, evaluate, products_s
 from bridgebnn.paths import build_root, network_file
 from bridgebnn.progress import shown
+from bridgebnn.tb.campaign.networks import random_dense
 from bridgebnn.tb.runs.jobs import InferJob
 from bridgebnn.tb.runs.reports import RunReport
 from bridgebnn.tb.runs.runner import infer
-from bridgebnn.tb.runs.summaries import BenchReport, BenchRun
+from bridgebnn.tb.runs.summaries import BenchProgramming, BenchReport, BenchRun
 from bridgebnn.tb.simulators import SIMULATORS
 
 BASE = ("", "tied off, bare")
@@ -85,6 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
         preset=chosen.name,
         cores=os.cpu_count(),
         simulators=runs,
+        programming=_programming(arguments.repeat),
         model=_models(chosen, images) | _chips(chosen, images[:1000]),
         prefetch_cost=worst,
         prefetch_cost_limit=LIMIT,
@@ -128,6 +130,38 @@ def _simulator(chosen: Any, sim: str, images: np.ndarray, repeat: int) -> list[B
         )
         for (macro, name), got in best.items()
     ]
+
+
+def _programming(repeat: int) -> BenchProgramming:
+    """990 rows of 35 tiles of 25 columns, as the published silicon has them, with random weights."""
+    rng = np.random.default_rng(1)
+    network = Network(
+        name="random", operations=(random_dense(rng, 784, 28), random_dense(rng, 28, 5, last=True))
+    )
+    geometry = Geometry(tiles=35, rows=33, inputs=23, bias=2, thresholds=64)
+    images = rng.integers(0, 2, (2, 784), dtype=np.uint8)
+    job = InferJob(
+        network=network, geometry=geometry, images=images, sim="verilator", macro=MacroParams.real()
+    )
+    mapping, over_bus, alone = job.mapping, [], []
+    with shown("verilator", "build") as show:
+        for _ in range(repeat):
+            seen = infer(job, show=show).programming
+            over_bus.append(seen.cpu_s)
+            array = Array(geometry, job.macro.at_timing(job.timing), job.chip)
+            start = time.process_time()
+            programming.program(array, mapping.images, mapping.masks, job.timing)
+            alone.append(round(time.process_time() - start, 3))
+    return BenchProgramming(
+        rows=int(mapping.masks.any(axis=2).sum()),
+        pulses=seen.pulses,
+        verify_reads=seen.verify_reads,
+        cycles=seen.cycles,
+        cpu_s=min(over_bus),
+        physics_s=min(alone),
+        cpu_s_each=over_bus,
+        physics_s_each=alone,
+    )
 
 
 def _best(function: Any, repeat: int = 5) -> float:
@@ -208,6 +242,12 @@ def _show(report: BenchReport) -> None:
         figures += [f"{r.cost:+.1%}", f"{r.cost_over_pattern:+.1%}"]
         table.add_row(r.sim, r.macro, r.attach, str(r.images), *figures)
     console.print(table)
+    if (done := report.programming) is not None:
+        console.print(
+            f"programming over the bus, prefetch, Verilator: {done.rows:,} rows, {done.pulses:,} pulses, "
+            f"{done.verify_reads:,} verify reads, {done.cycles:,} cycles in {done.cpu_s:.2f} s "
+            f"({done.cycles / done.cpu_s:,.0f} cycles/s); the same on the model alone {done.physics_s:.2f} s"
+        )
     models = Table(box=SIMPLE, show_header=False)
     models.add_column()
     models.add_column(justify="right")

@@ -11,6 +11,7 @@ from bridgebnn.records import Document, Record
 from .reports import ProgramRunReport, RunReport
 
 __all__ = [
+    "BenchProgramming",
     "BenchReport",
     "BenchRun",
     "CampaignReport",
@@ -40,6 +41,31 @@ class BenchRun(Record, frozen=True, kw_only=True):
     build_s: float
 
 
+class BenchProgramming(Record, frozen=True, kw_only=True):
+    """A chip of small tiles programmed over the bus on Verilator, attachment prefetch, best of the repeats.
+
+    Parameters
+    ----------
+    rows, pulses, verify_reads, cycles : int
+        *cycles*: those of the host's bus accesses included.
+    cpu_s : float
+        Processor time of programming: controller, host, agent and physics.
+    physics_s : float
+        Processor time of the same on the model alone.
+    cpu_s_each, physics_s_each : list of float
+        Of all repeats.
+    """
+
+    rows: int
+    pulses: int
+    verify_reads: int
+    cycles: int
+    cpu_s: float
+    physics_s: float
+    cpu_s_each: list[float]
+    physics_s_each: list[float]
+
+
 class BenchReport(Document, frozen=True, kw_only=True):
     """Speed of simulators, attachments and models: ``bridgebnn tb bench``.
 
@@ -56,6 +82,7 @@ class BenchReport(Document, frozen=True, kw_only=True):
         Share of time that the prefetched physics adds on Verilator, at most.
     prefetch_cost_limit : float
         What it may be.
+    programming : BenchProgramming, optional
     """
 
     preset: str
@@ -64,6 +91,7 @@ class BenchReport(Document, frozen=True, kw_only=True):
     model: dict[str, float]
     prefetch_cost: float
     prefetch_cost_limit: float
+    programming: BenchProgramming | None = None
 
 
 class DemoReport(Document, frozen=True, kw_only=True):

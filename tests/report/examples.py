@@ -40,7 +40,14 @@ from bridgebnn.model.studies.reports import (
 )
 from bridgebnn.records import Record
 from bridgebnn.tb.runs.reports import ProgramRunReport, RunReport
-from bridgebnn.tb.runs.summaries import BenchReport, BenchRun, CampaignReport, DemoReport, RtlMapReport
+from bridgebnn.tb.runs.summaries import (
+    BenchProgramming,
+    BenchReport,
+    BenchRun,
+    CampaignReport,
+    DemoReport,
+    RtlMapReport,
+)
 from bridgebnn.versions import versions
 from tests.tb.runs.stand_in import RESULT
 
@@ -380,6 +387,16 @@ def bench() -> BenchReport:
         model={"golden": 1.0},
         prefetch_cost=0.1,
         prefetch_cost_limit=0.25,
+        programming=BenchProgramming(
+            rows=1,
+            pulses=2,
+            verify_reads=3,
+            cycles=4,
+            cpu_s=1.0,
+            physics_s=0.5,
+            cpu_s_each=[1.0],
+            physics_s_each=[0.5],
+        ),
     )
 
 
