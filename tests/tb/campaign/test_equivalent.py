@@ -99,6 +99,11 @@ def test_no_choice_of_a_cut_proves_too_much(sorter):
     assert shown[6] == {(place, *kept) for place in (3, 4) for kept in ((), ("count",))}
 
 
+def test_a_gate_past_which_a_way_leads_decides_nothing(sorter, monkeypatch):
+    monkeypatch.setattr(Sorter, "_neck", lambda *_: sorter._circuit.ands[0][0])
+    assert not shows(sorter, 3, Cut("none", frozenset(), frozenset()))
+
+
 DEEP = f"""
 module inner(input clk, input rst, output [1:0] n);
   reg [1:0] state = 0;
