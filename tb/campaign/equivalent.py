@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,8 @@ __all__ = ["Gates", "Sorted", "Sorter"]
 FRAMES = 40
 CUT_S = (4.0, 30.0)
 """Longest proofs of a part of the controller: each part once, then each again. Most take less than a second."""
+CUTS = 4
+"""All parts together may take so many times the solver's limit."""
 ONLY_WITH = {"wb_dat_r": "wb_ack"}
 """Outputs that say something only while another one is 1 (docs/architecture.md, section 2)."""
 
@@ -233,9 +236,12 @@ class Sorter:
 
     def _cut(self, number: int, path: str, limit_s: float, settled: frozenset[int]) -> Cut | None:
         """The part of the controller that shows it equivalent."""
+        end = time.monotonic() + CUTS * limit_s
         cuts = list(candidates(self._registers, path, *self._touched(number, settled)))
         for most_s in sorted({min(limit_s, most_s) for most_s in CUT_S}):
             for place, cut in enumerate(cuts):
+                if time.monotonic() > end:
+                    return None
                 circuit = self.part(number, cut, settled)
                 if circuit.outputs[0] == 0:
                     return cut
