@@ -9,10 +9,15 @@ from bridgebnn.hdl.spec.pins import Bus, Flow, host_ports
 from .macro import STROBES, Macro
 from .verilog import render
 
-__all__ = ["CLOCK_SKEW_NS", "constraints"]
+__all__ = ["BUS_SHARE", "CLOCK_SKEW_NS", "constraints"]
 
 CLOCK_SKEW_NS = 0.1
 """What hold sets aside for the skew of the clock tree to come [ours]."""
+
+
+BUS_SHARE = {Bus.WISHBONE: 0.5, Bus.AXI4LITE: 0.4, Bus.AXI4STREAM: 0.4}
+"""Of the period, what the other side of the bus takes before an input and after an output [ours]. The AXI4-Lite bridge
+has paths from inputs to outputs (READY), which need what the two leave."""
 
 
 def constraints(macro: Macro, bus: Bus) -> str:
@@ -27,6 +32,8 @@ def constraints(macro: Macro, bus: Bus) -> str:
         skew=macro.delay_ns("SETTLE_NS"),
         rails=rails_ns,
         rail_cycles=math.ceil(rails_ns / macro.period_ns * 1.1) + 1,  # the slowest corner
+        bus=str(bus),
+        share=BUS_SHARE[bus],
         bus_in=[p.name for p in host_ports(bus) if p.flow is Flow.IN and p.name != "clk"],
         bus_out=[p.name for p in host_ports(bus) if p.flow is Flow.OUT],
         checks=[(s.pin, pins[name], ahead) for s in STROBES for name, ahead in s.looks_at.items()],

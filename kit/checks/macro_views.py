@@ -46,7 +46,7 @@ def liberty(kit: Kit) -> str:
         pins = ports((kit.folder / "macro" / f"{cell}_stub.v").read_text())
         for file in files:
             same_pins(pins, _ports_of_liberty(kit, file, cell), "Liberty")
-        said += [f"{len(files)} corners, {len(pins)} pins"] * bool(files)
+        said += [f"{len(files)} corner{'s' * (len(files) > 1)}, {len(pins)} pins"] * bool(files)
     return "; ".join(said)
 
 
