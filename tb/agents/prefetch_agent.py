@@ -4,7 +4,7 @@ Once per input vector and tile the shell asks, in the middle of the first cycle 
 decisions of all rows at their next reads in one wide write. Read numbers stay those of the strobe
 attachment: the shell counts the evaluations of each row, and the counts are committed to the model before the
 next answer. The first verify read of a row takes one callback, in the middle of its first cycle: it hands the shell
-the answers to all others, which each pulse then renews. A pulse takes two callbacks.
+the answers to all others, which each pulse, of one callback, then renews.
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ class PrefetchAgent(MacroAgent):
             "verify_request",
             "told",
             "told_en",
+            "rose_ps",
             "py_passed",
             "verified",
             "answers",
@@ -81,6 +82,7 @@ class PrefetchAgent(MacroAgent):
         self._live = np.ones((g.tiles, g.rows), bool)
         self._committed = np.zeros(self._live.shape, np.int64)  # of ``used``, already in the model
         self._ahead = 0  # ``answers_for``
+        self._rising = False
         self._counted = np.zeros((2, len(VerifyRef)), np.int64)  # of ``ahead_reads`` and ``ahead_columns``
         self._loaded = False
         self._stale = 0
@@ -93,11 +95,21 @@ class PrefetchAgent(MacroAgent):
         self.at["digital"].set_bits(np.zeros(self._live.size, bool))
         self.at["live"].set_bits(self._live.ravel())  # until the devices are known
         self.spawn(self._answer())
+        if self.on_event:
+            self._watch_rises()
         self.spawn(self._fault())
 
     def misbehave(self, faults: MacroFaults) -> None:
         super().misbehave(faults)
         self.at["resolve_cyc"].set(_NEVER if faults.resolve_never else faults.resolve_cyc)
+        if faults.rails_drop_after is not None:
+            self._watch_rises()
+
+    def _watch_rises(self) -> None:
+        """From now on pulses are seen when they rise, too: a callback that most runs do without."""
+        if not self._rising:
+            self._rising = True
+            self.spawn(self._rises())
 
     @property
     def row_reads(self) -> int:
@@ -191,16 +203,13 @@ class PrefetchAgent(MacroAgent):
         )
 
     async def _pulse(self) -> None:
-        rise, fall, period = RisingEdge(self.dut.pulse), FallingEdge(self.dut.pulse), self.env.period_ns
+        fall, period, last_ps = FallingEdge(self.dut.pulse), self.env.period_ns, 0
         while True:
-            await rise
-            start = get_sim_time("ns")
-            if self.on_event or self.faults.rails_drop_after == self.pulses:
-                await ReadWrite()  # every pin of this clock edge has its value
-                await self._pulse_begins(super()._asked())
-            if self.pin["pulse"].text() == "1":
-                await fall
-            width_ns = round(get_sim_time("ns") - start)
+            await fall
+            if (rose_ps := self.at["rose_ps"].int()) == last_ps:
+                continue  # at power-up: from X to 0
+            last_ps = rose_ps
+            width_ns = round(get_sim_time("ns") - rose_ps / 1000)
             # One that is cut before the middle of its cycle is not told, but the pins still hold.
             asked = self._asked() if 2 * width_ns > period else super()._asked()
             self._pulse_ends(asked, width_ns * 1e-9)
@@ -211,6 +220,14 @@ class PrefetchAgent(MacroAgent):
                     self._live[asked.tile, asked.row] = True
                     self.at["live"].set_bits(self._live.ravel())
                 self._forget()
+
+    async def _rises(self) -> None:
+        """What happens while a pulse is high."""
+        while True:
+            await RisingEdge(self.dut.pulse)
+            if self.on_event or self.faults.rails_drop_after == self.pulses:
+                await ReadWrite()  # every pin of this clock edge has its value
+                await self._pulse_begins(super()._asked())
 
     async def _verify(self) -> None:
         changed = ValueChange(self.dut.verify_request)

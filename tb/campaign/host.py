@@ -153,7 +153,7 @@ class CarefulHost:
 
         What ended must be ``command``, where that is given: another master may have started something else.
         """
-        if self.driver._irq.value != 1:
+        if self.driver._irq.text() != "1":
             await First(self._rise, Timer(round(PATIENCE_CYC * self.env.period_ns), "ns"))
         status = await self.driver.status()
         if status["busy"]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import cocotb
 import numpy as np
-from cocotb.triggers import RisingEdge, SimTimeoutError, with_timeout
+from cocotb.triggers import Event, RisingEdge, Timer
 from cocotb.utils import get_sim_time
 
 from bridgebnn.hdl.spec import (
@@ -28,6 +30,7 @@ from bridgebnn.model.mapping.host_words import bits_from_words, bus_words, netwo
 from bridgebnn.model.mapping.program_log import Failure, ProgramLog
 from bridgebnn.tb.bus.registers import RegisterAccess
 from bridgebnn.tb.context import Dut
+from bridgebnn.tb.pins import Pin
 
 __all__ = ["CommandError", "HostDriver", "HostTimeout", "VectorResult", "WrongController"]
 
@@ -128,8 +131,11 @@ class HostDriver:
     ):
         self.bus, self.geometry, self.limit_cyc = bus, geometry, limit_cyc
         self.push_gap, self.pop_gap, self.period_ns = push_gap, pop_gap, period_ns
-        self._clk, self._irq = dut.clk, dut.irq
+        self._clk, self._irq = dut.clk, Pin(dut.irq)
         self._irq_rise = RisingEdge(dut.irq)
+        self._woken = Event()
+        self._listening = False
+        self._waits_since_ns = math.inf
         status = bus.map.register("STATUS")
         self._status = {f.name: f for f in status.fields}
         self.busy_cyc = 0
@@ -172,13 +178,32 @@ class HostDriver:
 
     async def interrupt(self) -> None:
         """Wait until ``irq`` is high."""
-        if str(self._irq.value) == "1":
+        if self._irq.text() == "1":
             return
-        try:
-            await with_timeout(self._irq_rise, self.limit_cyc * self.period_ns, "ns")
-        except SimTimeoutError:
+        if not self._listening:  # two tasks for good: a timeout of its own would cost each wait three
+            self._listening = True
+            cocotb.start_soon(self._listen())
+            cocotb.start_soon(self._lose_patience())
+        self._waits_since_ns = get_sim_time("ns")
+        self._woken.clear()
+        await self._woken.wait()
+        self._waits_since_ns = math.inf
+        if self._irq.text() != "1":
             status = await self.status()
-            raise HostTimeout(f"no interrupt within {self.limit_cyc} cycles; STATUS {status}") from None
+            raise HostTimeout(f"no interrupt within {self.limit_cyc} cycles; STATUS {status}")
+
+    async def _listen(self) -> None:
+        while True:
+            await self._irq_rise
+            self._woken.set()
+
+    async def _lose_patience(self) -> None:
+        """Wake who has waited for `limit_cyc` cycles, or up to an eighth more."""
+        limit_ns = self.limit_cyc * self.period_ns
+        while True:
+            await Timer(round(max(limit_ns / 8, self.period_ns), 3), "ns")
+            if get_sim_time("ns") - self._waits_since_ns >= limit_ns:
+                self._woken.set()
 
     async def start(self, command: Command) -> None:
         """Write COMMAND; ``BusError`` when it is refused."""

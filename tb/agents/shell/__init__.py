@@ -50,6 +50,7 @@ READ = (
     "ahead_columns",
     "told",
     "told_en",
+    "rose_ps",
     "ask",
     "used",
     "layer_count",

@@ -71,6 +71,7 @@ module bridgebnn_shell #(
     reg [95:0] ahead_columns = 0;        // and their columns
     reg [47:0] told = 0;                 // what the last pulse or verify read asks for, see below; the agent takes it apart
     reg [C-1:0] told_en = 0;             // and its columns
+    reg [63:0] rose_ps = 0;              // when `pulse` rose last
     reg [15:0] layer_count = 0;
     reg [31:0] row_reads = 0;            // evaluate strobes
     reg [7:0] fault = 0;
@@ -209,6 +210,8 @@ module bridgebnn_shell #(
                 end else verify_request <= verify_request + 1;
             end
         end
+
+    always @(posedge pulse) rose_ps <= $realtime * 1000.0;
 
     // ---- answers ----
     reg [15:0] sense_cyc = 0;
