@@ -162,13 +162,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _known(arguments: argparse.Namespace) -> dict[str, Outcome]:
-    """Outcomes of an earlier run with the same seed."""
+    """Outcomes of an earlier run with the same seed, of the controllers asked for."""
     if not arguments.resume or not arguments.json.exists():
         return {}
     earlier = json.loads(arguments.json.read_text())
     if earlier["seed"] != arguments.seed:
         raise ValueError(f"{arguments.json} is of seed {earlier['seed']}: must be {arguments.seed} to go on")
-    return {outcome.label: outcome for outcome in (Outcome(**record) for record in earlier["records"])}
+    names = arguments.geometry or list(GEOMETRIES)
+    outcomes = (Outcome(**record) for record in earlier["records"])
+    return {outcome.label: outcome for outcome in outcomes if outcome.geometry in names}
 
 
 def _report(arguments: argparse.Namespace, outcomes: dict[str, Outcome], seconds: float) -> MutationReport:

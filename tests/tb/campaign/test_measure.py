@@ -87,6 +87,17 @@ def test_a_run_goes_on_with_what_is_open(runs, tmp_path):
     assert run(file, "--resume", "--seed", "2") == 2
 
 
+def test_a_run_of_one_controller_goes_on_from_a_file_of_both(runs, tmp_path, monkeypatch):
+    file = tmp_path / "mutation.json"
+    assert run(file) == 0
+    both = json.loads(file.read_text())
+    both["records"] += [record | {"geometry": "maps"} for record in both["records"]]
+    file.write_text(json.dumps(both))
+    monkeypatch.setattr(command, "KEEP_S", -1.0)  # the file is written with each outcome
+    assert run(file, "--resume") == 0
+    assert {record["geometry"] for record in MutationReport.load(file).records} == {"spares"}
+
+
 def test_without_a_solver_all_that_is_left_survives(runs, tmp_path):
     outcomes = subject.measure(
         "maps", GEOMETRIES["maps"], 3, 1, sim="icarus", tests=TESTS, proofs=False,
