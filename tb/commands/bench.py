@@ -246,7 +246,7 @@ def _show(report: BenchReport) -> None:
         console.print(
             f"programming over the bus, prefetch, Verilator: {done.rows:,} rows, {done.pulses:,} pulses, "
             f"{done.verify_reads:,} verify reads, {done.cycles:,} cycles in {done.cpu_s:.2f} s "
-            f"({done.cycles / done.cpu_s:,.0f} cycles/s); the same on the model alone {done.physics_s:.2f} s"
+            f"({done.cycles / max(done.cpu_s, 1e-9):,.0f} cycles/s); the same on the model alone {done.physics_s:.2f} s"
         )
     models = Table(box=SIMPLE, show_header=False)
     models.add_column()
