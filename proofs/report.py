@@ -56,9 +56,10 @@ reset is shown to a read that waits for a window: it needs two layers, and is to
 HEAD_AXI = """{properties} properties proven without bound, {covers} cover points reached, {mutants} broken designs
 refuted: `bridgebnn proofs --subject axi`, part of `make formal`; {minutes} minutes for one process at a time.
 
-The controller behind AXI4-Lite (`--bus axi4lite`), with arbitrary values on every pin in every cycle, masters that
-break the rules included: {geometry}. Together with the rules of the Wishbone above: a transfer is one access
-there, and is answered once, in time, with what that access gave.
+The controller behind AXI4-Lite (`--bus axi4lite`), with arbitrary values on every pin in every cycle: {geometry}. The
+first two and `axi_reset` hold for any manager; the others until a manager first withdraws a VALID before its READY,
+or changes what goes with it, which AXI forbids. Together with the rules of the Wishbone above: a transfer is one
+access there, and is answered once, in time, with what that access gave.
 """
 
 

@@ -7,8 +7,9 @@ which VALID and READY of its address are high, and *answered* in the one in whic
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
-from amaranth.hdl import Mux, Value
+from amaranth.hdl import Const, Mux, Value
 
 from .observer import Check, View
 
@@ -42,6 +43,25 @@ def open_transfers(v: View, response: str, address: str) -> Value:
     """Transfers taken and not answered; 3 for one answer too many."""
     taken, answered = fires(v, address), fires(v, response)
     return v.register(f"open_{address}", 2, lambda n: (n + taken - answered)[:2])
+
+
+REQUESTS = {"aw": ("awaddr",), "w": ("wdata", "wstrb"), "ar": ("araddr",)}
+"""Channels of the manager, and what goes with their VALID."""
+
+
+def unlawful(v: View) -> Value:
+    """By now the manager has withdrawn a VALID before its READY, or changed what goes with it."""
+    broken = Const(0)
+    for channel, names in REQUESTS.items():
+        waiting = v.past(valid(v, channel) & ~getattr(v.pin, f"s_axi_{channel}ready")) & ~v.past(v.rst)
+        moved = v.changed(*(getattr(v.pin, f"s_axi_{name}") for name in names))
+        broken |= waiting & (~valid(v, channel) | moved)
+    return broken | v.register("unlawful", 1, lambda now: now | broken)
+
+
+def of_lawful(build: Callable[[View], Value]) -> Callable[[View], Value]:
+    """The same of managers that hold VALID and what goes with it until READY, as AXI asks of them."""
+    return lambda v: build(v) & ~unlawful(v)
 
 
 def withdrawn(v: View):
@@ -139,15 +159,26 @@ def other_access(v: View):
 def bridge_lemmas(v: View) -> list[Value]:
     """Which transfer the bridge's state stands for, and where the responder is meanwhile."""
     at = functools.partial(v.state, "bridge")
-    cyc, stb, we = (v.tap(f"bridge.wb__{name}") for name in ("cyc", "stb", "we"))
+    cyc, stb, we, adr, dat_w, sel = (
+        v.tap(f"bridge.wb__{name}") for name in ("cyc", "stb", "we", "adr", "dat_w", "sel")
+    )
     writes, reads = (open_transfers(v, *way) for way in (WRITE, READ))
+    p, lawful = v.pin, ~unlawful(v)
+    taking_write = p.s_axi_awvalid & p.s_axi_wvalid & (adr == p.s_axi_awaddr[2:])
+    taking_write &= (dat_w == p.s_axi_wdata) & (sel == p.s_axi_wstrb)
+    taking_read = p.s_axi_arvalid & (adr == p.s_axi_araddr[2:])
     return [
         v.no_state("bridge"),
         cyc != stb,
         cyc == at("AWAIT_REQUEST"),
         cyc & (we != at("WRITE")),
-        writes != (at("WRITE") + valid(v, "b")),
-        reads != (at("READ") + valid(v, "r")),
+        p.s_axi_awready != p.s_axi_wready,
+        p.s_axi_awready & ~at("WRITE"),
+        p.s_axi_arready & ~at("READ"),
+        p.s_axi_awready & ~taking_write & lawful,
+        p.s_axi_arready & ~taking_read & lawful,
+        (writes != ((at("WRITE") & ~p.s_axi_awready) + valid(v, "b"))) & lawful,
+        (reads != ((at("READ") & ~p.s_axi_arready) + valid(v, "r"))) & lawful,
         at("WRITE") & valid(v, "b"),
         at("READ") & valid(v, "r"),
     ]
@@ -175,28 +206,34 @@ def checks(answer_cyc: int, take_cyc: int) -> list[Check]:
             "axi_write_whole",
             rule,
             "address and data of a write are taken in the same cycle, or neither",
-            apart,
+            of_lawful(apart),
         ),
-        Check("axi_only_answers", rule, "no response without a transfer that is open", unasked, **given),
+        Check(
+            "axi_only_answers",
+            rule,
+            "no response without a transfer that is open",
+            of_lawful(unasked),
+            **given,
+        ),
         Check(
             "axi_answers_once",
             rule,
             "a transfer is taken only when every one before it, of its direction, is answered or is being so",
-            several,
+            of_lawful(several),
             **given,
         ),
         Check(
             "axi_answers",
             rule,
             f"the response of a transfer is there within {answer_cyc} cycles",
-            functools.partial(unanswered, limit_cyc=answer_cyc),
+            of_lawful(functools.partial(unanswered, limit_cyc=answer_cyc)),
             **given,
         ),
         Check(
             "axi_takes",
             rule,
             f"a held transfer whose response channel is free is taken within {take_cyc} cycles",
-            functools.partial(untaken, limit_cyc=take_cyc),
+            of_lawful(functools.partial(untaken, limit_cyc=take_cyc)),
             **given,
         ),
         Check("axi_reset", rule, "after a reset no response is there", answered_in_reset),
@@ -204,7 +241,7 @@ def checks(answer_cyc: int, take_cyc: int) -> list[Check]:
             "axi_one_access",
             rule,
             "a transfer is one Wishbone access, its own, whose end and word are the response",
-            other_access,
+            of_lawful(other_access),
             **given,
         ),
     ]

@@ -25,13 +25,14 @@ class State(StrEnum):
 class AxiLiteBridge(wiring.Component):
     """Turn each AXI4-Lite transfer into one Wishbone access, one at a time.
 
-    Address and data of a write are taken in the same cycle, in which both are valid; then the write goes to the
-    Wishbone side, and its end gives the response: SLVERR where the controller answers ``err`` (also for a write with
-    a byte lane unselected), else OKAY. Reads likewise; the data of a refused read are 0. Where a read and a write
-    wait together, they take turns. A response stays until it is taken; the next transfer of its direction waits
-    for that.
+    A write begins when address and data are both valid: it goes to the Wishbone side in the next cycle, in which both
+    are taken, and its end gives the response: SLVERR where the controller answers ``err`` (also for a write with a byte
+    lane unselected), else OKAY. Reads likewise; the data of a refused read are 0. Where a read and a write wait
+    together, they take turns. A response stays until it is taken; the next transfer of its direction waits for that.
+    As AXI asks of them, managers hold VALID and what goes with it until READY.
 
-    *Latency* from valid to the response: 3 cycles, 4 for the read of a window. All responses come from flip-flops.
+    *Latency* from valid to the response: 3 cycles, 4 for the read of a window. All outputs come from flip-flops: there
+    is no path through logic from an input to an output.
 
     Members
     -------
@@ -54,17 +55,18 @@ class AxiLiteBridge(wiring.Component):
             may_read.eq(axi.arvalid & (~axi.rvalid | axi.rready)),
             ended.eq(wb.ack | wb.err),
         ]
+        m.d.sync += Cat(axi.awready, axi.wready, axi.arready).eq(0)
         with m.If(axi.bready):
             m.d.sync += axi.bvalid.eq(0)
         with m.If(axi.rready):
             m.d.sync += axi.rvalid.eq(0)
 
         with m.FSM(name="bridge"):
-            # Takes a transfer whose response has room; the Wishbone access starts in the next cycle.
+            # Waits for a transfer whose response has room. In the next cycle it is taken, and its access starts.
             with m.State(State.AWAIT_REQUEST):
                 with m.If(may_write & (~may_read | write_next)):
-                    m.d.comb += [axi.awready.eq(1), axi.wready.eq(1)]
                     m.d.sync += [
+                        Cat(axi.awready, axi.wready).eq(0b11),
                         wb.adr.eq(axi.awaddr[2:]),
                         wb.dat_w.eq(axi.wdata),
                         wb.sel.eq(axi.wstrb),
@@ -74,8 +76,8 @@ class AxiLiteBridge(wiring.Component):
                     ]
                     m.next = State.WRITE
                 with m.Elif(may_read):
-                    m.d.comb += axi.arready.eq(1)
                     m.d.sync += [
+                        axi.arready.eq(1),
                         wb.adr.eq(axi.araddr[2:]),
                         wb.sel.eq(0b1111),
                         wb.we.eq(0),

@@ -139,14 +139,16 @@ class FrameRunner(wiring.Component):
         room = self.count < g.input_words
 
         # Waits for a word; writes it to its place, and takes those past the bank as they come.
-        with m.State(FrameState.TAKE_WORDS), m.If(self.s_axis_tvalid):
-            with m.If(room), self._access(m, "INPUT", offset=self.count, data=self.s_axis_tdata):
-                m.d.comb += self.s_axis_tready.eq(self.wb.ack)
+        with m.State(FrameState.TAKE_WORDS):
+            # ``ack`` comes from a flip-flop, and only to a word that is held: no path from TVALID to TREADY.
+            m.d.comb += self.s_axis_tready.eq(~room | self.wb.ack)
+            with (
+                m.If(room & self.s_axis_tvalid),
+                self._access(m, "INPUT", offset=self.count, data=self.s_axis_tdata),
+            ):
                 with m.If(self.wb.err):
                     m.next = FrameState.FREE_BANK
-            with m.If(~room):
-                m.d.comb += self.s_axis_tready.eq(1)
-            with m.If(self.s_axis_tready):
+            with m.If(self.s_axis_tvalid & self.s_axis_tready):
                 m.d.sync += self.count.eq(Mux(self.count == g.input_words + 1, self.count, self.count + 1))
                 with m.If(self.s_axis_tlast):
                     m.next = FrameState.AWAIT_IDLE

@@ -6,6 +6,7 @@ import pytest
 
 from bridgebnn.hdl.output.verilog import generate
 from bridgebnn.hdl.spec import Geometry
+from bridgebnn.hdl.spec.pins import Bus
 
 pyosys = pytest.importorskip("pyosys.libyosys", reason="pyosys is not installed")
 
@@ -45,6 +46,14 @@ class Netlist:
         self.run("scc")
         return int(re.search(r"Found (\d+) SCCs\.", self.text("pass.log"))[1])
 
+    def paths(self):
+        """Pairs (input, output) of ports with a way through logic alone."""
+        ways = {name: self.select(f"o:{name}", "%cie*", "i:*", "%i") for name in self.ports("o:*")}
+        return {(source.split("/")[1], name) for name, found in ways.items() for source in found}
+
+    def ports(self, which):
+        return [name.split("/")[1] for name in self.select(which)]
+
     def unreset(self):
         """Names of the flip-flops that no reset reaches."""
         cells = self.select("t:$dff", "t:$dffe")
@@ -75,6 +84,13 @@ def test_reset_reaches_every_register_but_those_that_read_memories(netlist):
     modules = {name.rsplit(".", 1)[0] for name in without}
     assert modules == {name.rsplit(".", 1)[0] for name in netlist.memories()}
     assert len(modules) == 10
+
+
+@pytest.mark.parametrize("bus", Bus)
+def test_no_path_leads_from_an_input_to_an_output(bus, tmp_path):
+    """But that of a pulse, which ends with the rails at once: AXI (ARM IHI 0022) asks for none."""
+    paths = Netlist(generate(tmp_path, SMALL, bus=bus), tmp_path).paths()
+    assert paths == {("hv_ready", "pulse")}
 
 
 def test_a_latch_a_loop_and_a_register_without_reset_are_seen(tmp_path):
