@@ -153,7 +153,6 @@ def _contents(request: KitRequest) -> dict[str, str | bytes]:
     stubs = {f"macro/{name}_macro_stub.v": stub(macro)} | stubs
     models = {f"macro/{sram}.v": sram_model(sram, which) for sram, which in sorted(srams.items())}
     models = {f"macro/{name}_macro.v": macro_model(macro)} | models
-    views = {file: text for file, text in request.views.items() if _of(file, srams)}
     golden = forward(mapping.network, request.images)
     registers = register_map(geometry, timing)
     program, infer = bus_script.Script(registers), bus_script.Script(registers)
@@ -184,7 +183,7 @@ def _contents(request: KitRequest) -> dict[str, str | bytes]:
         **parts,
         **models,
         **stubs,
-        **views,
+        **request.views,
         "memories.toml": memories_toml(request.technology, made.memories),
         f"sim/{name}_tb.v": bench,
         **{f"sim/{kind}.mem": _lines(lines) for kind, lines in scripts.items()},
@@ -194,7 +193,7 @@ def _contents(request: KitRequest) -> dict[str, str | bytes]:
         **({f"macro/{macro.cell}.gds": frame_gds(abstract, macro.cell)} if available() else {}),
         f"macro/{macro.cell}.cdl": netlist(macro),
         **{f"software/{file}": text for file, text in software(name, mapping).items()},
-        "config.json": librelane_config(macro, list(parts), made.memories, CORNERS, on_macros, views),
+        "config.json": librelane_config(macro, list(parts), made.memories, CORNERS, on_macros, request.views),
         **register_views(geometry, timing),
         "lint/waivers.vlt": waivers(
             macro, [file for file in parts if file != f"rtl/{name}_system.v"], list(technology), list(stubs)
@@ -218,11 +217,6 @@ def _contents(request: KitRequest) -> dict[str, str | bytes]:
         "files.f": _lines(sources),
         "rtl.f": _lines([*parts, *stubs]),
     }
-
-
-def _of(file: str, srams: Lookup[str, object]) -> bool:
-    """A view of one of these macros."""
-    return any(file.startswith((f"macro/{sram}.", f"macro/{sram}_")) for sram in srams)
 
 
 def _bytes(text: str | bytes) -> bytes:

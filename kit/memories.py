@@ -373,7 +373,7 @@ def lef_size_um(text: str) -> tuple[float, float] | None:
 
 
 def views(technology: Technology, folder: Path) -> dict[str, bytes]:
-    """The files of all macros, by their path in a kit.
+    """The files of the macros that memories are on, by their path in a kit.
 
     Parameters
     ----------
@@ -384,5 +384,6 @@ def views(technology: Technology, folder: Path) -> dict[str, bytes]:
     return {
         f"macro/{name}{end}": (folder / file).read_bytes()
         for name, macro in technology.macros.items()
+        if name in technology.memories.values()
         for end, file in macro.files.items()
     }

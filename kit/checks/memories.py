@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from bridgebnn.kit.memories import FLIP_FLOPS
 from bridgebnn.kit.verilog import render
 
 from .kit import Kit, Refused, call, tool, verdict
@@ -21,7 +22,7 @@ def memories(kit: Kit) -> str:
     """Each memory on macros, driven at random in Icarus, answers as docs/integration.md promises."""
     manifest = json.loads((kit.folder / "manifest.json").read_text())
     facts = json.loads((kit.folder / "geometry.json").read_text())["memories"]
-    chosen = [m for m in facts if manifest["memories"][m["name"]] != "flip-flops"]
+    chosen = [m for m in facts if manifest["memories"][m["name"]] != FLIP_FLOPS]
     missing = {m["name"] for m in chosen} - set(re.findall(r"^module (\w+)", _text(kit), re.MULTILINE))
     if missing:
         raise Refused(f"{sorted(missing)[0]} is not in {_file(kit).name}")

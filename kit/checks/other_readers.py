@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
-import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,17 +42,6 @@ SLANG_OPTIONS = ("-Weverything", "--relax-string-conversions")
 """All warnings; file names of Verilog 2005 are vectors."""
 
 
-@contextmanager
-def _inside(folder: Path) -> Iterator[None]:
-    """File lists name files as seen from their folder."""
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
-
-
 def slang(kit: Kit) -> str:
     """slang elaborates both file lists and says nothing that is not waived."""
     try:
@@ -62,7 +49,7 @@ def slang(kit: Kit) -> str:
     except ImportError:
         raise Missing("pyslang not found: pip install 'bridgebnn[kit]'") from None
     waived: Counter[str] = Counter()
-    with _inside(kit.folder):
+    with contextlib.chdir(kit.folder):  # file lists name files as seen from their folder
         for files, top in (("rtl.f", kit.top), ("files.f", f"{kit.name}_tb")):
             driver: Any = slang_driver.Driver()
             driver.addStandardArgs()
